@@ -1,0 +1,70 @@
+# Babelmix: raw instruction data -> translated pools -> language mixtures -> fine-tuned models ->
+# answers -> judgements -> tables, figures and a report. One rule file a station, in the data's order.
+#
+# Needs:  a configuration (default config/config.yaml; any other by --configfile)
+# Makes:  results/<study_set>/report/index.html and everything it stands on
+# Try:    snakemake --cores 2 --configfile config/demo.yaml
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+PACKAGE_ROOT = str(Path(workflow.basedir) / "workflow")
+sys.path.insert(0, PACKAGE_ROOT)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [PACKAGE_ROOT, os.environ.get("PYTHONPATH")]))
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+from babelmix.errors import BabelmixError
+from babelmix.plan import load_jobs, write_resolved
+
+if "study_set" not in config:
+
+    configfile: "config/config.yaml"
+
+
+try:
+    JOBS = load_jobs(config)
+except BabelmixError as error:
+    raise WorkflowError(str(error)) from None
+
+
+pathvars:
+    set=JOBS.root,
+
+
+wildcard_constraints:
+    lang=r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?",
+    shard=r"\d+",
+    source=r"[^/.]+",
+    dataset=r"[^/.]+",
+    mixture=r"[^/.]+",
+    model=r"[^/.]+",
+    recipe=r"[^/.]+",
+    benchmark=r"[^/.]+",
+    evaluation=r"[^/]+",
+    run=r"[^/]+",
+
+
+onstart:
+    write_resolved(config, JOBS.root)
+    shell("python -m babelmix check --config {JOBS.root}/config.resolved.json")
+
+
+include: "workflow/rules/sources.smk"
+include: "workflow/rules/translate.smk"
+include: "workflow/rules/mixtures.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/answer.smk"
+include: "workflow/rules/judge.smk"
+include: "workflow/rules/analyse.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        JOBS.path("report/index.html"),

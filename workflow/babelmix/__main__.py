@@ -1,0 +1,5 @@
+"""`python -m babelmix`."""
+
+from .cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,217 @@
+"""Tables of the judging: preferences, position bias, coverage, cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .frames import ITEM, over_seeds
+from .grade_tables import languages_of, stratified_mean
+from .language_tables import share
+from .statistics import Bootstrap, coverage
+from .study import ALL, StudySet
+from .table import (
+    ESTIMATE_COLUMNS,
+    EVALUATION_COLUMNS,
+    VARIANT_COLUMNS,
+    Table,
+    estimate_cells,
+    evaluation_cells,
+    variant_cells,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def preferences_table(study: StudySet, pairs: pd.DataFrame, bootstrap: Bootstrap) -> Table:
+    """Wins, ties and losses against the baseline, and the score made of them."""
+    table = Table(
+        "preferences",
+        "Preferences against the baseline",
+        "Each pair of answers is judged in both orders. Score = 100 · (wins + ½ ties) / pairs; 50 is "
+        "parity. A variant against itself has 50 by definition and no interval. Each language weighs "
+        "the same in `all`.",
+        EVALUATION_COLUMNS
+        | VARIANT_COLUMNS
+        | {
+            "protocol": "`pairwise` or `side_by_side`.",
+            "baseline": "Variant compared with; `several` where it differs by language.",
+            "language": "Language, or `all`.",
+            "wins": "Pairs won (all seeds).",
+            "ties": "Pairs tied, contradictory orders among them.",
+            "losses": "Pairs lost.",
+            "unscored": "Pairs that miss a verdict in one of the orders.",
+            "score": "Score, 0 to 100.",
+        }
+        | ESTIMATE_COLUMNS
+        | {"flipped": "Share of pairs whose two orders contradict each other."},
+        ("evaluation", "variant", "language"),
+    )
+    for (evaluation, name), frame in pairs.groupby(["evaluation", "variant"]):
+        cells = evaluation_cells(study, evaluation) | variant_cells(study.variants[name])
+        cells["protocol"] = frame["protocol"].iloc[0]
+        for lang, rows in languages_of(frame):
+            items = over_seeds(rows, ITEM)
+            table.rows.append(
+                cells
+                | {"baseline": _baseline(study, rows), "language": lang}
+                | _counts(rows)
+                | estimate_cells(stratified_mean(bootstrap, items), "score")
+                | {"flipped": _flip_share(rows)}
+            )
+    table.rows += _diagonal(study, pairs, table.rows)
+    return table
+
+
+def _baseline(study: StudySet, rows: pd.DataFrame) -> str:
+    names = {study.variant_of_run.get(run, run) for run in rows["baseline"].unique()}
+    return names.pop() if len(names) == 1 else "several"
+
+
+def _counts(rows: pd.DataFrame) -> dict[str, int]:
+    found = rows["outcome"].tolist()
+    return {
+        "wins": found.count("win"),
+        "ties": found.count("tie"),
+        "losses": found.count("loss"),
+        "unscored": int(rows["outcome"].isna().sum()),
+    }
+
+
+def _flip_share(rows: pd.DataFrame) -> float | None:
+    judged = rows["flipped"].dropna()
+    return float(judged.astype(float).mean()) if len(judged) else None
+
+
+def _diagonal(
+    study: StudySet, pairs: pd.DataFrame, rows: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """A baseline against itself is never judged: parity by definition."""
+    judged = {(row["evaluation"], row["variant"], row["language"]) for row in rows}
+    added = []
+    for (evaluation, run, lang), frame in pairs.groupby(["evaluation", "baseline", "lang"]):
+        name = study.variant_of_run.get(run)
+        if name is None or (evaluation, name, lang) in judged:
+            continue
+        judged.add((evaluation, name, lang))
+        added.append(
+            evaluation_cells(study, evaluation)
+            | variant_cells(study.variants[name])
+            | {"protocol": frame["protocol"].iloc[0], "baseline": name, "language": lang}
+            | {"wins": 0, "ties": 0, "losses": 0, "unscored": 0, "score": 50.0}
+            | {"questions": 0, "values": 0}
+        )
+    return added
+
+
+def position_table(
+    study: StudySet, judgements: pd.DataFrame, pairs: pd.DataFrame, bootstrap: Bootstrap
+) -> Table:
+    """Position bias by category and language."""
+    table = Table(
+        "position_bias",
+        "Position bias of the judge",
+        "How often the two orders of a pair contradict each other, and how often the answer shown "
+        "first is preferred (of the verdicts that prefer one; 0.5 is no bias).",
+        EVALUATION_COLUMNS
+        | {
+            "category": "Category, or `all`.",
+            "language": "Language, or `all`.",
+            "flipped": "Share of pairs whose orders contradict each other.",
+        }
+        | ESTIMATE_COLUMNS
+        | {
+            "first_preferred": "Share of preferences for the answer shown first.",
+            "preferences": "Verdicts that prefer one answer.",
+        },
+        ("evaluation", "category", "language"),
+    )
+    verdicts = judgements[judgements["verdict"].isin(["A", "B"])]
+    for evaluation, frame in pairs.groupby("evaluation"):
+        own = verdicts[verdicts["evaluation"] == evaluation]
+        for category in [ALL, *sorted(frame["category"].unique())]:
+            rows = frame if category == ALL else frame[frame["category"] == category]
+            votes = own if category == ALL else own[own["category"] == category]
+            for lang, of in languages_of(rows):
+                chosen = votes if lang == ALL else votes[votes["lang"] == lang]
+                first = (chosen["verdict"] == "A").sum()
+                flips = of.assign(value=of["flipped"].astype(float))
+                table.rows.append(
+                    evaluation_cells(study, str(evaluation))
+                    | {"category": category, "language": lang}
+                    | estimate_cells(share(bootstrap, flips), "flipped")
+                    | {
+                        "first_preferred": first / len(chosen) if len(chosen) else None,
+                        "preferences": len(chosen),
+                    }
+                )
+    return table
+
+
+def coverage_table(study: StudySet, judgements: pd.DataFrame) -> Table:
+    """What was asked of each judge, what it scored, and why it did not."""
+    table = Table(
+        "coverage",
+        "Judge coverage",
+        "Judgements asked and scored, by run and language. Unscored ones enter no mean.",
+        EVALUATION_COLUMNS
+        | VARIANT_COLUMNS
+        | {
+            "run": "Run.",
+            "language": "Language, or `all`.",
+            "asked": "Judgements asked.",
+            "scored": "Judgements with a verdict.",
+            "coverage": "Share scored.",
+            "reasons": "Why the others have none, with counts.",
+        },
+        ("evaluation", "run", "language"),
+    )
+    for (evaluation, run), frame in judgements.groupby(["evaluation", "run"]):
+        for lang, rows in languages_of(frame):
+            scored = int(rows["scored"].sum())
+            table.rows.append(
+                evaluation_cells(study, evaluation)
+                | variant_cells(study.variant_for_run(run, evaluation))
+                | {"run": run, "language": lang, "asked": len(rows), "scored": scored}
+                | {"coverage": coverage(scored, len(rows)), "reasons": reasons(rows)}
+            )
+    return table
+
+
+def reasons(rows: pd.DataFrame) -> str:
+    """``reason (count); …``, the most frequent first."""
+    why = rows.loc[~rows["scored"], "unscored_reason"].fillna("no reason given")
+    counts = why.value_counts()
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
+    return "; ".join(f"{reason} ({count})" for reason, count in ordered)
+
+
+def cost_table(study: StudySet, judgements: pd.DataFrame) -> Table:
+    """Calls, tokens and dollars by evaluation."""
+    table = Table(
+        "cost",
+        "Cost of judging",
+        "Judgements, tokens and US dollars. Judgements with one key are one call, paid once. Where "
+        "no price is configured the dollars are 0.",
+        EVALUATION_COLUMNS
+        | {
+            "engine": "Engine of the judge.",
+            "judgements": "Judgements.",
+            "tokens_in": "Prompt tokens.",
+            "tokens_out": "Answer tokens.",
+            "dollars": "US dollars.",
+        },
+        ("evaluation",),
+    )
+    for evaluation, frame in judgements.groupby("evaluation"):
+        table.rows.append(
+            evaluation_cells(study, str(evaluation))
+            | {
+                "engine": study.evaluations[str(evaluation)].get("engine"),
+                "judgements": len(frame),
+                "tokens_in": int(frame["tokens_in"].sum()),
+                "tokens_out": int(frame["tokens_out"].sum()),
+                "dollars": float(frame["cost"].sum()),
+            }
+        )
+    return table

@@ -1,0 +1,46 @@
+"""Pairwise judgements: both orders of a pair become one outcome."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .frames import ITEM
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: What an outcome is worth in the score (study 1's adjusted win rate, study 2's score).
+WORTH = {"win": 100.0, "tie": 50.0, "loss": 0.0}
+_PAIR = ["evaluation", "variant", "run", "baseline", "protocol", *ITEM]
+#: The same opinion seen from the other side: the order swaps who is shown first.
+_SWAPPED = {"A": "B", "B": "A"}
+
+
+def outcomes(judgements: pd.DataFrame) -> pd.DataFrame:
+    """One row a pair of answers: ``outcome`` (None when unscored), ``value``, ``flipped``.
+
+    ``value`` is 100 for a win, 50 for a tie, 0 for a loss. ``flipped`` is True where the two orders
+    contradict each other, False where they agree, None where one of them is missing.
+    """
+    from ..judge.outcome import outcome
+
+    pairs = judgements[judgements["protocol"] != "single"]
+    wide = pairs.set_index([*_PAIR, "order"])["verdict"].unstack("order").reset_index()
+    orders = [_verdicts(wide, "AB"), _verdicts(wide, "BA")]
+    wide["outcome"] = [
+        outcome(ab, ba, protocol)
+        for ab, ba, protocol in zip(*orders, wide["protocol"], strict=True)
+    ]
+    wide["value"] = [WORTH.get(found or "", float("nan")) for found in wide["outcome"]]
+    wide["flipped"] = [
+        None if ab is None or ba is None else _SWAPPED.get(ba, ba) != ab
+        for ab, ba in zip(*orders, strict=True)
+    ]
+    found: pd.DataFrame = wide[[*_PAIR, "outcome", "value", "flipped"]]
+    return found.astype({"outcome": object, "value": float, "flipped": object})
+
+
+def _verdicts(wide: pd.DataFrame, order: str) -> list[str | None]:
+    if order not in wide.columns:
+        return [None] * len(wide)
+    return [verdict if isinstance(verdict, str) else None for verdict in wide[order]]

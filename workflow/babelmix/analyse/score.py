@@ -1,0 +1,99 @@
+"""Verb ``score``: what can be measured of an answer without a judge.
+
+In: one run's answers to one benchmark. Out: one row a turn and metric.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..errors import BabelmixError
+from ..io import read_records, write_records
+from ..records import Answer, Score
+from ..specs import ScoreSpec
+from .language import answer_language
+
+#: Metrics of this verb, in the order of the output.
+METRICS = ("answer_language", "empty", "cut", "repetition", "length_chars")
+#: Words of the n-grams that repetition is measured on; shorter answers are not measured.
+_NGRAM = 4
+
+
+def repetition(text: str) -> float | None:
+    """Share of a text's word 4-grams that occurred before in it, 0 … 1.
+
+    None where there are none. Text without spaces (Chinese, Japanese) is taken by the character.
+    """
+    units: Sequence[str] = text.split()
+    if len(text) > 12 * max(len(units), 1):
+        units = "".join(units)
+    grams = [tuple(units[i : i + _NGRAM]) for i in range(len(units) - _NGRAM + 1)]
+    if not grams:
+        return None
+    return 1.0 - len(set(grams)) / len(grams)
+
+
+def score_answer(answer: Answer, benchmark: str, candidates: Sequence[str]) -> Iterator[Score]:
+    """All metrics of one answered turn. An answer that failed with an error counts as empty."""
+    text = answer.text
+    empty = not text.strip()
+    repeated = repetition(text)
+    values: dict[str, tuple[float | None, str | None]] = {
+        "answer_language": answer_language(text, answer.lang, candidates),
+        "empty": (float(empty), None),
+        "cut": (float(answer.finish_reason == "length"), None),
+        "repetition": (repeated, None if repeated is not None else "short"),
+        "length_chars": (float(len(text)), None),
+    }
+    for metric in METRICS:
+        value, reason = values[metric]
+        yield Score(
+            run=answer.run,
+            benchmark=benchmark,
+            question_id=answer.question_id,
+            lang=answer.lang,
+            category=answer.category,
+            turn=answer.turn,
+            metric=metric,
+            judge="",
+            value=value,
+            reason=reason,
+        )
+
+
+def score_answers(answers: Sequence[Answer], spec: ScoreSpec) -> list[Score]:
+    """Scores of all answers, sorted; every answered turn gives one row a metric."""
+    seen: set[tuple[str, str, int]] = set()
+    scores: list[Score] = []
+    for answer in sorted(answers, key=lambda a: (a.question_id, a.lang, a.turn)):
+        item = (answer.question_id, answer.lang, answer.turn)
+        if item in seen or answer.run != spec.run or answer.lang not in spec.languages:
+            raise BabelmixError(
+                f"answers of {spec.run}: unexpected row {item} of run '{answer.run}' (a repeat, "
+                "another run's, or a language not asked). Delete the answers file and run again."
+            )
+        seen.add(item)
+        scores.extend(score_answer(answer, spec.benchmark, spec.all_languages))
+    return scores
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``score``."""
+    parser.add_argument("--spec", required=True, help="ScoreSpec as JSON.")
+    parser.add_argument("--answers", required=True, type=Path, help="Answers of one run.")
+    parser.add_argument("--output", required=True, type=Path, help="Scores (parquet).")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Score one run's answers."""
+    spec = ScoreSpec.model_validate_json(args.spec)
+    answers = read_records(args.answers, Answer)
+    scores = score_answers(answers, spec)
+    write_records(args.output, scores, Score)
+    abstained = sum(s.metric == "answer_language" and s.value is None for s in scores)
+    print(
+        f"score {spec.run} on {spec.benchmark}: {len(answers)} answered turns, "
+        f"{len(scores)} values, language check silent on {abstained}"
+    )

@@ -1,0 +1,125 @@
+"""A table of the results: its rows, what its columns mean, and its CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..io import write_text
+from .statistics import Estimate
+from .study import StudySet, Variant
+
+#: Decimals of every float in a table: enough to compute with, few enough to be stable.
+DECIMALS = 4
+
+#: Columns that name a variant, with their docs.
+VARIANT_COLUMNS = {
+    "variant": "Model, mixture and recipe; its seeds are averaged question by question.",
+    "label": "Short name, as in the figures.",
+    "model": "Base model.",
+    "mixture": "Language mixture; empty for an untuned model.",
+}
+#: Columns of an interval, with their docs.
+ESTIMATE_COLUMNS = {
+    "low": "Lower end of the interval (bootstrap over questions).",
+    "high": "Upper end of the interval.",
+    "questions": "Questions behind the value: the clusters of the bootstrap.",
+    "values": "Measured values behind the value.",
+}
+
+
+@dataclass
+class Table:
+    """Rows with documented columns; sorted by ``keys`` when written."""
+
+    name: str
+    title: str
+    about: str
+    columns: Mapping[str, str]
+    keys: tuple[str, ...]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def csv(self) -> str:
+        """The table as CSV: fixed order, fixed rounding, the same bytes for the same rows."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.columns)
+        cells = [[cell(row.get(name)) for name in self.columns] for row in self._sorted()]
+        writer.writerows(cells)
+        return text.getvalue()
+
+    def _sorted(self) -> list[dict[str, Any]]:
+        return sorted(self.rows, key=lambda row: tuple(_sortable(row.get(k)) for k in self.keys))
+
+    def entry(self) -> dict[str, Any]:
+        """What the index says of the table."""
+        return {
+            "name": self.name,
+            "file": f"{self.name}.csv",
+            "title": self.title,
+            "about": self.about,
+            "rows": len(self.rows),
+            "columns": [{"name": n, "about": about} for n, about in self.columns.items()],
+        }
+
+    def write(self, folder: Path) -> None:
+        """Write ``{folder}/{name}.csv``."""
+        write_text(folder / f"{self.name}.csv", self.csv())
+
+
+def cell(value: Any) -> str:
+    """One cell: floats with four decimals, nothing for None and NaN."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        text = f"{value:.{DECIMALS}f}"
+        return text.removeprefix("-") if float(text) == 0 else text
+    return str(value)
+
+
+def _sortable(value: Any) -> tuple[int, float, str]:
+    """Numbers before texts, so that mixed columns sort."""
+    if isinstance(value, bool | int | float):
+        return 0, float(value), ""
+    return 1, 0.0, "" if value is None else str(value)
+
+
+def variant_cells(variant: Variant) -> dict[str, Any]:
+    """Cells of ``VARIANT_COLUMNS``."""
+    return {
+        "variant": variant.name,
+        "label": variant.label,
+        "model": variant.model,
+        "mixture": variant.mixture,
+    }
+
+
+def estimate_cells(estimate: Estimate, value: str = "value") -> dict[str, Any]:
+    """Cells of an estimate; its value under the name ``value``."""
+    return {
+        value: estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "questions": estimate.clusters,
+        "values": estimate.values,
+    }
+
+
+def evaluation_cells(study: StudySet, evaluation: str) -> dict[str, Any]:
+    """Cells that name an evaluation."""
+    spec = study.evaluations[evaluation]
+    return {"evaluation": evaluation, "benchmark": spec["benchmark"], "judge": spec["judge"]}
+
+
+EVALUATION_COLUMNS = {
+    "evaluation": "Benchmark, judge and protocol.",
+    "benchmark": "Benchmark.",
+    "judge": "Judge.",
+}

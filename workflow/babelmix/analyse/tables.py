@@ -1,0 +1,126 @@
+"""Verb ``tables``: every number of the report, as CSV with an index that explains the columns."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..io import file_digest, write_json
+from .frames import ITEM, grades, load_judgements, load_scores
+from .grade_tables import (
+    category_table,
+    gains_table,
+    grades_table,
+    noise_table,
+    stratified_mean,
+)
+from .input_tables import (
+    audit_table,
+    curves_table,
+    metrics_by_run,
+    mixtures_table,
+    read_manifests,
+    rows_by_mixture,
+    training_table,
+)
+from .judge_tables import cost_table, coverage_table, position_table, preferences_table
+from .language_tables import (
+    Measure,
+    answer_language_table,
+    answered_in_table,
+    health_table,
+    language_measures,
+    series_table,
+)
+from .pairs import outcomes
+from .statistics import Bootstrap
+from .study import load_study
+from .table import Table
+from .transfer_table import transfer_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def build_tables(
+    study_path: Path,
+    scores: Sequence[Path],
+    judgements: Sequence[Path],
+    manifests: Sequence[Path],
+    audits: Sequence[Path],
+    metrics: Sequence[Path],
+) -> list[Table]:
+    """All tables of a study set; a table without rows is still there, with its columns."""
+    mixtures = read_manifests(manifests)
+    rows = rows_by_mixture(mixtures)
+    study = load_study(study_path, rows)
+    bootstrap = Bootstrap(study.confidence, study.samples)
+    logs = metrics_by_run(metrics, study)
+    scored = load_scores(scores, study)
+    judged = load_judgements(judgements, study)
+    graded = grades(judged)
+    pairs = outcomes(judged)
+    measures = language_measures(scored) + _measures("grade", graded) + _measures("score", pairs)
+    preferences = preferences_table(study, pairs, bootstrap)
+    return [
+        mixtures_table(mixtures),
+        audit_table(audits),
+        training_table(study, logs),
+        curves_table(study, logs),
+        grades_table(study, judged, graded, bootstrap),
+        category_table(study, graded, bootstrap),
+        gains_table(study, graded, bootstrap),
+        noise_table(study, judged, bootstrap),
+        preferences,
+        position_table(study, judged, pairs, bootstrap),
+        transfer_table(study, preferences),
+        answer_language_table(study, scored, bootstrap),
+        answered_in_table(study, scored),
+        health_table(study, scored),
+        series_table(study, measures, rows, bootstrap),
+        coverage_table(study, judged),
+        cost_table(study, judged),
+    ]
+
+
+def _measures(kind: str, frame: pd.DataFrame) -> list[Measure]:
+    """The judged measures of each evaluation, seeds averaged."""
+    found: list[Measure] = []
+    for evaluation, rows in frame.groupby("evaluation", sort=True):
+        items = rows.astype({"value": float}).groupby(["variant", *ITEM])["value"].mean()
+        found.append((f"{kind}:{evaluation}", items.reset_index(), stratified_mean))
+    return found
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``tables``."""
+    parser.add_argument("--study", required=True, type=Path, help="study.json")
+    several = {
+        "scores": "Scores (parquet), one file a run and benchmark.",
+        "judgements": "Judgements (parquet); the folder is named after the evaluation.",
+        "manifests": "Manifests of the mixtures (JSON).",
+        "audits": "Audits of the pool languages (JSON).",
+        "metrics": "Training logs (JSON lines).",
+    }
+    for name, text in several.items():
+        parser.add_argument(f"--{name}", nargs="*", default=[], type=Path, help=text)
+    parser.add_argument("--folder", required=True, type=Path, help="Where the CSV files go.")
+    parser.add_argument("--output", required=True, type=Path, help="Index of the tables (JSON).")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write all tables, their index last."""
+    tables = build_tables(
+        args.study, args.scores, args.judgements, args.manifests, args.audits, args.metrics
+    )
+    entries = []
+    for table in tables:
+        table.write(args.folder)
+        entries.append(
+            table.entry() | {"sha256": file_digest(args.folder / f"{table.name}.csv")}
+        )
+    write_json(args.output, {"tables": entries})
+    rows = sum(len(table.rows) for table in tables)
+    print(f"tables: {len(tables)} tables, {rows} rows in {args.folder}")

@@ -1,0 +1,1 @@
+"""Answers: a checkpoint answers a benchmark's questions, turn by turn."""

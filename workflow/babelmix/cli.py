@@ -1,0 +1,81 @@
+"""The command line: one verb a job. Thin: parse the arguments, call one function.
+
+A verb's module is imported only when that verb is called, so that `--help` is quick and light
+verbs never load torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from . import __version__
+from .errors import BabelmixError
+
+#: verb -> (module below babelmix, one line of help). The order is the order of the data's way.
+VERBS: dict[str, tuple[str, str]] = {
+    "plan": ("plan.cost", "print what a configuration would cost: jobs, tokens, calls, dollars"),
+    "check": ("plan.check", "say what this machine lacks to run a configuration"),
+    "describe": ("plan.describe", "write study.json: what tables, figures and report must know"),
+    "schema": ("config.document", "write the configuration's JSON schema and reference page"),
+    "fetch": ("sources.fetch", "fetch or verify one source; record files and digests"),
+    "normalise": ("sources.normalise", "read sources into conversations of one language"),
+    "translate": ("translate.shard", "translate one shard of a pool into one language"),
+    "collect": ("translate.collect", "join the shards of a language; audit the translation"),
+    "build-pool": ("mixtures.pool", "join the languages by id; hold out the dev rows"),
+    "build-mixture": ("mixtures.build", "select the rows of one mixture; write its manifest"),
+    "benchmark": ("sources.benchmark", "read a benchmark's questions in one language"),
+    "pretrain-base": ("train.base", "pre-train the demo's tiny five-language base model"),
+    "prepare-model": ("train.prepare", "bring a base model to a folder of safetensors"),
+    "tokenise": ("train.tokenise", "turn conversations into token ids and masked labels"),
+    "train": ("train.train", "fine-tune a base model on one mixture"),
+    "answer": ("answer.answer", "answer a benchmark with one run's checkpoint"),
+    "judge-single": ("judge.single", "grade one run's answers, turn by turn"),
+    "judge-pairs": ("judge.pairs", "compare one run's answers with a baseline's, both orders"),
+    "choose-baseline": ("judge.baseline", "choose the best monolingual run by its grades"),
+    "score": ("analyse.score", "measure answers without a judge: language, emptiness, length"),
+    "tables": ("analyse.tables", "make the tables, with intervals"),
+    "figures": ("analyse.figures", "make the figures from the tables"),
+    "report": ("report.report", "make the self-contained page"),
+}
+
+
+def _overview() -> argparse.ArgumentParser:
+    width = max(len(verb) for verb in VERBS)
+    listed = "\n".join(f"  {verb:<{width}}  {text}" for verb, (_, text) in VERBS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m babelmix",
+        description="Which mixture of languages should I tune my model on?",
+        epilog=f"verbs:\n{listed}\n\n`python -m babelmix VERB --help` explains one verb.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="%(prog)s VERB [options]",
+    )
+    parser.add_argument("--version", action="version", version=f"babelmix {__version__}")
+    parser.add_argument("verb", choices=list(VERBS), metavar="VERB", help="one of the verbs below")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit status (2 for an error the user can mend)."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    verb = _overview().parse_args(arguments[:1]).verb
+    module_name, text = VERBS[verb]
+    module = importlib.import_module(f".{module_name}", __package__)
+    parser = argparse.ArgumentParser(
+        prog=f"python -m babelmix {verb}",
+        description=(module.__doc__ or text).split("\n\n", 1)[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    module.add_arguments(parser)
+    args = parser.parse_args(arguments[1:])
+    try:
+        module.run(args)
+    except BabelmixError as error:
+        print(f"babelmix {verb}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"babelmix {verb}: stopped by the user", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,18 @@
+"""What every section of the configuration shares: closed models and the form of names."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+#: A name chosen by the user: part of file names and of run names, so no dots, slashes or spaces.
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+#: A language code: ISO 639-1 (or 639-3 where there is none), with an optional script or region.
+Lang = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$")]
+
+
+class Section(BaseModel):
+    """A closed section: a key that no field knows is an error, never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,0 +1,176 @@
+"""`benchmarks`, `judges` and `studies`: what is asked, who judges, what is compared."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from .base import Lang, Name, Section
+
+Protocol = Literal["single", "pairwise", "side_by_side"]
+
+
+class Generation(Section):
+    """How answers are generated."""
+
+    engine: Literal["transformers"] = Field(
+        default="transformers", description="Engine; a local one, so that no key is needed."
+    )
+    max_new_tokens: int = Field(default=1024, ge=1, description="Longest answer, in tokens.")
+    temperature: float = Field(default=0.0, ge=0, description="0 is greedy.")
+    top_p: float = Field(default=1.0, gt=0, le=1, description="Nucleus sampling.")
+    temperature_by_category: dict[str, float] = Field(
+        default_factory=dict,
+        description="Other temperatures for single categories (MT-Bench's table).",
+    )
+    seed: int = Field(default=0, description="Seed of sampling.")
+    batch_tokens: int = Field(
+        default=8192, ge=64, description="Padded tokens of one batch; as memory allows."
+    )
+
+
+class Benchmark(Section):
+    """Questions in each language. Either a source that holds them, or a pool's user turns."""
+
+    source: Name | None = Field(
+        default=None, description="Source with questions in every language (MT-Bench-X)."
+    )
+    dataset: Name | None = Field(
+        default=None, description="Or a parallel pool whose user turns are the questions."
+    )
+    languages: list[Lang] = Field(min_length=1, description="Languages to ask in.")
+    questions: int | None = Field(
+        default=None,
+        ge=1,
+        description="Ask only this many, spread evenly over the categories (the same in all languages).",
+    )
+    turns: int | None = Field(default=None, ge=1, description="Ask only the first turns.")
+    max_question_chars: int | None = Field(
+        default=None, ge=1, description="Leave out questions with a longer turn in any language."
+    )
+    categories: list[str] | None = Field(default=None, description="Ask only these categories.")
+    system_prompt: bool = Field(
+        default=False, description="Open with the system prompt of the question's language."
+    )
+    generation: Generation = Field(default=Generation(), description="How answers are generated.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Benchmark:
+        if (self.source is None) == (self.dataset is None):
+            raise ValueError("give exactly one of `source` and `dataset`")
+        return self
+
+
+class RulesJudge(Section):
+    """Rules in place of a model: for demonstrations and tests, no measure of quality."""
+
+    engine: Literal["rules"] = Field(description="Engine.")
+
+
+class OpenAIJudge(Section):
+    """A model behind any OpenAI-compatible endpoint."""
+
+    engine: Literal["openai"] = Field(description="Engine.")
+    model: str = Field(description="Model id as the server knows it.")
+    base_url: str | None = Field(
+        default=None, description="Endpoint; left out, it is the openai client's own default."
+    )
+    key_env: str = Field(
+        default="OPENAI_API_KEY", description="Environment variable that holds the key."
+    )
+    temperature: float = Field(default=0.0, ge=0, le=2, description="Sampling temperature.")
+    max_tokens: int = Field(default=2048, ge=1, description="Longest verdict, in tokens.")
+    prompt_language: Literal["tested", "en"] = Field(
+        default="tested",
+        description="Language of the judge's prompt: the tested language (study 1) or English.",
+    )
+    concurrency: int = Field(default=16, ge=1, description="Requests under way at once.")
+    timeout_s: float = Field(default=120.0, gt=0, description="Patience for one request, seconds.")
+    max_retries: int = Field(
+        default=6, ge=0, description="Tries after a rate limit, time-out or server error."
+    )
+    price_in: float = Field(
+        default=0.0,
+        ge=0,
+        description="US dollars a million prompt tokens, for estimates and the cap.",
+    )
+    price_out: float = Field(
+        default=0.0,
+        ge=0,
+        description="US dollars a million answer tokens, for estimates and the cap.",
+    )
+    max_cost: float | None = Field(
+        default=None, ge=0, description="Stop cleanly before one job spends more US dollars."
+    )
+
+
+Judge = Annotated[RulesJudge | OpenAIJudge, Field(discriminator="engine")]
+
+
+class RunSet(Section):
+    """Trainings of a study: every model × mixture × seed."""
+
+    models: list[Name] = Field(min_length=1, description="Base models.")
+    mixtures: list[Name] = Field(min_length=1, description="Families or single mixtures, by name.")
+    recipe: Name = Field(description="Recipe of `training`.")
+    seeds: list[int] = Field(default=[0], min_length=1, description="Training seeds.")
+
+
+class Evaluation(Section):
+    """One benchmark judged by one judge under one protocol."""
+
+    benchmark: Name = Field(description="Benchmark.")
+    judge: Name = Field(description="Judge.")
+    protocol: Protocol = Field(
+        default="single",
+        description=(
+            "`single`: a grade of 1 to 10 a turn. `pairwise`: both orders, A, B, tie or both bad. "
+            "`side_by_side`: study 2's score, a win only when picked in both orders."
+        ),
+    )
+    languages: list[Lang] | None = Field(
+        default=None, description="Judge only these of the benchmark's languages."
+    )
+    baseline: Literal["best_monolingual", "language_monolingual"] | Name | None = Field(
+        default=None,
+        description=(
+            "Pairwise opponent: `best_monolingual` (highest single grade in the same run set), "
+            "`language_monolingual` (study 2: the model tuned on the full set of the asked "
+            "language), or a mixture's name."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _needs_baseline(self) -> Evaluation:
+        if self.protocol != "single" and self.baseline is None:
+            raise ValueError(f"protocol `{self.protocol}` needs a `baseline`")
+        if self.protocol == "single" and self.baseline is not None:
+            raise ValueError("protocol `single` takes no `baseline`")
+        return self
+
+
+class Deviation(Section):
+    """A place where a reproduction differs from the paper, or where the paper is silent."""
+
+    what: str = Field(description="The setting in question.")
+    paper: str = Field(description="What the paper says; `unpublished` where it says nothing.")
+    ours: str = Field(description="What this configuration does.")
+    mark: Literal["C", "I", "R", "?"] = Field(
+        description="C confirmed, I inferred, R recalled but not confirmed, ? unpublished (ours)."
+    )
+
+
+class Study(Section):
+    """A question, the trainings that answer it, and how they are judged."""
+
+    title: str = Field(description="Title in the report.")
+    question: str = Field(default="", description="The question it answers, in one sentence.")
+    runs: list[RunSet] = Field(min_length=1, description="Trainings.")
+    untuned: bool = Field(
+        default=False, description="Also answer and judge with the base models as they are."
+    )
+    evaluations: list[Evaluation] = Field(min_length=1, description="Benchmarks and judges.")
+    deviations: list[Deviation] = Field(
+        default_factory=list, description="Differences from the paper; printed in the report."
+    )

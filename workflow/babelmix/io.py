@@ -1,0 +1,189 @@
+"""Files that appear whole or not at all, journals that survive a kill, and digests."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .errors import BabelmixError
+from .records import from_table, schema_of, to_table
+
+Record = TypeVar("Record")
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (hex) of a value's canonical JSON, of a text, or of bytes."""
+    if isinstance(value, bytes):
+        data = value
+    elif isinstance(value, str):
+        data = value.encode("utf-8", "surrogatepass")
+    else:
+        data = canonical_json(value).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(data).hexdigest()
+
+
+def file_digest(path: Path | str) -> str:
+    """SHA-256 (hex) of a file's bytes."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def atomic_path(target: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside ``target``; sync and rename it on success, delete it on error."""
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(target)
+        sync_directory(target.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def sync_directory(folder: Path) -> None:
+    """Make a rename durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write readable JSON (sorted keys, so that equal values give equal bytes)."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read JSON; a torn or foreign file is named in the error."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BabelmixError(f"{path}: not valid JSON ({error}). Delete it and run again.") from None
+
+
+def write_table(path: Path | str, table: pa.Table) -> None:
+    """Write parquet (zstd), whole or not at all; the same table gives the same bytes."""
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def write_records(path: Path | str, records: Iterable[Any], record_type: type) -> int:
+    """Write records as parquet; returns the number of rows."""
+    table = to_table(records, record_type)
+    write_table(path, table)
+    return table.num_rows
+
+
+def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
+    """Read parquet; a torn or foreign file is named in the error."""
+    try:
+        return pq.read_table(path, columns=columns)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise BabelmixError(f"{path}: cannot be read as parquet ({error}).") from None
+
+
+def read_records(path: Path | str, record_type: type[Record]) -> list[Record]:
+    """Read a parquet file of records."""
+    table = read_table(path)
+    missing = set(schema_of(record_type).names) - set(table.column_names)
+    if missing:
+        raise BabelmixError(
+            f"{path}: not a file of {record_type.__name__} records; missing {sorted(missing)}."
+        )
+    return from_table(table, record_type)
+
+
+class Journal:
+    """An append-only JSONL file of finished work, one writer, synced at every entry.
+
+    Entries are dicts with a ``key``. A torn last line (the writer was killed) is dropped when the
+    journal is opened, so that its work is redone; a later entry of a key replaces an earlier one.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.entries: dict[str, dict[str, Any]] = {}
+        whole = self._load()
+        self._handle = self.path.open("ab")
+        if self._handle.tell() != whole:
+            self._handle.truncate(whole)
+            self._handle.seek(whole)
+
+    def _load(self) -> int:
+        """Read the whole lines; returns the offset after the last whole one."""
+        if not self.path.exists():
+            return 0
+        offset = 0
+        with self.path.open("rb") as handle:
+            for number, line in enumerate(handle, start=1):
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    entry = json.loads(line)
+                    self.entries[entry["key"]] = entry
+                except (ValueError, KeyError, TypeError):
+                    raise BabelmixError(
+                        f"{self.path}: line {number} is damaged. Mend or delete that line, then "
+                        "run again; all other lines are kept."
+                    ) from None
+                offset += len(line)
+        return offset
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.entries
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """The last entry of a key."""
+        return self.entries.get(key)
+
+    def append(self, entry: dict[str, Any]) -> None:
+        """Add one entry and sync it to disk before returning."""
+        self.entries[entry["key"]] = entry
+        self._handle.write(canonical_json(entry).encode("utf-8", "surrogatepass") + b"\n")
+        self._handle.flush()
+        os.fsync(self._handle.fileno())
+
+    def close(self) -> None:
+        """Close the file; the entries stay readable."""
+        self._handle.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

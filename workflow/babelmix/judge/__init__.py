@@ -1,0 +1,1 @@
+"""The judge: prompts, client, journalled calls, verdict parser, rules judge, outcomes, costs."""

@@ -1,0 +1,1 @@
+"""Mixtures: which rows of a parallel pool, in which language, a model is tuned on."""

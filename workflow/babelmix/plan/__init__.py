@@ -1,0 +1,29 @@
+"""The plan: what the configuration asks for, as the jobs that make it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..config.load import build_config
+from ..io import write_json
+from .graph import Plan
+from .jobs import Jobs
+
+__all__ = ["Jobs", "Plan", "load_jobs", "write_resolved"]
+
+
+def load_jobs(raw: Mapping[str, Any]) -> Jobs:
+    """Check a configuration as Snakemake merges it, and plan its jobs.
+
+    A missing local source is an error here already, so that it is named before anything runs.
+    """
+    jobs = Jobs(Plan(build_config(raw)))
+    for source in jobs.plan.sources:
+        jobs.local_files(source)
+    return jobs
+
+
+def write_resolved(raw: Mapping[str, Any], root: str) -> None:
+    """Write the configuration as it was merged next to the results, before the first job."""
+    write_json(f"{root}/config.resolved.json", dict(raw))

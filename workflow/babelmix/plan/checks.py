@@ -1,0 +1,201 @@
+"""Checks across sections, and checks of the machine, before anything runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..config.evaluation import OpenAIJudge
+from ..config.root import Config
+from ..config.sources import Source
+from ..config.translators import (
+    ApertiumTranslator,
+    DeepLTranslator,
+    GoogleTranslator,
+    OpenAITranslator,
+)
+from ..errors import BabelmixError, unknown_name
+
+
+def check_names(config: Config) -> None:
+    """Every name that a section uses is defined in its own section."""
+    for name, dataset in config.datasets.items():
+        where = f"datasets.{name}"
+        _known("source", dataset.sources, config.sources, f"{where}.sources")
+        _known("language", [*dataset.languages, dataset.pivot], config.languages, where)
+        if dataset.pivot not in dataset.languages:
+            raise BabelmixError(f"{where}: `pivot: {dataset.pivot}` is not among its `languages`.")
+        if isinstance(dataset.translator, str):
+            _known("translator", [dataset.translator], config.translators, where)
+        elif dataset.translator:
+            _known("translator", dataset.translator.values(), config.translators, where)
+            _known("language", dataset.translator, dict.fromkeys(dataset.languages), where)
+    for name, source in config.sources.items():
+        _known("language", source.languages, config.languages, f"sources.{name}.languages")
+    for name, family in config.mixtures.items():
+        where = f"mixtures.{name}"
+        _known("dataset", [family.dataset], config.datasets, where)
+        used = [*family.languages, *([family.main] if hasattr(family, "main") else [])]
+        _known("language", used, dict.fromkeys(config.datasets[family.dataset].languages), where)
+        doubled = {c for c in family.languages if family.languages.count(c) > 1}
+        if doubled:
+            raise BabelmixError(f"{where}.languages: {sorted(doubled)} stand there twice.")
+        weights = getattr(family, "weights", None)
+        if weights is not None and set(weights) != set(family.languages):
+            raise BabelmixError(f"{where}.weights: give one weight for each of its `languages`.")
+    for name, benchmark in config.benchmarks.items():
+        where = f"benchmarks.{name}"
+        if benchmark.source:
+            _known("source", [benchmark.source], config.sources, where)
+            held = dict.fromkeys(config.sources[benchmark.source].languages)
+        else:
+            _known("dataset", [benchmark.dataset or ""], config.datasets, where)
+            held = dict.fromkeys(config.datasets[benchmark.dataset or ""].languages)
+        _known("language", benchmark.languages, held, f"{where}.languages")
+    _check_studies(config)
+
+
+def _check_studies(config: Config) -> None:
+    _known("study", config.only_studies, config.studies, "only_studies")
+    for name, study in config.studies.items():
+        where = f"studies.{name}"
+        for run_set in study.runs:
+            _known("model", run_set.models, config.models, f"{where}.runs.models")
+            _known("recipe", [run_set.recipe], config.training, f"{where}.runs.recipe")
+        for evaluation in study.evaluations:
+            there = f"{where}.evaluations"
+            _known("benchmark", [evaluation.benchmark], config.benchmarks, there)
+            _known("judge", [evaluation.judge], config.judges, there)
+            asked = config.benchmarks[evaluation.benchmark].languages
+            _known("language", evaluation.languages or [], dict.fromkeys(asked), there)
+
+
+def _known(kind: str, names: Iterable[str], known: Iterable[str], where: str) -> None:
+    known = list(known)
+    for name in names:
+        if name not in known:
+            raise unknown_name(kind, name, known, where)
+
+
+def resolve_path(text: str, config: Config, where: str) -> str:
+    """Put the data root into a path; ``{lang}`` placeholders stay."""
+    if "{data_root}" not in text:
+        return text
+    if not config.data_root:
+        raise BabelmixError(
+            f"{where}: the path '{text}' needs a data root. Set `data_root` in the configuration "
+            "or the environment variable BABELMIX_DATA_ROOT to the folder that holds the data."
+        )
+    return text.replace("{data_root}", config.data_root.rstrip("/"))
+
+
+def language_path(path: str, lang: str) -> str:
+    """Put a language code into a path."""
+    return path.replace("{lang}", lang).replace("{LANG}", lang.upper())
+
+
+def local_files(name: str, source: Source) -> list[str]:
+    """Files of a local source (path already resolved); a missing one is an error.
+
+    Raises:
+        BabelmixError: naming the file, the source, and how to mend it.
+    """
+    if source.path is None:
+        return []
+    files = list(dict.fromkeys(language_path(source.path, c) for c in source.languages))
+    for file in files:
+        if not Path(file).is_file():
+            raise BabelmixError(
+                f"sources.{name}: the file '{file}' is missing. Put it there, or correct `path` "
+                "(paths are relative to the folder you start from; `{data_root}` comes from "
+                "`data_root` or BABELMIX_DATA_ROOT)."
+            )
+    return files
+
+
+def check_machine(
+    config: Config,
+    sources: dict[str, Source],
+    models: Iterable[str],
+    judges: Iterable[str],
+    translators: Iterable[str],
+    *,
+    gpus_here: int | None,
+) -> list[str]:
+    """What this machine lacks for the run, each in one paragraph; an empty list means ready.
+
+    ``gpus_here`` is None where jobs run elsewhere (a cluster) and GPUs cannot be counted.
+    """
+    problems = []
+    for name, source in sources.items():
+        if source.hub and source.hub.gated and not os.environ.get(source.hub.token_env):
+            problems.append(
+                f"sources.{name}: '{source.hub.repo}' is gated. Accept its terms on its page "
+                f"(https://huggingface.co/datasets/{source.hub.repo}), create an access token, and "
+                f"set the environment variable {source.hub.token_env} to it; or give the source a "
+                "local `path` instead of `hub`."
+            )
+    for name in models:
+        model = config.models[name]
+        if model.gated and not os.environ.get(model.token_env):
+            problems.append(
+                f"models.{name}: '{model.repo}' is gated. Accept its terms on its page and set the "
+                f"environment variable {model.token_env} to an access token; or give a local `path`."
+            )
+        needed = max(model.gpus, 1 if model.device == "cuda" else 0)
+        if gpus_here is not None and needed > gpus_here:
+            problems.append(
+                f"models.{name}: needs {needed} GPU(s), this machine shows {gpus_here}. Run it "
+                "where there are GPUs (on a cluster: `--profile` for SLURM), choose a smaller "
+                "model, or set `device: cpu` and `gpus: 0` for it."
+            )
+    problems += _missing_keys(config, judges, translators)
+    return problems
+
+
+def _missing_keys(config: Config, judges: Iterable[str], translators: Iterable[str]) -> list[str]:
+    problems = []
+    for name in judges:
+        judge = config.judges[name]
+        if isinstance(judge, OpenAIJudge) and not (
+            is_loopback(judge.base_url) or os.environ.get(judge.key_env)
+        ):
+            problems.append(
+                f"judges.{name}: the environment variable {judge.key_env} is not set. Set it to the "
+                "key of the judge's endpoint (keys are never read from the configuration)."
+            )
+    for name in translators:
+        translator = config.translators[name]
+        if isinstance(translator, ApertiumTranslator) and not shutil.which("apertium"):
+            problems.append(
+                f"translators.{name}: the program `apertium` is not installed. On Debian: `apt-get "
+                "install apertium apertium-eng-spa apertium-fr-es apertium-spa-ita`."
+            )
+        if isinstance(translator, OpenAITranslator) and is_loopback(translator.base_url):
+            continue
+        keyed = isinstance(translator, OpenAITranslator | DeepLTranslator | GoogleTranslator)
+        if keyed and not os.environ.get(translator.key_env):
+            problems.append(
+                f"translators.{name}: the environment variable {translator.key_env} is not set. "
+                "Set it to the key of the translation service."
+            )
+    return problems
+
+
+def is_loopback(url: str | None) -> bool:
+    """True for an endpoint on this machine, which needs no key."""
+    from urllib.parse import urlsplit
+
+    return url is not None and urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
+
+
+def count_gpus() -> int:
+    """GPUs that the driver shows, without importing torch."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    folder = Path("/proc/driver/nvidia/gpus")
+    present = len(list(folder.iterdir())) if folder.is_dir() else 0
+    if visible is None:
+        return present
+    return min(present, len([v for v in visible.split(",") if v.strip() not in {"", "-1"}]))

@@ -1,0 +1,215 @@
+"""Verb ``plan``: what a configuration would cost, by stage, before anything is spent.
+
+Numbers that only data can tell (rows of a source that is not here, tokens of an answer) are
+estimates, and the table says from what. Nothing is fetched and no key is read.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..config.evaluation import OpenAIJudge
+from ..config.load import load_config
+from ..specs import MixtureSpec
+from .graph import Plan
+
+#: Rows of a source where no `rows` says how many: as published (docs of each source).
+PUBLISHED_ROWS = {
+    "lima": 1030,
+    "alpaca": 52002,
+    "oasst": 3640,
+    "alpaca_eval": 805,
+    "mt_bench": 80,
+    "mt_bench_x": 80,
+}
+#: Characters of a conversation and of an answer, where nothing better is known.
+CHARS_PER_ROW = 1200
+CHARS_PER_TOKEN = 4.0
+JUDGE_PROMPT_TOKENS = 500
+VERDICT_TOKENS = 250
+
+
+@dataclass
+class Line:
+    """One line of the plan."""
+
+    stage: str
+    what: str
+    jobs: int
+    amount: str
+    dollars: float | None = None
+
+
+def pool_rows(plan: Plan, dataset: str) -> int:
+    """Rows a language of a pool, from `rows`, or from what its sources are published to hold."""
+    pool = plan.dataset(dataset)
+    published = sum(_source_rows(plan, s) for s in pool.sources)
+    return min(pool.rows, published) if pool.rows else published
+
+
+def _source_rows(plan: Plan, source: str) -> int:
+    section = plan.config.sources[source]
+    if section.adapter == "lima" and section.single_turn_only:
+        return 1000
+    if section.adapter == "alpaca_eval" and "oasst" in section.exclude_subsets:
+        return 617
+    if section.adapter == "alpaca" and len(section.languages) > 1:
+        return 67017
+    return PUBLISHED_ROWS.get(section.adapter, 1000)
+
+
+def mixture_rows(plan: Plan, spec: MixtureSpec) -> int:
+    """Training rows of a mixture."""
+    pool = pool_rows(plan, spec.dataset) - plan.dataset(spec.dataset).dev_rows
+    ids = min(spec.rows or pool, pool)
+    return ids * len(spec.languages) if spec.kind == "parallel" else ids
+
+
+def n_questions(plan: Plan, benchmark: str) -> int:
+    """Questions a language."""
+    section = plan.config.benchmarks[benchmark]
+    if section.source:
+        whole = _source_rows(plan, section.source)
+    else:
+        whole = pool_rows(plan, section.dataset or "")
+    return min(section.questions or whole, whole)
+
+
+def n_turns(plan: Plan, benchmark: str) -> int:
+    """Turns a question: two in the MT-Bench shapes, else one."""
+    section = plan.config.benchmarks[benchmark]
+    two = section.source is not None and plan.config.sources[section.source].adapter in {
+        "mt_bench",
+        "mt_bench_x",
+        "parallel",
+    }
+    whole = 2 if two else 1
+    return min(section.turns or whole, whole)
+
+
+def _translations(plan: Plan) -> list[Line]:
+    lines = []
+    for dataset in plan.datasets:
+        pool = plan.dataset(dataset)
+        targets = [c for c in pool.languages if plan.is_translated(dataset, c)]
+        if not targets:
+            continue
+        chars = pool_rows(plan, dataset) * min(CHARS_PER_ROW, pool.max_chars or CHARS_PER_ROW)
+        prices = [
+            plan.config.translators[plan.translator_of(dataset, c)].price_per_million_chars
+            for c in targets
+        ]
+        dollars = sum(price * chars / 1e6 for price in prices)
+        amount = f"≈ {chars * len(targets) / 1e6:.2f} M characters"
+        what = f"{dataset} into {', '.join(targets)}"
+        lines.append(Line("translate", what, pool.shards * len(targets), amount, dollars))
+    return lines
+
+
+def _trainings(plan: Plan) -> list[Line]:
+    lines = []
+    for model in plan.models:
+        trained = [r for r in plan.runs.values() if r.model == model and r.mixture and r.recipe]
+        tokens = 0.0
+        flops: float | None = 0.0
+        size = plan.config.models[model].parameters_b
+        for run in trained:
+            recipe = plan.config.training[run.recipe or ""]
+            rows = mixture_rows(plan, plan.expansion.mixtures[run.mixture or ""])
+            seen = (
+                recipe.max_steps * recipe.batch_size
+                if recipe.max_steps
+                else rows * (recipe.epochs or 1)
+            )
+            tokens += seen * min(CHARS_PER_ROW / CHARS_PER_TOKEN, recipe.max_length)
+        flops = 6 * size * 1e9 * tokens if size else None
+        amount = f"≈ {tokens / 1e6:,.1f} M tokens"
+        if flops:
+            amount += f", {flops / 1e18:,.3g} EFLOP"
+        lines.append(Line("train", model, len(trained), amount))
+    return lines
+
+
+def _answers(plan: Plan) -> list[Line]:
+    lines = []
+    for benchmark in plan.benchmarks:
+        sets = [(b, r) for b, r in plan.answer_sets() if b == benchmark]
+        languages = sum(len(plan.answer_languages(benchmark, r)) for _, r in sets)
+        turns = languages * n_questions(plan, benchmark) * n_turns(plan, benchmark)
+        lines.append(Line("answer", benchmark, len(sets), f"{turns:,} answers"))
+    return lines
+
+
+def evaluation_calls(plan: Plan, evaluation: str) -> int:
+    """Judge calls of an evaluation; a run is never compared with itself."""
+    planned = plan.evaluations[evaluation]
+    benchmark = planned.evaluation.benchmark
+    per_language = n_questions(plan, benchmark) * n_turns(plan, benchmark)
+    if planned.evaluation.protocol == "single":
+        return per_language * sum(len(c) for c in planned.languages_by_run.values())
+    calls = 0
+    for run, languages in planned.languages_by_run.items():
+        baselines = plan.baselines(evaluation, run)
+        for lang in languages:
+            calls += 2 * per_language * (baselines.get(lang) != run)
+    return calls
+
+
+def _judgements(plan: Plan) -> list[Line]:
+    lines = []
+    for name, planned in plan.evaluations.items():
+        judge = plan.config.judges[planned.evaluation.judge]
+        calls = evaluation_calls(plan, name)
+        if not isinstance(judge, OpenAIJudge):
+            lines.append(Line("judge", name, len(planned.languages_by_run), f"{calls:,} by rules"))
+            continue
+        limit = plan.config.benchmarks[planned.evaluation.benchmark].generation.max_new_tokens
+        shown = 1 if planned.evaluation.protocol == "single" else 2
+        tokens_in = JUDGE_PROMPT_TOKENS + shown * min(300, limit)
+        tokens_out = min(VERDICT_TOKENS, judge.max_tokens)
+        dollars = calls * (tokens_in * judge.price_in + tokens_out * judge.price_out) / 1e6
+        amount = f"{calls:,} calls, ≈ {calls * (tokens_in + tokens_out) / 1e6:,.1f} M tokens"
+        lines.append(Line("judge", name, len(planned.languages_by_run), amount, dollars))
+    return lines
+
+
+def cost_lines(plan: Plan) -> list[Line]:
+    """The whole plan, by stage."""
+    mixtures = Line("mix", ", ".join(plan.datasets), len(plan.mixtures), "—")
+    return [*_translations(plan), mixtures, *_trainings(plan), *_answers(plan), *_judgements(plan)]
+
+
+def render(lines: list[Line]) -> str:
+    """The plan as an aligned table with a total."""
+    rows = [("stage", "what", "jobs", "amount", "US dollars")]
+    for line in lines:
+        dollars = "" if line.dollars is None else f"{line.dollars:,.2f}"
+        rows.append((line.stage, line.what, f"{line.jobs:,}", line.amount, dollars))
+    total = sum(line.dollars or 0 for line in lines)
+    rows.append(("total", "", f"{sum(line.jobs for line in lines):,}", "", f"{total:,.2f}"))
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    text = []
+    for row in rows:
+        left = [row[0].ljust(widths[0]), row[1].ljust(widths[1]), row[2].rjust(widths[2])]
+        text.append("  ".join([*left, row[3].ljust(widths[3]), row[4].rjust(widths[4])]).rstrip())
+    text.insert(1, "-" * max(len(line) for line in text))
+    return "\n".join(text)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the verb."""
+    parser.add_argument("--config", required=True, type=Path, help="configuration (YAML or JSON)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the plan."""
+    plan = Plan(load_config(args.config))
+    print(render(cost_lines(plan)))
+    print(
+        f"\n{len([r for r in plan.runs.values() if r.mixture])} trainings in "
+        f"{len(plan.studies)} studies. Estimates assume {CHARS_PER_ROW} characters a row, "
+        f"{CHARS_PER_TOKEN:g} characters a token, {VERDICT_TOKENS} tokens a verdict, and each "
+        "source's published size; dollars are 0 where the configuration gives no price."
+    )

@@ -1,0 +1,214 @@
+"""The plan of a study set: which files exist, what each is made from, and each job's spec.
+
+Rules ask this object for lists of files and for specs (JSON); it holds no Snakemake. Building it
+reads the configuration only: no network, no GPU, no key.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from ..config.expand import Expansion, expand
+from ..config.root import Config
+from ..config.sources import Dataset, Source
+from ..errors import BabelmixError
+from ..mixtures.build import mixture_languages
+from . import checks
+from .runs import EvaluationPlan, Run, baseline_runs, plan_evaluations, plan_runs
+
+
+class Plan:
+    """All jobs of a configuration. ``root`` is the study set's results folder."""
+
+    def __init__(self, config: Config, results: str = "results") -> None:
+        checks.check_names(config)
+        self.config = config
+        self.root = f"{results}/{config.study_set}"
+        active = config.only_studies or list(config.studies)
+        self.studies = {name: config.studies[name] for name in active}
+        self.expansion: Expansion = expand(config)
+        self.runs: dict[str, Run] = plan_runs(config, self.studies, self.expansion)
+        self.evaluations: dict[str, EvaluationPlan] = plan_evaluations(
+            config, self.studies, self.runs
+        )
+        for plan in self.evaluations.values():
+            self._check_baseline(plan)
+
+    def _check_baseline(self, plan: EvaluationPlan) -> None:
+        if plan.evaluation.baseline is None:
+            return
+        for run in plan.languages_by_run:
+            self.baselines(plan.name, run)
+        if plan.evaluation.baseline == "best_monolingual":
+            self.single_evaluation(plan.name)
+
+    # --- what is needed ---------------------------------------------------------------------
+
+    @cached_property
+    def mixtures(self) -> list[str]:
+        """Mixtures that some run trains on."""
+        return list(dict.fromkeys(r.mixture for r in self.runs.values() if r.mixture))
+
+    @cached_property
+    def models(self) -> list[str]:
+        """Base models in use."""
+        return list(dict.fromkeys(r.model for r in self.runs.values()))
+
+    @cached_property
+    def benchmarks(self) -> list[str]:
+        """Benchmarks in use."""
+        return list(dict.fromkeys(e.evaluation.benchmark for e in self.evaluations.values()))
+
+    @cached_property
+    def datasets(self) -> list[str]:
+        """Pools in use, by mixtures or by benchmarks."""
+        used = [self.expansion.mixtures[m].dataset for m in self.mixtures]
+        used += [d for b in self.benchmarks if (d := self.config.benchmarks[b].dataset)]
+        return list(dict.fromkeys(used))
+
+    @cached_property
+    def sources(self) -> dict[str, Source]:
+        """Sources in use, with the data root put into their paths."""
+        names = [s for d in self.datasets for s in self.config.datasets[d].sources]
+        names += [s for b in self.benchmarks if (s := self.config.benchmarks[b].source)]
+        found = {}
+        for name in dict.fromkeys(names):
+            source = self.config.sources[name]
+            if source.path:
+                path = checks.resolve_path(source.path, self.config, f"sources.{name}")
+                source = source.model_copy(update={"path": path})
+            found[name] = source
+        return found
+
+    @cached_property
+    def translators(self) -> list[str]:
+        """Translators in use."""
+        return list(
+            dict.fromkeys(
+                self.translator_of(d, lang)
+                for d in self.datasets
+                for lang in self.config.datasets[d].languages
+                if self.is_translated(d, lang)
+            )
+        )
+
+    @cached_property
+    def judges(self) -> list[str]:
+        """Judges in use."""
+        return list(dict.fromkeys(e.evaluation.judge for e in self.evaluations.values()))
+
+    # --- single questions -------------------------------------------------------------------
+
+    def dataset(self, name: str) -> Dataset:
+        """A pool's section."""
+        return self.config.datasets[name]
+
+    def is_translated(self, dataset: str, lang: str) -> bool:
+        """True when the pool's sources do not hold the language themselves."""
+        pool = self.dataset(dataset)
+        return any(lang not in self.config.sources[s].languages for s in pool.sources)
+
+    def translator_of(self, dataset: str, lang: str) -> str:
+        """The translator that makes a language of a pool."""
+        named = self.dataset(dataset).translator
+        name = named if isinstance(named, str) else (named or {}).get(lang)
+        if name is None:
+            raise BabelmixError(
+                f"datasets.{dataset}: language '{lang}' is not in its sources and no `translator` "
+                f"is given for it. Name one, e.g. `translator: {{{lang}: …}}`, or take "
+                f"'{lang}' out of `languages`."
+            )
+        return name
+
+    def recipes_by_model(self) -> list[tuple[str, str, str]]:
+        """(model, recipe, dataset) of every training: what must be tokenised."""
+        keys = [
+            (r.model, r.recipe, self.expansion.mixtures[r.mixture].dataset)
+            for r in self.runs.values()
+            if r.mixture and r.recipe
+        ]
+        return list(dict.fromkeys(keys))
+
+    def evaluations_of(self, benchmark: str, run: str) -> list[EvaluationPlan]:
+        """Evaluations that need a run's answers to a benchmark."""
+        return [
+            e
+            for e in self.evaluations.values()
+            if e.evaluation.benchmark == benchmark and run in e.languages_by_run
+        ]
+
+    def answer_languages(self, benchmark: str, run: str) -> list[str]:
+        """Languages in which a run is asked: judged ones, and those where it is a baseline."""
+        wanted = set()
+        for plan in self.evaluations.values():
+            if plan.evaluation.benchmark != benchmark:
+                continue
+            wanted |= set(plan.languages_by_run.get(run, []))
+            if plan.evaluation.baseline is not None:
+                for other, languages in plan.languages_by_run.items():
+                    if run in self.baselines(plan.name, other).values():
+                        wanted |= set(languages)
+        return [c for c in self.config.benchmarks[benchmark].languages if c in wanted]
+
+    def answer_sets(self) -> list[tuple[str, str]]:
+        """(benchmark, run) of every set of answers."""
+        return [
+            (benchmark, run)
+            for benchmark in self.benchmarks
+            for run in self.runs
+            if self._asked(benchmark, run)
+        ]
+
+    def _asked(self, benchmark: str, run: str) -> bool:
+        return bool(self.evaluations_of(benchmark, run))
+
+    def baselines(self, evaluation: str, run: str) -> dict[str, str]:
+        """Baseline run by language (or candidates by name for ``best_monolingual``)."""
+        key = (evaluation, run)
+        if key not in self._baselines:
+            plan = self.evaluations[evaluation]
+            self._baselines[key] = baseline_runs(self.runs[run], plan, self.runs, self.expansion)
+        return self._baselines[key]
+
+    @cached_property
+    def _baselines(self) -> dict[tuple[str, str], dict[str, str]]:
+        return {}
+
+    def single_evaluation(self, evaluation: str) -> str:
+        """The single grading (same benchmark and judge) that chooses the best monolingual run."""
+        wanted = self.evaluations[evaluation].evaluation
+        for name, plan in self.evaluations.items():
+            other = plan.evaluation
+            if (other.benchmark, other.judge, other.protocol) == (
+                wanted.benchmark,
+                wanted.judge,
+                "single",
+            ):
+                return name
+        raise BabelmixError(
+            f"evaluation '{evaluation}': `baseline: best_monolingual` is chosen by single grades; "
+            f"add an evaluation of benchmark '{wanted.benchmark}' with judge '{wanted.judge}' and "
+            "`protocol: single`."
+        )
+
+    def languages_of_mixture(self, mixture: str) -> list[str]:
+        """Languages whose files a mixture reads, the main one last."""
+        return mixture_languages(self.expansion.mixtures[mixture])
+
+    def problems(self, *, gpus_here: int | None) -> list[str]:
+        """What this machine lacks to run the plan."""
+        return checks.check_machine(
+            self.config,
+            self.sources,
+            self.models,
+            self.judges,
+            self.translators,
+            gpus_here=gpus_here,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """What tables, figures and the report must know of the study set (plain JSON)."""
+        from .describe import describe
+
+        return describe(self)

@@ -1,0 +1,155 @@
+"""Runs and evaluations: what the studies ask for, each defined once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..config.evaluation import Evaluation, Study
+from ..config.expand import Expansion
+from ..config.root import Config
+from ..errors import BabelmixError, unknown_name
+from ..specs import MixtureSpec
+
+
+@dataclass
+class Run:
+    """One set of answers' model: a training (model × mixture × recipe × seed), or an untuned base."""
+
+    name: str
+    model: str
+    mixture: str | None = None
+    recipe: str | None = None
+    seed: int = 0
+    studies: list[str] = field(default_factory=list)
+
+
+@dataclass
+class EvaluationPlan:
+    """One benchmark under one judge and protocol, and the languages each run is judged in."""
+
+    name: str
+    evaluation: Evaluation
+    languages_by_run: dict[str, list[str]] = field(default_factory=dict)
+    studies: list[str] = field(default_factory=list)
+
+
+def run_name(model: str, mixture: str, recipe: str, seed: int) -> str:
+    """The file name of a training's products."""
+    return f"{model}.{mixture}.{recipe}.s{seed}"
+
+
+def evaluation_name(evaluation: Evaluation) -> str:
+    """The folder name of an evaluation's judgements."""
+    parts = [evaluation.benchmark, evaluation.judge, evaluation.protocol]
+    return ".".join([*parts, evaluation.baseline] if evaluation.baseline else parts)
+
+
+def plan_runs(config: Config, studies: dict[str, Study], expansion: Expansion) -> dict[str, Run]:
+    """Every run of the studies; one that several studies need is planned once."""
+    runs: dict[str, Run] = {}
+    for study_name, study in studies.items():
+        for run in study_runs(study, expansion, f"studies.{study_name}"):
+            known = runs.setdefault(run.name, run)
+            known.studies.append(study_name)
+    return runs
+
+
+def study_runs(study: Study, expansion: Expansion, where: str) -> list[Run]:
+    """The runs of one study, untuned models last."""
+    found: dict[str, Run] = {}
+    for run_set in study.runs:
+        mixtures: list[str] = []
+        for name in run_set.mixtures:
+            resolved = expansion.resolve(name)
+            if not resolved:
+                known = [*expansion.families, *expansion.canonical]
+                raise unknown_name("mixture", name, known, f"{where}.runs.mixtures")
+            mixtures += [m for m in resolved if m not in mixtures]
+        for model in run_set.models:
+            for mixture in mixtures:
+                for seed in run_set.seeds:
+                    name = run_name(model, mixture, run_set.recipe, seed)
+                    found[name] = Run(name, model, mixture, run_set.recipe, seed)
+    if study.untuned:
+        for model in dict.fromkeys(m for s in study.runs for m in s.models):
+            found[f"{model}.untuned"] = Run(f"{model}.untuned", model)
+    return list(found.values())
+
+
+def plan_evaluations(
+    config: Config, studies: dict[str, Study], runs: dict[str, Run]
+) -> dict[str, EvaluationPlan]:
+    """Every evaluation of the studies, merged by name; languages by run are the studies' union."""
+    plans: dict[str, EvaluationPlan] = {}
+    for study_name, study in studies.items():
+        names = [r.name for r in runs.values() if study_name in r.studies]
+        for evaluation in study.evaluations:
+            name = evaluation_name(evaluation)
+            plan = plans.setdefault(name, EvaluationPlan(name, evaluation))
+            plan.studies.append(study_name)
+            benchmark = config.benchmarks[evaluation.benchmark]
+            asked = evaluation.languages or benchmark.languages
+            for run in names:
+                known = plan.languages_by_run.get(run, [])
+                union = {*known, *asked}
+                plan.languages_by_run[run] = [c for c in benchmark.languages if c in union]
+    return plans
+
+
+def monolingual_language(spec: MixtureSpec) -> str | None:
+    """The language of a monolingual mixture, else None."""
+    alone = spec.kind == "blocks" and len(spec.languages) == 1 and spec.main is None
+    return spec.languages[0] if alone else None
+
+
+def baseline_runs(
+    run: Run, plan: EvaluationPlan, runs: dict[str, Run], expansion: Expansion
+) -> dict[str, str]:
+    """Baseline by language (``language_monolingual``, a named mixture), or by candidate's name.
+
+    For ``best_monolingual`` the keys are the candidates themselves; which one it is, the
+    ``choose-baseline`` verb finds out. Only runs with the same model, recipe, dataset and seed
+    count; an untuned model is compared with the first such group of its model.
+    """
+    baseline = plan.evaluation.baseline or ""
+    reference = run
+    if run.mixture is None:
+        same_model = [r for r in runs.values() if r.model == run.model and r.mixture]
+        reference = same_model[0]
+    dataset = expansion.mixtures[reference.mixture or ""].dataset
+    peers = [
+        r
+        for r in runs.values()
+        if r.mixture
+        and (r.model, r.recipe, r.seed) == (reference.model, reference.recipe, reference.seed)
+        and expansion.mixtures[r.mixture].dataset == dataset
+    ]
+    monolingual = {}
+    for peer in peers:
+        lang = monolingual_language(expansion.mixtures[peer.mixture or ""])
+        if lang:
+            monolingual[lang] = peer.name
+    asked = plan.languages_by_run[run.name]
+    where = f"evaluation '{plan.name}'"
+    if baseline == "best_monolingual":
+        if not monolingual:
+            raise BabelmixError(
+                f"{where}: `baseline: best_monolingual` needs monolingual mixtures of dataset "
+                f"'{dataset}' among the runs of model '{reference.model}', and there are none."
+            )
+        return {name: name for name in monolingual.values()}
+    if baseline == "language_monolingual":
+        missing = [c for c in asked if c not in monolingual]
+        if missing:
+            raise BabelmixError(
+                f"{where}: `baseline: language_monolingual` needs a monolingual run of dataset "
+                f"'{dataset}' in each language; none in {', '.join(missing)}. Add those to the "
+                "runs, or name the languages to judge with `languages`."
+            )
+        return {c: monolingual[c] for c in asked}
+    canonical = expansion.canonical.get(baseline)
+    named = [p.name for p in peers if p.mixture == canonical]
+    if not named:
+        known = ["best_monolingual", "language_monolingual", *(p.mixture or "" for p in peers)]
+        raise unknown_name("baseline", baseline, known, where)
+    return dict.fromkeys(asked, named[0])

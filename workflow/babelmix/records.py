@@ -1,0 +1,185 @@
+"""The record types that flow through the pipeline, and their Arrow schemas.
+
+Nothing else defines columns: every parquet file of the pipeline holds one of these records (a few
+stages append columns that they name in their own module). ``Question`` is the benchmark's
+counterpart of ``Conversation``: the user turns of a dialogue that is yet to be held.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import pyarrow as pa
+
+
+@dataclass(slots=True)
+class Message:
+    """One turn. ``role`` is ``system``, ``user`` or ``assistant``."""
+
+    role: str
+    content: str
+
+
+@dataclass(slots=True)
+class Check:
+    """One audit result of a row: its name, whether it passed, a measured value, a detail."""
+
+    name: str
+    ok: bool
+    value: float | None = None
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class Conversation:
+    """One training dialogue in one language.
+
+    ``id`` is the English source's and the same in every language: what makes sets parallel.
+    ``origin`` is ``source`` (as published) or ``translated``; ``translator`` names the configured
+    translator of a translated row. ``source_sha`` is the digest of the pivot row it was made from.
+    """
+
+    id: str
+    lang: str
+    dataset: str
+    source: str
+    messages: list[Message]
+    origin: str = "source"
+    translator: str | None = None
+    source_sha: str = ""
+    checks: list[Check] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Question:
+    """One benchmark item in one language; ``reference`` is empty or has one text a turn.
+
+    ``question_id`` is the same in every language (MT-Bench-X's ``81_DE`` becomes ``81``).
+    """
+
+    question_id: str
+    lang: str
+    category: str
+    turns: list[str]
+    reference: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Answer:
+    """One answered turn (``turn`` counts from 1).
+
+    ``finish_reason`` is ``stop``, ``length`` or ``error``; ``prompt_sha`` is the digest of the
+    rendered prompt that the model saw.
+    """
+
+    question_id: str
+    lang: str
+    category: str
+    turn: int
+    run: str
+    question: str
+    text: str
+    finish_reason: str
+    n_prompt_tokens: int
+    n_tokens: int
+    prompt_sha: str
+
+
+@dataclass(slots=True)
+class Judgement:
+    """One verdict. ``score`` (single grade) or ``verdict`` (pairwise) is None when unscored, and
+    then ``unscored_reason`` says why. ``order`` is ``""`` for single grades, else ``AB`` (the run's
+    answer shown first) or ``BA``. ``key`` is the digest of judge, sampling parameters and rendered
+    messages; never of host, port or secret. ``cost`` is in US dollars (0 where no price is known).
+    """
+
+    key: str
+    question_id: str
+    lang: str
+    category: str
+    turn: int
+    run: str
+    baseline: str
+    protocol: str
+    order: str
+    judge: str
+    score: float | None
+    verdict: str | None
+    unscored_reason: str | None
+    raw: str
+    tokens_in: int
+    tokens_out: int
+    cost: float
+
+
+@dataclass(slots=True)
+class Score:
+    """One measured value of one answered turn, judged or computed.
+
+    ``metric`` is a stable name such as ``rating``, ``answer_language``, ``empty``, ``length_chars``;
+    ``value`` is None when it could not be measured, and ``reason`` then says why.
+    """
+
+    run: str
+    benchmark: str
+    question_id: str
+    lang: str
+    category: str
+    turn: int
+    metric: str
+    judge: str
+    value: float | None
+    reason: str | None = None
+
+
+_ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+Record = TypeVar("Record")
+
+
+def _arrow_type(hint: Any) -> tuple[pa.DataType, bool]:
+    """Arrow type and nullability of a dataclass field's type hint."""
+    if get_origin(hint) in (Union, types.UnionType):
+        inner = next(a for a in get_args(hint) if a is not type(None))
+        return _arrow_type(inner)[0], True
+    if get_origin(hint) is list:
+        item, nullable = _arrow_type(get_args(hint)[0])
+        return pa.list_(pa.field("item", item, nullable=nullable)), False
+    if dataclasses.is_dataclass(hint):
+        return pa.struct(list(schema_of(hint))), False  # type: ignore[arg-type]
+    return _ARROW[hint], False
+
+
+def schema_of(record_type: type) -> pa.Schema:
+    """The Arrow schema of a record type; the field order is the declaration order."""
+    hints = get_type_hints(record_type)
+    fields = []
+    for f in dataclasses.fields(record_type):
+        arrow, nullable = _arrow_type(hints[f.name])
+        fields.append(pa.field(f.name, arrow, nullable=nullable))
+    return pa.schema(fields)
+
+
+def to_table(records: Iterable[Any], record_type: type) -> pa.Table:
+    """Records -> Arrow table with the record type's schema (also when there are none)."""
+    return pa.Table.from_pylist(
+        [dataclasses.asdict(r) for r in records], schema=schema_of(record_type)
+    )
+
+
+def from_table(table: pa.Table, record_type: type[Record]) -> list[Record]:
+    """Arrow table -> records; columns that the type does not know are left out."""
+    names = [f.name for f in dataclasses.fields(record_type)]  # type: ignore[arg-type]
+    rows = table.select([n for n in names if n in table.column_names]).to_pylist()
+    return [_build(record_type, row) for row in rows]
+
+
+def _build(record_type: type[Record], row: dict[str, Any]) -> Record:
+    if record_type is Conversation:
+        row = dict(row)
+        row["messages"] = [Message(**m) for m in row["messages"]]
+        row["checks"] = [Check(**c) for c in row.get("checks") or []]
+    return record_type(**row)

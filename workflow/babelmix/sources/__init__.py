@@ -1,0 +1,1 @@
+"""Sources: fetch raw files, read their shapes, choose rows and questions."""

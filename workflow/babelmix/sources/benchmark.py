@@ -1,0 +1,190 @@
+"""Verb ``benchmark``: the questions of one benchmark in one language.
+
+Which questions are asked is decided over all languages of the benchmark, so that every language
+has the same ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from ..errors import BabelmixError, unknown_name
+from ..io import read_json, read_records, write_json, write_records
+from ..records import Conversation, Question
+from ..specs import BenchmarkSpec
+from .adapters import questions
+from .normalise import file_of
+from .readers import read_rows
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the verb."""
+    parser.add_argument("--spec", required=True, help="BenchmarkSpec as JSON")
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("--record", help="record of the fetched source")
+    given.add_argument("--conversations", nargs="+", help="a pool's file for each language")
+    parser.add_argument("--output", required=True, help="parquet of questions")
+    parser.add_argument("--manifest", help="JSON with the counts; left out: the output with .json")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read all languages, choose the questions, write those of one language."""
+    spec = BenchmarkSpec.model_validate_json(args.spec)
+    if args.record is not None:
+        by_lang, manifest = _from_record(spec, read_json(args.record)), {}
+    else:
+        rows = [read_records(path, Conversation) for path in args.conversations]
+        by_lang, manifest = from_conversations(rows, spec)
+    ids, left_out = choose_questions(by_lang, spec)
+    chosen = {q.question_id: q for q in by_lang[spec.lang]}
+    written = [cut_turns(chosen[i], spec.turns) for i in ids]
+    write_records(args.output, written, Question)
+    manifest |= {
+        "benchmark": spec.name,
+        "lang": spec.lang,
+        "read": len(chosen),
+        "kept": len(written),
+        "left_out": dict(left_out),
+        "categories": dict(Counter(q.category for q in written)),
+    }
+    assert len(chosen) == len(written) + left_out.total(), "questions are lost"
+    write_json(args.manifest or str(Path(args.output).with_suffix(".json")), manifest)
+    print(f"benchmark {spec.name}.{spec.lang}: {len(written)} of {len(chosen)} questions")
+
+
+def _from_record(spec: BenchmarkSpec, record: dict[str, Any]) -> dict[str, list[Question]]:
+    if spec.source is None:
+        raise BabelmixError(f"benchmark '{spec.name}' is made from a dataset: give --conversations.")
+    by_lang = {}
+    for lang in spec.languages:
+        path = file_of(record, lang)
+        extra = record["extra"].get(f"references.{lang}") or record["extra"].get("references.*")
+        references = read_rows(extra["path"]) if extra else None
+        by_lang[lang] = questions(read_rows(path), references, spec.source, lang, path)
+    return by_lang
+
+
+def from_conversations(
+    files: list[list[Conversation]], spec: BenchmarkSpec
+) -> tuple[dict[str, list[Question]], dict[str, Any]]:
+    """A pool's user turns as questions; the answers, where there are any, as references.
+
+    A row that failed a check in any language is not asked in any; ``failed_check`` counts them.
+    The category is the name of the row's source.
+    """
+    by_lang = {rows[0].lang: rows for rows in files if rows}
+    missing = [lang for lang in spec.languages if lang not in by_lang]
+    if missing or len(by_lang) != len(files):
+        raise BabelmixError(
+            f"benchmark '{spec.name}': --conversations hold {sorted(by_lang)}; one file for each "
+            f"of {spec.languages} is needed."
+        )
+    failed = {
+        row.id
+        for lang in spec.languages
+        for row in by_lang[lang]
+        if any(not check.ok for check in row.checks)
+    }
+    found = {
+        lang: [_as_question(row) for row in by_lang[lang] if row.id not in failed]
+        for lang in spec.languages
+    }
+    return found, {"failed_check": len(failed)}
+
+
+def _as_question(row: Conversation) -> Question:
+    turns = [m.content for m in row.messages if m.role == "user"]
+    answers = [m.content for m in row.messages if m.role == "assistant"]
+    reference = answers if len(answers) == len(turns) else []
+    return Question(row.id, row.lang, row.source, turns, reference)
+
+
+def natural_key(question_id: str) -> list[tuple[int, int, str]]:
+    """Order of ids: numbers in them by value (``9`` before ``81`` before ``100``), the rest as text."""
+    parts = re.split(r"([0-9]+)", question_id)
+    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts if p]
+
+
+def cut_turns(question: Question, turns: int | None) -> Question:
+    """The first ``turns`` turns, with their references."""
+    if turns is None:
+        return question
+    return dataclasses.replace(
+        question, turns=question.turns[:turns], reference=question.reference[:turns]
+    )
+
+
+def choose_questions(
+    by_lang: dict[str, list[Question]], spec: BenchmarkSpec
+) -> tuple[list[str], Counter[str]]:
+    """Ids to ask, in id order, and how many of ``spec.lang`` are left out for which reason.
+
+    Left out are other categories, questions with a (kept) turn over ``max_question_chars`` in any
+    language, and what exceeds ``questions`` when these are spread evenly over the categories, the
+    first ids of each first. Raises BabelmixError when the languages hold different questions.
+    """
+    _same_ids(by_lang, spec.name)
+    questions_here = sorted(by_lang[spec.lang], key=lambda q: natural_key(q.question_id))
+    left_out: Counter[str] = Counter()
+    if spec.categories is not None:
+        present = {q.category for q in questions_here}
+        for category in spec.categories:
+            if category not in present:
+                where = f"benchmarks.{spec.name}.categories"
+                raise unknown_name("category", category, present, where)
+        kept = [q for q in questions_here if q.category in spec.categories]
+        left_out["other category"] = len(questions_here) - len(kept)
+        questions_here = kept
+    if spec.max_question_chars is not None:
+        longest = _longest_turns(by_lang, spec.turns)
+        kept = [q for q in questions_here if longest[q.question_id] <= spec.max_question_chars]
+        left_out["longer than max_question_chars"] = len(questions_here) - len(kept)
+        questions_here = kept
+    ids = spread(questions_here, spec.questions)
+    left_out["more than `questions`"] = len(questions_here) - len(ids)
+    if not ids:
+        raise BabelmixError(
+            f"benchmark '{spec.name}': no question is left; loosen `categories` or "
+            "`max_question_chars`."
+        )
+    return ids, +left_out
+
+
+def spread(ordered: list[Question], count: int | None) -> list[str]:
+    """``count`` ids taken in turn from the categories (as they first occur), kept in order."""
+    if count is None or count >= len(ordered):
+        return [q.question_id for q in ordered]
+    ranks: Counter[str] = Counter()
+    place = {c: n for n, c in enumerate(dict.fromkeys(q.category for q in ordered))}
+    order: list[tuple[int, int, int]] = []
+    for index, question in enumerate(ordered):
+        order.append((ranks[question.category], place[question.category], index))
+        ranks[question.category] += 1
+    chosen = sorted(index for _, _, index in sorted(order)[:count])
+    return [ordered[index].question_id for index in chosen]
+
+
+def _longest_turns(by_lang: dict[str, list[Question]], turns: int | None) -> dict[str, int]:
+    longest: dict[str, int] = {}
+    for question in (q for part in by_lang.values() for q in part):
+        size = max(map(len, question.turns[:turns]))
+        longest[question.question_id] = max(longest.get(question.question_id, 0), size)
+    return longest
+
+
+def _same_ids(by_lang: dict[str, list[Question]], name: str) -> None:
+    first, *others = by_lang
+    expected = {q.question_id: (q.category, len(q.turns)) for q in by_lang[first]}
+    for lang in others:
+        found = {q.question_id: (q.category, len(q.turns)) for q in by_lang[lang]}
+        if found != expected:
+            odd = sorted(dict(expected.items() ^ found.items()), key=natural_key)
+            raise BabelmixError(
+                f"benchmark '{name}': '{first}' and '{lang}' differ in questions, categories or "
+                f"turns: {', '.join(odd[:5])}. The files are not parallel."
+            )

@@ -1,0 +1,123 @@
+# Analysis: answers and judgements -> scores, tables with intervals, figures.
+#
+# Needs:  answers/, judgements/, mixtures/*.manifest.json, conversations/*.audit.json, metrics
+# Makes:  scores/{benchmark}/{run}.parquet, tables/*.csv, figures/*.json (Vega-Lite)
+# Steps:  score_answers -> make_tables -> make_figures
+
+
+rule score_answers:
+    """Measure one run's answers without a judge: language, emptiness, repetition, length."""
+    input:
+        answers="<set>/answers/{benchmark}/{run}.parquet",
+    output:
+        table="<set>/scores/{benchmark}/{run}.parquet",
+    log:
+        "<set>/logs/score/{benchmark}/{run}.log",
+    benchmark:
+        "<set>/timings/score/{benchmark}.{run}.tsv"
+    conda:
+        "../envs/data.yaml"
+    localrule: True
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        spec=lambda w: JOBS.score(w.benchmark, w.run),
+    shell:
+        "python -m babelmix score"
+        " --spec {params.spec:q}"
+        " --answers {input.answers:q}"
+        " --output {output.table:q}"
+        " 2> {log:q}"
+
+
+rule describe_study:
+    """What tables, figures and the report must know of the study set."""
+    output:
+        study="<set>/study.json",
+    log:
+        "<set>/logs/describe.log",
+    benchmark:
+        "<set>/timings/describe.tsv"
+    conda:
+        "../envs/data.yaml"
+    localrule: True
+    threads: 1
+    resources:
+        mem_mb=600,
+        runtime=5,
+    params:
+        digest=JOBS.description_digest(),
+        config=JOBS.path("config.resolved.json"),
+    shell:
+        "python -m babelmix describe"
+        " --config {params.config:q}"
+        " --output {output.study:q}"
+        " 2> {log:q}"
+
+
+rule make_tables:
+    """Every table, with intervals that keep the turns of one question together."""
+    input:
+        study="<set>/study.json",
+        scores=JOBS.all_scores(),
+        judgements=JOBS.all_judgements(),
+        manifests=JOBS.all_manifests(),
+        audits=JOBS.all_audits(),
+        metrics=JOBS.all_metrics(),
+    output:
+        index="<set>/tables/index.json",
+    log:
+        "<set>/logs/tables.log",
+    benchmark:
+        "<set>/timings/tables.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        version=JOBS.version("tables"),
+        folder=JOBS.path("tables"),
+    shell:
+        "python -m babelmix tables"
+        " --study {input.study:q}"
+        " --scores {input.scores:q}"
+        " --judgements {input.judgements:q}"
+        " --manifests {input.manifests:q}"
+        " --audits {input.audits:q}"
+        " --metrics {input.metrics:q}"
+        " --folder {params.folder:q}"
+        " --output {output.index:q}"
+        " 2> {log:q}"
+
+
+rule make_figures:
+    """Every figure, as Vega-Lite, from the tables alone."""
+    input:
+        study="<set>/study.json",
+        tables="<set>/tables/index.json",
+    output:
+        index="<set>/figures/index.json",
+    log:
+        "<set>/logs/figures.log",
+    benchmark:
+        "<set>/timings/figures.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        version=JOBS.version("figures"),
+        folder=JOBS.path("figures"),
+    shell:
+        "python -m babelmix figures"
+        " --study {input.study:q}"
+        " --tables {input.tables:q}"
+        " --folder {params.folder:q}"
+        " --output {output.index:q}"
+        " 2> {log:q}"

@@ -1,0 +1,37 @@
+# Answers: a checkpoint and a benchmark -> answers, turn by turn, in every language it is asked in.
+#
+# Needs:  checkpoints/{run}.json (or models/{model}.json for an untuned base), benchmarks/
+# Makes:  answers/{benchmark}/{run}.parquet
+# Steps:  answer (the model is loaded once for all languages; first turns, then second turns)
+
+
+rule answer:
+    """Answer a benchmark with one run's checkpoint. Bottleneck: GPU."""
+    input:
+        completed=lambda w: JOBS.checkpoint(w.run)["completed"],
+        questions=lambda w: JOBS.questions(w.benchmark, w.run),
+    output:
+        table="<set>/answers/{benchmark}/{run}.parquet",
+    log:
+        "<set>/logs/answer/{benchmark}/{run}.log",
+    benchmark:
+        "<set>/timings/answer/{benchmark}.{run}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: lambda w: JOBS.threads(w.run)
+    resources:
+        gpu=lambda w: JOBS.gpus(w.run),
+        mem_mb=lambda w: JOBS.answer_memory(w.run),
+        runtime=lambda w, attempt: 240 * attempt,
+    params:
+        spec=lambda w: JOBS.answer(w.benchmark, w.run),
+        checkpoint=lambda w: JOBS.checkpoint(w.run)["folder"],
+    shell:
+        "python -m babelmix answer"
+        " --spec {params.spec:q}"
+        " --questions {input.questions:q}"
+        " --checkpoint {params.checkpoint:q}"
+        " --completed {input.completed:q}"
+        " --threads {threads}"
+        " --output {output.table:q}"
+        " 2> {log:q}"

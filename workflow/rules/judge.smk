@@ -1,0 +1,103 @@
+# Judging: answers -> verdicts, each call counted once, each unscored verdict with its reason.
+#
+# Needs:  answers/{benchmark}/{run}.parquet, benchmarks/, a judge
+# Makes:  judgements/{evaluation}/{run}.parquet    raw text kept
+#         baselines/{evaluation}/{run}.json        the best monolingual run, where grades choose it
+# Steps:  judge_single; choose_baseline -> judge_pairs (both orders)
+# Finished calls are in journals/judge/, which is no output of a rule: nothing is bought twice.
+
+
+rule judge_single:
+    """Grade one run's answers. Bottleneck: API, money."""
+    input:
+        unpack(lambda w: JOBS.judge_input(w.evaluation, w.run)),
+    output:
+        table="<set>/judgements/{evaluation}/{run}.parquet",
+    wildcard_constraints:
+        evaluation=r"[^/]+\.single",
+    log:
+        "<set>/logs/judge/{evaluation}/{run}.log",
+    benchmark:
+        "<set>/timings/judge/{evaluation}.{run}.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        judge=1,
+        mem_mb=1500,
+        runtime=lambda w, attempt: 240 * attempt,
+    params:
+        spec=lambda w: JOBS.judge(w.evaluation, w.run),
+        journal=lambda w: JOBS.path(f"journals/judge/{w.evaluation}/{w.run}.jsonl"),
+    shell:
+        "python -m babelmix judge-single"
+        " --spec {params.spec:q}"
+        " --answers {input.answers:q}"
+        " --questions {input.questions:q}"
+        " --journal {params.journal:q}"
+        " --output {output.table:q}"
+        " 2> {log:q}"
+
+
+rule choose_baseline:
+    """Choose the best monolingual run by its mean single grade."""
+    input:
+        judgements=lambda w: JOBS.choose_baseline_input(w.evaluation, w.run),
+    output:
+        choice="<set>/baselines/{evaluation}/{run}.json",
+    log:
+        "<set>/logs/baseline/{evaluation}/{run}.log",
+    benchmark:
+        "<set>/timings/baseline/{evaluation}.{run}.tsv"
+    conda:
+        "../envs/data.yaml"
+    localrule: True
+    threads: 1
+    resources:
+        mem_mb=600,
+        runtime=5,
+    params:
+        spec=lambda w: JOBS.choose_baseline(w.evaluation, w.run),
+    shell:
+        "python -m babelmix choose-baseline"
+        " --spec {params.spec:q}"
+        " --judgements {input.judgements:q}"
+        " --output {output.choice:q}"
+        " 2> {log:q}"
+
+
+rule judge_pairs:
+    """Compare one run's answers with a baseline's, in both orders. Bottleneck: API, money."""
+    input:
+        unpack(lambda w: JOBS.pairs_input(w.evaluation, w.run)),
+    output:
+        table="<set>/judgements/{evaluation}/{run}.parquet",
+    wildcard_constraints:
+        evaluation=r"[^/]+\.(pairwise|side_by_side)\.[^/]+",
+    log:
+        "<set>/logs/judge/{evaluation}/{run}.log",
+    benchmark:
+        "<set>/timings/judge/{evaluation}.{run}.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        judge=1,
+        mem_mb=1500,
+        runtime=lambda w, attempt: 480 * attempt,
+    params:
+        spec=lambda w: JOBS.judge(w.evaluation, w.run),
+        baselines=lambda w: JOBS.baseline_map(w.evaluation, w.run),
+        choice=lambda w: JOBS.baseline_option(w.evaluation, w.run),
+        journal=lambda w: JOBS.path(f"journals/judge/{w.evaluation}/{w.run}.jsonl"),
+    shell:
+        "python -m babelmix judge-pairs"
+        " --spec {params.spec:q}"
+        " --answers {input.answers:q}"
+        " --baseline-answers {input.baseline_answers:q}"
+        " --baseline-map {params.baselines:q}"
+        " {params.choice}"
+        " --questions {input.questions:q}"
+        " --journal {params.journal:q}"
+        " --output {output.table:q}"
+        " 2> {log:q}"

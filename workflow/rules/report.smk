@@ -1,0 +1,42 @@
+# Report: tables, figures and answers -> one self-contained page.
+#
+# Needs:  tables/, figures/, answers/, judgements/, benchmarks/, manifests
+# Makes:  report/index.html   opens from the disk, no network
+# Steps:  make_report
+
+
+rule make_report:
+    """The page for people."""
+    input:
+        study="<set>/study.json",
+        tables="<set>/tables/index.json",
+        figures="<set>/figures/index.json",
+        answers=JOBS.all_answers(),
+        questions=JOBS.all_questions(),
+        judgements=JOBS.all_judgements(),
+        manifests=JOBS.all_manifests(),
+    output:
+        page=report("<set>/report/index.html", category="Report"),
+    log:
+        "<set>/logs/report.log",
+    benchmark:
+        "<set>/timings/report.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        version=JOBS.version("report"),
+    shell:
+        "python -m babelmix report"
+        " --study {input.study:q}"
+        " --tables {input.tables:q}"
+        " --figures {input.figures:q}"
+        " --answers {input.answers:q}"
+        " --questions {input.questions:q}"
+        " --judgements {input.judgements:q}"
+        " --manifests {input.manifests:q}"
+        " --output {output.page:q}"
+        " 2> {log:q}"

@@ -1,0 +1,93 @@
+# Sources: raw files, as published -> conversations and questions in one shape.
+#
+# Needs:  local files or pinned places of `sources` in the configuration
+# Makes:  raw/{source}.json                     what was fetched, with digests and licence
+#         normalised/{dataset}.{lang}.parquet   conversations as the sources hold them
+#         benchmarks/{benchmark}.{lang}.parquet questions
+# Steps:  fetch_source -> normalise_dataset, read_benchmark
+
+
+rule fetch_source:
+    """Fetch or verify one source. Bottleneck: network."""
+    input:
+        lambda w: JOBS.local_files(w.source),
+    output:
+        record="<set>/raw/{source}.json",
+    log:
+        "<set>/logs/fetch/{source}.log",
+    benchmark:
+        "<set>/timings/fetch/{source}.tsv"
+    conda:
+        "../envs/data.yaml"
+    localrule: True
+    threads: 1
+    resources:
+        mem_mb=600,
+        runtime=120,
+    params:
+        spec=lambda w: JOBS.fetch(w.source),
+        folder=lambda w: JOBS.path(f"raw/{w.source}"),
+    shell:
+        "python -m babelmix fetch"
+        " --spec {params.spec:q}"
+        " --folder {params.folder:q}"
+        " --output {output.record:q}"
+        " 2> {log:q}"
+
+
+rule normalise_dataset:
+    """Read a pool's sources in one language that they hold."""
+    input:
+        records=lambda w: JOBS.records(w.dataset),
+        pivot=lambda w: JOBS.pivot_file(w.dataset, w.lang),
+    output:
+        table="<set>/normalised/{dataset}.{lang}.parquet",
+        manifest="<set>/normalised/{dataset}.{lang}.json",
+    log:
+        "<set>/logs/normalise/{dataset}.{lang}.log",
+    benchmark:
+        "<set>/timings/normalise/{dataset}.{lang}.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        spec=lambda w: JOBS.normalise(w.dataset, w.lang),
+        pivot=lambda w, input: f"--pivot-file {input.pivot}" if input.pivot else "",
+    shell:
+        "python -m babelmix normalise"
+        " --spec {params.spec:q}"
+        " --records {input.records:q}"
+        " {params.pivot}"
+        " --output {output.table:q}"
+        " --manifest {output.manifest:q}"
+        " 2> {log:q}"
+
+
+rule read_benchmark:
+    """Read a benchmark's questions in one language; the same questions in all."""
+    input:
+        unpack(lambda w: JOBS.benchmark_input(w.benchmark)),
+    output:
+        table="<set>/benchmarks/{benchmark}.{lang}.parquet",
+    log:
+        "<set>/logs/benchmark/{benchmark}.{lang}.log",
+    benchmark:
+        "<set>/timings/benchmark/{benchmark}.{lang}.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        spec=lambda w: JOBS.benchmark(w.benchmark, w.lang),
+        place=lambda w, input: JOBS.benchmark_option(w.benchmark),
+    shell:
+        "python -m babelmix benchmark"
+        " --spec {params.spec:q}"
+        " {params.place}"
+        " --output {output.table:q}"
+        " 2> {log:q}"

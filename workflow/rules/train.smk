@@ -1,0 +1,105 @@
+# Training: a mixture and a base model -> a fine-tuned checkpoint.
+#
+# Needs:  mixtures/{mixture}.parquet, conversations/, a base model
+# Makes:  models/{model}.json                      the base model, brought to safetensors (folder beside)
+#         tokenised/{model}.{recipe}/{dataset}.{lang}.parquet   ids and labels, shared by all mixtures
+#         checkpoints/{run}.json                   written last; the weights are in checkpoints/{run}/
+#         checkpoints/{run}.metrics.jsonl          the training curve
+# Steps:  prepare_model, tokenise -> train (resumes from the last whole checkpoint below work/)
+# Weights and checkpoints are no declared outputs: Snakemake deletes outputs before a rerun, and a
+# killed training must find its checkpoints. The record carries the digest of every file.
+
+
+rule prepare_model:
+    """Bring a base model to a folder of safetensors with tokenizer and chat template."""
+    input:
+        lambda w: JOBS.model_files(w.model),
+    output:
+        record="<set>/models/{model}.json",
+    log:
+        "<set>/logs/model/{model}.log",
+    benchmark:
+        "<set>/timings/model/{model}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w: JOBS.model_memory(w.model),
+        runtime=120,
+    params:
+        spec=lambda w: JOBS.model(w.model),
+        folder=lambda w: JOBS.path(f"models/{w.model}"),
+    shell:
+        "python -m babelmix prepare-model"
+        " --spec {params.spec:q}"
+        " --folder {params.folder:q}"
+        " --output {output.record:q}"
+        " 2> {log:q}"
+
+
+rule tokenise:
+    """Turn one language of a pool into token ids and masked labels. Bottleneck: CPU."""
+    input:
+        conversations="<set>/conversations/{dataset}.{lang}.parquet",
+        model="<set>/models/{model}.json",
+    output:
+        table="<set>/tokenised/{model}.{recipe}/{dataset}.{lang}.parquet",
+        manifest="<set>/tokenised/{model}.{recipe}/{dataset}.{lang}.json",
+    log:
+        "<set>/logs/tokenise/{model}.{recipe}/{dataset}.{lang}.log",
+    benchmark:
+        "<set>/timings/tokenise/{model}.{recipe}.{dataset}.{lang}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        spec=lambda w: JOBS.tokenise(w.recipe, w.dataset, w.lang),
+        folder=lambda w: JOBS.path(f"models/{w.model}"),
+    shell:
+        "python -m babelmix tokenise"
+        " --spec {params.spec:q}"
+        " --conversations {input.conversations:q}"
+        " --model {params.folder:q}"
+        " --output {output.table:q}"
+        " --manifest {output.manifest:q}"
+        " 2> {log:q}"
+
+
+rule train:
+    """Fine-tune one base model on one mixture. Bottleneck: GPU."""
+    input:
+        unpack(lambda w: JOBS.train_input(w.run)),
+    output:
+        completed="<set>/checkpoints/{run}.json",
+        metrics="<set>/checkpoints/{run}.metrics.jsonl",
+    log:
+        "<set>/logs/train/{run}.log",
+    benchmark:
+        "<set>/timings/train/{run}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: lambda w: JOBS.threads(w.run)
+    resources:
+        gpu=lambda w: JOBS.gpus(w.run),
+        mem_mb=lambda w: JOBS.train_memory(w.run),
+        runtime=lambda w, attempt: 720 * attempt,
+    params:
+        spec=lambda w: JOBS.train(w.run),
+        model=lambda w: JOBS.path(f"models/{JOBS.plan.runs[w.run].model}"),
+        folder=lambda w: JOBS.path(f"checkpoints/{w.run}"),
+        work=lambda w: JOBS.path(f"work/train/{w.run}"),
+    shell:
+        "python -m babelmix train"
+        " --spec {params.spec:q}"
+        " --mixture {input.mixture:q}"
+        " --tokenised {input.tokenised:q}"
+        " --model {params.model:q}"
+        " --work {params.work:q}"
+        " --threads {threads}"
+        " --folder {params.folder:q}"
+        " --metrics {output.metrics:q}"
+        " --completed {output.completed:q}"
+        " 2> {log:q}"

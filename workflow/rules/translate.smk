@@ -1,0 +1,74 @@
+# Translation: the pivot language -> every other language of a pool, shard by shard, audited.
+#
+# Needs:  normalised/{dataset}.{pivot}.parquet, a translator
+# Makes:  conversations/{dataset}.{lang}.parquet   every row of the pool in one language, with checks
+#         conversations/{dataset}.{lang}.audit.json
+# Steps:  translate_shard (resumes from its journal) -> collect_language
+# Paid work goes through a journal below journals/, which is no output of a rule: a killed or
+# repeated job buys nothing twice.
+
+
+rule translate_shard:
+    """Translate one shard. Bottleneck: API or GPU, money."""
+    input:
+        pivot=lambda w: JOBS.path(
+            f"normalised/{w.dataset}.{JOBS.plan.dataset(w.dataset).pivot}.parquet"
+        ),
+        memory=lambda w: JOBS.memory_files(w.dataset, w.lang),
+    output:
+        table="<set>/translations/{dataset}.{lang}/{shard}.parquet",
+        manifest="<set>/translations/{dataset}.{lang}/{shard}.json",
+    log:
+        "<set>/logs/translate/{dataset}.{lang}.{shard}.log",
+    benchmark:
+        "<set>/timings/translate/{dataset}.{lang}.{shard}.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    params:
+        spec=lambda w: JOBS.translate(w.dataset, w.lang, int(w.shard)),
+        journal=lambda w: JOBS.path(f"journals/translate/{w.dataset}.{w.lang}.{w.shard}.jsonl"),
+    shell:
+        "python -m babelmix translate"
+        " --spec {params.spec:q}"
+        " --input {input.pivot:q}"
+        " --journal {params.journal:q}"
+        " --output {output.table:q}"
+        " --manifest {output.manifest:q}"
+        " 2> {log:q}"
+
+
+rule collect_language:
+    """Join a language's shards; every row of the pivot is there, failed ones with their checks."""
+    input:
+        pivot=lambda w: JOBS.path(
+            f"normalised/{w.dataset}.{JOBS.plan.dataset(w.dataset).pivot}.parquet"
+        ),
+        shards=lambda w: JOBS.shards(w.dataset, w.lang),
+    output:
+        table="<set>/conversations/{dataset}.{lang}.parquet",
+        audit="<set>/conversations/{dataset}.{lang}.audit.json",
+    log:
+        "<set>/logs/collect/{dataset}.{lang}.log",
+    benchmark:
+        "<set>/timings/collect/{dataset}.{lang}.tsv"
+    conda:
+        "../envs/data.yaml"
+    localrule: True
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        spec=lambda w: JOBS.collect(w.dataset, w.lang),
+    shell:
+        "python -m babelmix collect"
+        " --spec {params.spec:q}"
+        " --pivot {input.pivot:q}"
+        " --shards {input.shards:q}"
+        " --output {output.table:q}"
+        " --audit {output.audit:q}"
+        " 2> {log:q}"
