@@ -173,8 +173,13 @@ class Journal:
 
     def append(self, entry: dict[str, Any]) -> None:
         """Add one entry and sync it to disk before returning."""
-        self.entries[entry["key"]] = entry
-        self._handle.write(canonical_json(entry).encode("utf-8", "surrogatepass") + b"\n")
+        self.extend([entry])
+
+    def extend(self, entries: Iterable[dict[str, Any]]) -> None:
+        """Add entries with one sync at the end: for the results of one batch."""
+        for entry in entries:
+            self.entries[entry["key"]] = entry
+            self._handle.write(canonical_json(entry).encode("utf-8", "surrogatepass") + b"\n")
         self._handle.flush()
         os.fsync(self._handle.fileno())
 

@@ -15,9 +15,9 @@ rule score_answers:
         "<set>/logs/score/{benchmark}/{run}.log",
     benchmark:
         "<set>/timings/score/{benchmark}.{run}.tsv"
+    localrule: True
     conda:
         "../envs/data.yaml"
-    localrule: True
     threads: 1
     resources:
         mem_mb=1000,
@@ -40,9 +40,9 @@ rule describe_study:
         "<set>/logs/describe.log",
     benchmark:
         "<set>/timings/describe.tsv"
+    localrule: True
     conda:
         "../envs/data.yaml"
-    localrule: True
     threads: 1
     resources:
         mem_mb=600,
@@ -80,7 +80,7 @@ rule make_tables:
         runtime=30,
     params:
         version=JOBS.version("tables"),
-        folder=JOBS.path("tables"),
+        folder=lambda w, output: str(Path(output.index).parent),
     shell:
         "python -m babelmix tables"
         " --study {input.study:q}"
@@ -113,7 +113,7 @@ rule make_figures:
         runtime=20,
     params:
         version=JOBS.version("figures"),
-        folder=JOBS.path("figures"),
+        folder=lambda w, output: str(Path(output.index).parent),
     shell:
         "python -m babelmix figures"
         " --study {input.study:q}"

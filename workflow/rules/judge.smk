@@ -13,12 +13,12 @@ rule judge_single:
         unpack(lambda w: JOBS.judge_input(w.evaluation, w.run)),
     output:
         table="<set>/judgements/{evaluation}/{run}.parquet",
-    wildcard_constraints:
-        evaluation=r"[^/]+\.single",
     log:
         "<set>/logs/judge/{evaluation}/{run}.log",
     benchmark:
         "<set>/timings/judge/{evaluation}.{run}.tsv"
+    wildcard_constraints:
+        evaluation=r"[^/]+\.single",
     conda:
         "../envs/data.yaml"
     threads: 1
@@ -49,9 +49,9 @@ rule choose_baseline:
         "<set>/logs/baseline/{evaluation}/{run}.log",
     benchmark:
         "<set>/timings/baseline/{evaluation}.{run}.tsv"
+    localrule: True
     conda:
         "../envs/data.yaml"
-    localrule: True
     threads: 1
     resources:
         mem_mb=600,
@@ -72,12 +72,12 @@ rule judge_pairs:
         unpack(lambda w: JOBS.pairs_input(w.evaluation, w.run)),
     output:
         table="<set>/judgements/{evaluation}/{run}.parquet",
-    wildcard_constraints:
-        evaluation=r"[^/]+\.(pairwise|side_by_side)\.[^/]+",
     log:
         "<set>/logs/judge/{evaluation}/{run}.log",
     benchmark:
         "<set>/timings/judge/{evaluation}.{run}.tsv"
+    wildcard_constraints:
+        evaluation=r"[^/]+\.(pairwise|side_by_side)\.[^/]+",
     conda:
         "../envs/data.yaml"
     threads: 1

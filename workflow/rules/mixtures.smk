@@ -18,9 +18,9 @@ rule build_pool:
         "<set>/logs/pool/{dataset}.log",
     benchmark:
         "<set>/timings/pool/{dataset}.tsv"
+    localrule: True
     conda:
         "../envs/data.yaml"
-    localrule: True
     threads: 1
     resources:
         mem_mb=2000,
@@ -47,9 +47,9 @@ rule build_mixture:
         "<set>/logs/mixture/{mixture}.log",
     benchmark:
         "<set>/timings/mixture/{mixture}.tsv"
+    localrule: True
     conda:
         "../envs/data.yaml"
-    localrule: True
     threads: 1
     resources:
         mem_mb=2000,

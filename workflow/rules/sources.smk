@@ -17,9 +17,9 @@ rule fetch_source:
         "<set>/logs/fetch/{source}.log",
     benchmark:
         "<set>/timings/fetch/{source}.tsv"
+    localrule: True
     conda:
         "../envs/data.yaml"
-    localrule: True
     threads: 1
     resources:
         mem_mb=600,

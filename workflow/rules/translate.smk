@@ -30,7 +30,9 @@ rule translate_shard:
         runtime=240,
     params:
         spec=lambda w: JOBS.translate(w.dataset, w.lang, int(w.shard)),
-        journal=lambda w: JOBS.path(f"journals/translate/{w.dataset}.{w.lang}.{w.shard}.jsonl"),
+        journal=lambda w: JOBS.path(
+            f"journals/translate/{w.dataset}.{w.lang}.{w.shard}.jsonl"
+        ),
     shell:
         "python -m babelmix translate"
         " --spec {params.spec:q}"
@@ -55,9 +57,9 @@ rule collect_language:
         "<set>/logs/collect/{dataset}.{lang}.log",
     benchmark:
         "<set>/timings/collect/{dataset}.{lang}.tsv"
+    localrule: True
     conda:
         "../envs/data.yaml"
-    localrule: True
     threads: 1
     resources:
         mem_mb=2000,

@@ -86,8 +86,15 @@ class StudySet:
 
     @property
     def languages(self) -> list[str]:
-        """Language codes in the configuration's order."""
-        return list(self.raw["languages"])
+        """Language codes in the order of the configuration, as far as the benchmarks tell it."""
+        ordered = [c for b in self.raw.get("benchmarks", {}).values() for c in b["languages"]]
+        return list(dict.fromkeys([*ordered, *self.raw["languages"]]))
+
+    @property
+    def runs(self) -> list[str]:
+        """All runs, in the order of the studies."""
+        ordered = [run for study in self.raw["studies"].values() for run in study["runs"]]
+        return list(dict.fromkeys([*ordered, *self.raw["runs"]]))
 
     @property
     def confidence(self) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..io import write_text
+from ..io import read_json, write_text
 from .statistics import Estimate
 from .study import StudySet, Variant
 
@@ -64,12 +64,49 @@ class Table:
             "title": self.title,
             "about": self.about,
             "rows": len(self.rows),
-            "columns": [{"name": n, "about": about} for n, about in self.columns.items()],
+            "columns": [
+                {"name": name, "about": about, "type": self._type(name)}
+                for name, about in self.columns.items()
+            ],
         }
+
+    def _type(self, column: str) -> str:
+        """``number`` where every filled cell is one, else ``text``."""
+        filled = [row[column] for row in self.rows if row.get(column) is not None]
+        numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in filled)
+        return "number" if filled and numbers else "text"
 
     def write(self, folder: Path) -> None:
         """Write ``{folder}/{name}.csv``."""
         write_text(folder / f"{self.name}.csv", self.csv())
+
+
+@dataclass(frozen=True)
+class ReadTable:
+    """A table as read back: its index entry and its rows (numbers as floats, empty as None)."""
+
+    entry: dict[str, Any]
+    rows: list[dict[str, Any]]
+
+
+def read_tables(index: Path) -> dict[str, ReadTable]:
+    """The tables that an index lists, by name. The CSV files lie beside the index."""
+    found = {}
+    for entry in read_json(index)["tables"]:
+        types = {column["name"]: column["type"] for column in entry["columns"]}
+        with (index.parent / entry["file"]).open(encoding="utf-8", newline="") as handle:
+            rows = [
+                {name: _parsed(text, types[name]) for name, text in row.items()}
+                for row in csv.DictReader(handle)
+            ]
+        found[entry["name"]] = ReadTable(entry, rows)
+    return found
+
+
+def _parsed(text: str, kind: str) -> Any:
+    if text == "":
+        return None
+    return float(text) if kind == "number" else text
 
 
 def cell(value: Any) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+import re
 import unicodedata
-from functools import lru_cache
 
 #: Brackets that judges write in place of ``[[`` and ``]]``; a lenticular one stands for two.
 _BRACKETS = {"【": "[[", "】": "]]", "〖": "[[", "〗": "]]", "〔": "[", "〕": "]", "⟦": "[[", "⟧": "]]"}
@@ -13,23 +12,15 @@ _PUNCTUATION = {"٫": ".", "،": ",", "½": ".5", "⁄": "/", "∕": "/", "\u00a
 _DROPPED = "*_\\\u200b\u200c\u200d\u200e\u200f\u2060\ufeff$~"
 
 
-@lru_cache(maxsize=1)
-def _table() -> dict[int, str]:
-    """Translation table: every script's decimal digit -> 0 … 9, and the marks above."""
-    table: dict[int, str] = {
-        code: str(unicodedata.decimal(char))
-        for code in range(128, sys.maxunicode + 1)
-        if unicodedata.decimal(char := chr(code), None) is not None
-    }
-    table.update({ord(a): b for a, b in (_BRACKETS | _PUNCTUATION).items()})
-    table.update({ord(c): "" for c in _DROPPED})
-    return table
+_TABLE = str.maketrans(_BRACKETS | _PUNCTUATION | dict.fromkeys(_DROPPED, ""))
+_FOREIGN_DIGIT = re.compile(r"(?![0-9])\d")
 
 
 def fold(text: str) -> str:
     """Lower-case, without accents, emphasis and escapes; digits and brackets as in ASCII."""
-    text = text.translate(_table())
+    text = text.translate(_TABLE)
     if not text.isascii():
         text = unicodedata.normalize("NFKD", text)
         text = "".join(c for c in text if not unicodedata.combining(c))
+        text = _FOREIGN_DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), text)
     return text.casefold()

@@ -9,7 +9,7 @@ from .folding import fold
 #: Labels of a grade. Short ones must stand as words of their own.
 _RATINGS = (
     "rating score grade mark assessment evaluation points "  # en
-    "bewertung note punktzahl punkte wertung benotung gesamtbewertung gesamtnote "  # de
+    "bewertung note punktzahl punkte wertung benotung gesamtbewertung gesamtnote endnote abschlussnote "  # de
     "note évaluation notation appréciation "  # fr
     "valutazione punteggio voto giudizio "  # it
     "calificación puntuación valoración nota evaluación puntaje "  # es
@@ -54,11 +54,11 @@ def _alternatives(words: str) -> str:
     for phrase in _MULTI_WORD:
         words = words.replace(phrase, phrase.replace(" ", "\u2007"))
     folded = {fold(w.replace("\u2007", " ")) for w in words.split(" ") if w}
-    parts = []
-    for word in sorted(folded, key=lambda w: (-len(w), w)):
-        escaped = re.escape(word)
-        parts.append(escaped if _UNSPACED.search(word) else rf"\b{escaped}\b")
-    return "|".join(parts)
+    ordered = [re.escape(word) for word in sorted(folded, key=lambda w: (-len(w), w))]
+    spaced = "|".join(word for word in ordered if not _UNSPACED.search(word))
+    unspaced = "|".join(word for word in ordered if _UNSPACED.search(word))
+    # One boundary for all: a scan of a long text then stops at most letters at once.
+    return rf"\b(?:{spaced})\b" + (f"|{unspaced}" if unspaced else "")
 
 
 RATING_LABELS = _alternatives(_RATINGS)

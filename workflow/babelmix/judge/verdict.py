@@ -18,6 +18,7 @@ The rules, in order (``rating``: a number of the scale; ``preference``: A, B, C 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
@@ -30,6 +31,8 @@ Preference = Literal["A", "B", "tie", "both_bad"]
 
 #: What a judge may be asked to grade on.
 SCALE = (1, 10)
+#: Only the last of them are looked at: a reply with more is babble, and must not cost minutes.
+MAX_CANDIDATES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class _Found(Generic[Value]):
 #: Reads the inside of a bracket or the text after a label: a verdict, or None if it is none at all.
 _Reader = Callable[[str], "Verdict[Value] | None"]
 
-_BRACKETED = re.compile(r"\[\[+[ \t]{0,9}([^\[\]\n]{1,40})\]\]+")
+_BRACKETED = re.compile(r"\[\[[ \t]{0,9}([^\[\]\n]{1,40})\]\]")
 # A closing bracket lost, or only one of each: believed after a label alone.
 _HALF = re.compile(r"\[{1,2}[ \t]{0,9}([^\[\]\n]{1,40}?)[ \t]{0,9}(?:\]{1,2}|$)", re.MULTILINE)
 _QUOTES = "\"'`“”„‟‘’‚«»‹›「」『』"
@@ -72,13 +75,17 @@ _JOINED = re.compile(
 _INDEXED = re.compile(r"[a-z0-9_)\]]$")
 _COPULA = r"(?:is|ist|lautet|est|e|es|:|=|：)"
 _CORRECTION = re.compile(CORRECTIONS)
-_THINKING = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
-_OPEN_THINKING = re.compile(r"<think(?:ing)?>.*\Z", re.DOTALL | re.IGNORECASE)
+_THINKING = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE)
 
 
 def _label_before(labels: str) -> re.Pattern[str]:
-    """A label at the end of the text before a candidate, with a few small words between them."""
-    return re.compile(rf"(?:{labels})[^\[\]\n.!?\"“”«»]{{0,30}}$")
+    """A label at the end of the text before a candidate, with a few small words between them.
+
+    A quotation mark may stand between them only right after a colon or "is".
+    """
+    words = r"[^\[\]\n.!?\"“”«»]{0,30}"
+    quoted = rf"[ \t]{{0,3}}{_COPULA}[ \t]{{0,3}}[{_QUOTES}][ \t]{{0,2}}"
+    return re.compile(rf"(?:{labels})(?:{quoted}|{words})\[{{0,2}}$")
 
 
 _NUMBER = re.compile(
@@ -149,8 +156,8 @@ def parse_preference(text: str) -> Verdict[Preference]:
 
 _RATING_BEFORE = _label_before(RATING_LABELS + "|" + CORRECTIONS)
 _VERDICT_BEFORE = _label_before(VERDICT_LABELS + "|" + CORRECTIONS)
-_RATING_PLAIN = re.compile(rf"(?:{RATING_LABELS})[ \t]{{0,3}}{_COPULA}[ \t]{{0,3}}:?[ \t]{{0,3}}")
-_VERDICT_PLAIN = re.compile(rf"(?:{VERDICT_LABELS})[ \t]{{0,3}}{_COPULA}[ \t]{{0,3}}:?[ \t]{{0,3}}")
+_RATING_PLAIN = re.compile(rf"(?:{RATING_LABELS})[ \t]{{0,3}}{_COPULA}[ \t]{{0,3}}:?\s{{0,3}}")
+_VERDICT_PLAIN = re.compile(rf"(?:{VERDICT_LABELS})[ \t]{{0,3}}{_COPULA}[ \t]{{0,3}}:?\s{{0,3}}")
 
 
 def _in_scale(match: re.Match[str], scale: tuple[float, float]) -> Verdict[float]:
@@ -175,8 +182,7 @@ def _parse(
     """The rules of the module's head, for either kind of verdict."""
     if not text.strip():
         return Verdict(None, "empty reply")
-    read = _THINKING.sub(" ", text)
-    read, cut = _OPEN_THINKING.subn(" ", read)
+    read, cut = _without_thinking(text)
     folded = fold(read)
     whole = alone(folded.strip().strip("[]").strip(" .\t\n"))
     if whole is not None:
@@ -196,13 +202,32 @@ def _parse(
     return Verdict(None, "only a quoted example of the format" if quoted else "no verdict found")
 
 
+def _without_thinking(text: str) -> tuple[str, bool]:
+    """The text outside of ``<think>`` marks, and whether the last one was never closed.
+
+    Servers may leave the opening mark out: what stands before a lone closing one is reasoning too.
+    """
+    kept: list[str] = []
+    start, thinking = 0, False
+    for mark in _THINKING.finditer(text):
+        if mark[1] and not thinking:
+            kept.clear()
+        elif not thinking:
+            kept.append(text[start : mark.start()])
+        thinking = not mark[1]
+        start = mark.end()
+    if not thinking:
+        kept.append(text[start:])
+    return " ".join(kept), thinking
+
+
 def _bracketed(
     text: str, before: re.Pattern[str], inside: _Reader[Value]
 ) -> tuple[list[_Found[Value]], bool]:
     """Candidates in double brackets, and whether quoted ones were left aside."""
     found: list[_Found[Value]] = []
     quoted = False
-    for match in _BRACKETED.finditer(text):
+    for match in deque(_BRACKETED.finditer(text), maxlen=MAX_CANDIDATES):
         window = text[max(0, match.start() - 60) : match.start()]
         label = before.search(window)
         after = text[match.end() : match.end() + 24]
@@ -234,7 +259,7 @@ def _is_quoted(window: str, after: str, label: re.Match[str] | None) -> bool:
         alone = ends_line and not line_start.strip(_QUOTES + " \t") and "\n" in window
         return _OPENING_QUOTE.search(window) is not None and not alone
     if _OPENING_QUOTE.search(window):
-        return False
+        return False  # the label stands outside of the marks
     outside = window[: label.start()]
     if outside[-1:] in _QUOTES and outside:
         return not (ends_line and not outside.rpartition("\n")[2].strip(_QUOTES + " \t"))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..config.load import load_config
+from ..config.load import read_yaml
 from ..errors import BabelmixError
+from . import load_jobs
 from .checks import count_gpus
 from .graph import Plan
-from .jobs import Jobs
 
 
 def preflight(plan: Plan, *, gpus_here: int | None) -> None:
@@ -18,9 +18,6 @@ def preflight(plan: Plan, *, gpus_here: int | None) -> None:
     Raises:
         BabelmixError: one paragraph a problem, each with its mend.
     """
-    jobs = Jobs(plan)
-    for source in plan.sources:
-        jobs.local_files(source)
     problems = plan.problems(gpus_here=gpus_here)
     if problems:
         raise BabelmixError("nothing was started:\n\n" + "\n\n".join(problems))
@@ -38,6 +35,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Check and say so."""
-    plan = Plan(load_config(args.config))
+    plan = load_jobs(read_yaml(args.config)).plan
     preflight(plan, gpus_here=None if args.jobs_run_elsewhere else count_gpus())
     print(f"{args.config}: ready to run {len(plan.runs)} runs of {len(plan.studies)} studies")

@@ -71,7 +71,7 @@ class Jobs:
 
     def _reading(self, source: str) -> Source:
         """A source as its reader sees it: places and licences do not change rows."""
-        neutral = {"path": "-", "hub": None, "file": None, "url": None, "sha256": {}, "licence": ""}
+        neutral = {"path": "{lang}", "hub": None, "file": None, "url": None, "sha256": {}, "licence": ""}
         neutral |= {"citation": "", "non_commercial": False}
         return self.plan.sources[source].model_copy(update=neutral)
 

@@ -35,8 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read all languages, choose the questions, write those of one language."""
     spec = BenchmarkSpec.model_validate_json(args.spec)
+    manifest: dict[str, Any] = {}
     if args.record is not None:
-        by_lang, manifest = _from_record(spec, read_json(args.record)), {}
+        by_lang = _from_record(spec, read_json(args.record))
     else:
         rows = [read_records(path, Conversation) for path in args.conversations]
         by_lang, manifest = from_conversations(rows, spec)
@@ -59,7 +60,9 @@ def run(args: argparse.Namespace) -> None:
 
 def _from_record(spec: BenchmarkSpec, record: dict[str, Any]) -> dict[str, list[Question]]:
     if spec.source is None:
-        raise BabelmixError(f"benchmark '{spec.name}' is made from a dataset: give --conversations.")
+        raise BabelmixError(
+            f"benchmark '{spec.name}' is made from a dataset: give --conversations."
+        )
     by_lang = {}
     for lang in spec.languages:
         path = file_of(record, lang)
@@ -105,7 +108,7 @@ def _as_question(row: Conversation) -> Question:
 
 
 def natural_key(question_id: str) -> list[tuple[int, int, str]]:
-    """Order of ids: numbers in them by value (``9`` before ``81`` before ``100``), the rest as text."""
+    """Order of ids: numbers in them by value (``9``, ``81``, ``100``), the rest as text."""
     parts = re.split(r"([0-9]+)", question_id)
     return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts if p]
 

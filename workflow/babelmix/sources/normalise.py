@@ -25,7 +25,9 @@ PRESENT = "present"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
     parser.add_argument("--spec", required=True, help="NormaliseSpec as JSON")
-    parser.add_argument("--records", required=True, nargs="+", help="records of the fetched sources")
+    parser.add_argument(
+        "--records", required=True, nargs="+", help="records of the fetched sources"
+    )
     parser.add_argument("--pivot-file", help="normalised pivot file; for any other language")
     parser.add_argument("--output", required=True, help="parquet of conversations")
     parser.add_argument("--manifest", required=True, help="JSON with the counts")
@@ -118,7 +120,7 @@ def choose_rows(
 
 
 def draw(ids: list[str], count: int, seed: int) -> set[str]:
-    """``count`` ids, the lowest of sha256("seed:id"): the same in every run and on every machine."""
+    """The ``count`` ids with the lowest sha256("seed:id"): the same on every machine."""
     return set(sorted(ids, key=lambda i: hashlib.sha256(f"{seed}:{i}".encode()).digest())[:count])
 
 
@@ -149,7 +151,9 @@ def follow_pivot(
     kept = [_matched(row, rows.get(row.id), bad.get(row.id), spec.lang) for row in pivot]
     others = [(r.source, f"not among the ids of {spec.pivot}") for r in rows.values()]
     left_out = [o for o, r in zip(others, rows.values(), strict=True) if r.id not in wanted]
-    manifest = _manifest(spec, parsed, [r for r in kept if not r.checks], left_out, _other_turns(kept))
+    manifest = _manifest(
+        spec, parsed, [r for r in kept if not r.checks], left_out, _other_turns(kept)
+    )
     absent = [row.id for row in kept if row.checks]
     manifest["absent"] = {"count": len(absent), "ids": absent[:EXAMPLES]}
     return kept, manifest
@@ -187,18 +191,17 @@ def _manifest(
     """Counts by source and reason; asserts that every row read is kept or left out."""
     chosen = Counter(row.source for row in kept)
     sources = {}
+    total: Counter[str] = Counter()
     for name, part in parsed.items():
         reasons = part.left_out + Counter(r for group in left_out for s, r in group if s == name)
         assert part.read == chosen[name] + reasons.total(), f"{name}: rows are lost"
+        total += reasons
         sources[name] = {
             "read": part.read,
             "kept": chosen[name],
             "left_out": dict(reasons),
             "examples": part.examples,
         }
-    total: Counter[str] = Counter()
-    for entry in sources.values():
-        total.update(entry["left_out"])  # type: ignore[arg-type]
     return {
         "dataset": spec.dataset,
         "lang": spec.lang,

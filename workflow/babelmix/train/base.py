@@ -190,17 +190,18 @@ def complete(
     """Return a greedy completion of a text, up to the end of the first sentence."""
     import torch
 
+    generator: Any = model
     ids = tokenizer(start, return_tensors="pt")
     model.eval()
     with torch.no_grad():
-        out = model.generate(
+        out = generator.generate(
             **ids,
             max_new_tokens=tokens,
             do_sample=False,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
-    return tokenizer.decode(out[0], skip_special_tokens=True).split("\n")[0]
+    return str(tokenizer.decode(out[0], skip_special_tokens=True)).split("\n")[0]
 
 
 def _write_folder(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..io import write_text
+from .base_fit import BaseSettings
 
 NAMES = {"en": "English", "de": "German", "fr": "French", "it": "Italian", "es": "Spanish"}
 
@@ -100,6 +102,10 @@ def write_card(path: Path, metrics: Mapping[str, Any], samples: Mapping[str, str
         f"| {row['train_sentences']:,} | {metrics['epochs'][lang]:.1f} times |"
         for lang, row in metrics["languages"].items()
     ]
+    default = asdict(BaseSettings())
+    changed = "".join(
+        f" --set {name}={value}" for name, value in settings.items() if value != default[name]
+    )
     text = TEMPLATE.format(
         **{name: value for name, value in settings.items() if name not in {"dev", "dtype"}},
         parameters=metrics["parameters"],
@@ -122,7 +128,7 @@ def write_card(path: Path, metrics: Mapping[str, Any], samples: Mapping[str, str
         command=(
             "python -m babelmix pretrain-base --data DATA/tatoeba --out resources/demo/base "
             f"--minutes {metrics['minutes_budget']:g} --seed {metrics['seed']} "
-            f"--threads {metrics['threads']}"
+            f"--threads {metrics['threads']}{changed}"
         ),
     )
     write_text(path, text)

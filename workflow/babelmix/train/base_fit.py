@@ -29,19 +29,19 @@ class BaseSettings:
     """What shapes the base model besides its text, seed and minutes."""
 
     vocab_size: int = 4096
-    hidden_size: int = 256
+    hidden_size: int = 192
     layers: int = 3
-    intermediate_size: int = 640
-    heads: int = 4
-    kv_heads: int = 2
+    intermediate_size: int = 576
+    heads: int = 3
+    kv_heads: int = 3
     context: int = 1024
     rope_theta: float = 10_000.0
     batch_tokens: int = 2048
     pool_tokens: int = 65_536
-    matrix_lr: float = 0.02
-    other_lr: float = 0.006
+    matrix_lr: float = 0.015
+    other_lr: float = 0.012
     momentum: float = 0.95
-    muon_steps: int = 5
+    muon_steps: int = 3
     weight_decay: float = 0.1
     warmup: float = 0.02
     final_lr: float = 0.02
@@ -51,8 +51,8 @@ class BaseSettings:
     heldout_least: int = 500
     heldout_share: float = 0.02
     dev: int = 250
-    evaluations: int = 30
-    patience: int = 8
+    evaluations: int = 20
+    patience: int = 6
     dtype: str = "float16"
 
 
@@ -137,7 +137,7 @@ class Optimiser:
         rate = settings.matrix_lr * scale
         with torch.no_grad():
             for parameters, momentum in zip(self.groups, self.momenta, strict=True):
-                grads = torch.stack([p.grad for p in parameters])
+                grads = torch.stack([p.grad for p in parameters if p.grad is not None])
                 momentum.lerp_(grads, 1 - settings.momentum)
                 update = orthogonalise(
                     grads.lerp_(momentum, settings.momentum), settings.muon_steps
@@ -244,7 +244,7 @@ def place_special_tokens(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizer
 
     noise = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        table = model.get_input_embeddings().weight
+        table = model.model.embed_tokens.weight
         row = {token: tokenizer.convert_tokens_to_ids(token) for token in data.SPECIAL_TOKENS}
         begin, end = table[row[data.BOS]].clone(), table[row[data.EOS]].clone()
         table[row[data.END]] = 0.9 * end

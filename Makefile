@@ -1,0 +1,59 @@
+# Babelmix. `make demo` and `make test` do their own set-up: a virtual environment in .venv, nothing
+# global. They need Python 3.11 or newer, make and git.
+
+PYTHON ?= python3
+CORES ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+# One OpenMP thread a process: jobs run side by side, and two that share the cores by threads slow
+# each other tenfold. Verbs that may use more set it from their rule's `threads`.
+export OMP_NUM_THREADS := 1
+export TOKENIZERS_PARALLELISM := false
+export HF_HUB_DISABLE_TELEMETRY := 1
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+
+.PHONY: demo small full test test-fast lint format schema setup demo-base clean help
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+setup: $(READY)  ## make the virtual environment
+
+$(READY): requirements.lock pyproject.toml
+	@workflow/scripts/setup.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+demo: $(READY)  ## run the embedded demo, from raw data to the report
+	@workflow/scripts/study.sh $(BIN) config/demo.yaml $(CORES)
+
+small: $(READY)  ## run the small study on real data (BABELMIX_DATA_ROOT names its folder)
+	@workflow/scripts/small.sh $(BIN) $(CORES)
+
+test: $(READY)  ## run all tests: unit, rules, faults, and the mini study through the whole DAG
+	@$(BIN)/python -m pytest -n $(CORES)
+
+test-fast: $(READY)  ## run the unit tests only
+	@$(BIN)/python -m pytest -n $(CORES) tests/unit
+
+lint: $(READY)  ## ruff, snakefmt, snakemake --lint, mypy, generated files in sync
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint --configfile config/demo.yaml
+	$(BIN)/mypy
+	$(BIN)/python -m babelmix schema --check
+
+format: $(READY)  ## format Python and snake files
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow/rules
+
+schema: $(READY)  ## write the configuration's schema and reference from the models
+	$(BIN)/python -m babelmix schema
+
+demo-base: $(READY)  ## pre-train the demo's tiny base model anew (needs Tatoeba; about 40 minutes)
+	$(BIN)/python -m babelmix pretrain-base --data $${BABELMIX_DATA_ROOT:?names the data folder}/tatoeba --out resources/demo/base
+
+clean:  ## remove results of the demo (not the environment)
+	rm -rf results/demo

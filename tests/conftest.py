@@ -1,0 +1,28 @@
+"""Shared by all tests: real data where BABELMIX_REAL_DATA names its folder, one thread a process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests on real data where there is none."""
+    if os.environ.get("BABELMIX_REAL_DATA"):
+        return
+    skip = pytest.mark.skip(reason="needs real data: set BABELMIX_REAL_DATA to its folder")
+    for item in items:
+        if item.get_closest_marker("real"):
+            item.add_marker(skip)
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of real data."""
+    return Path(os.environ["BABELMIX_REAL_DATA"])

@@ -1,0 +1,84 @@
+"""The command line: every verb explains itself, quickly and without torch."""
+
+import ast
+import importlib
+import subprocess
+import sys
+import time
+
+import pytest
+from babelmix import cli
+from babelmix.resources import ROOT
+
+HEAVY = {"pretrain-base", "prepare-model", "train", "answer"}
+PACKAGE = ROOT / "workflow" / "babelmix"
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "babelmix", *arguments], capture_output=True, text=True, cwd=ROOT
+    )
+
+
+def test_help_lists_every_verb() -> None:
+    text = run("--help").stdout
+    assert all(verb in text for verb in cli.VERBS)
+
+
+@pytest.mark.parametrize("verb", list(cli.VERBS))
+def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([verb, "--help"])
+    assert stopped.value.code == 0
+    text = capsys.readouterr().out
+    assert f"python -m babelmix {verb}" in text
+    assert len(text.splitlines()) > 4
+
+
+def test_an_unknown_verb_is_refused() -> None:
+    result = run("tranlate")
+    assert result.returncode == 2
+    assert "invalid choice: 'tranlate'" in result.stderr
+
+
+def test_no_verb_module_imports_torch_or_snakemake_at_import() -> None:
+    code = (
+        "import importlib, sys\n"
+        "from babelmix.cli import VERBS\n"
+        "for module, _ in VERBS.values(): importlib.import_module('babelmix.' + module)\n"
+        "print(sorted({m.split('.')[0] for m in sys.modules} & "
+        "{'torch', 'transformers', 'trl', 'deepspeed', 'datasets', 'openai', 'altair', 'snakemake'}))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+def test_only_train_and_answer_name_torch() -> None:
+    for file in PACKAGE.rglob("*.py"):
+        station = file.relative_to(PACKAGE).parts[0]
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            roots = {name.split(".")[0] for name in names}
+            assert "snakemake" not in roots, file
+            if station not in {"train", "answer", "translate"}:
+                assert not roots & {"torch", "transformers", "trl", "deepspeed"}, file
+
+
+@pytest.mark.parametrize("verb", ["build-mixture", "plan", "score"])
+def test_a_light_verb_starts_in_under_a_second(verb: str) -> None:
+    importlib.invalidate_caches()
+    times = []
+    for _ in range(5):
+        began = time.process_time(), time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "babelmix", verb, "--help"], stdout=subprocess.DEVNULL
+        )
+        times.append(time.perf_counter() - began[1])
+    # The best of five: a busy machine makes single starts slow, not the code.
+    assert min(times) < 1.0

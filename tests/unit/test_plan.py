@@ -1,0 +1,124 @@
+"""The plan: what is trained, asked and judged, each once; what a machine lacks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from babelmix.config.load import build_config, load_config, read_yaml
+from babelmix.errors import BabelmixError
+from babelmix.plan import Jobs, Plan, load_jobs
+from babelmix.plan.checks import count_gpus, is_loopback
+from babelmix.plan.cost import cost_lines, evaluation_calls, render
+from babelmix.resources import ROOT
+
+
+@pytest.fixture(scope="module")
+def full() -> Plan:
+    return Plan(load_config(ROOT / "config" / "config.yaml"))
+
+
+def test_the_full_reproduction_has_the_papers_sizes(full: Plan) -> None:
+    study1 = [r for r in full.runs.values() if r.model == "teuken-7b"]
+    assert len(study1) == 27  # nine mixtures × Lima-X, Bactrian-X, Bactrian-X-small
+    e1 = [r for r in full.runs.values() if "pinch-e1" in r.studies and r.mixture]
+    assert len(e1) == 12
+    single = next(n for n in full.evaluations if n.endswith(".single"))
+    assert evaluation_calls(full, single) == 27 * 800  # 80 × 2 × 5 calls a model
+    pairs = next(n for n in full.evaluations if ".side_by_side." in n)
+    assert 0.65e6 < evaluation_calls(full, pairs) < 0.75e6  # STUDIES.md: about 0.70 M
+
+
+def test_a_run_of_several_studies_is_planned_once(full: Plan) -> None:
+    shared = full.runs["llama-2-7b.e1-EN.pinch.s0"]
+    assert {"pinch-e1", "pinch-e2", "pinch-e3", "pinch-e4", "pinch-e5"} <= set(shared.studies)
+
+
+def test_each_language_is_compared_with_its_own_monolingual_model(full: Plan) -> None:
+    pairs = next(n for n in full.evaluations if ".side_by_side." in n)
+    baselines = full.baselines(pairs, "llama-2-7b.e1-EN.pinch.s0")
+    assert baselines["fi"] == "llama-2-7b.e1-FI.pinch.s0"
+
+
+def test_specs_hold_what_matters_and_nothing_else(full: Plan) -> None:
+    jobs = Jobs(full)
+    train = json.loads(jobs.train("teuken-7b.lima-x-EN.lima.s0"))
+    assert train["recipe"]["epochs"] == 15
+    assert train["model"]["gpus"] == 0  # a place, not a result: it must not trigger a rerun
+    normalise = json.loads(jobs.normalise("lima-x", "en"))
+    assert normalise["sources"]["lima"]["licence"] == ""
+
+
+def test_the_cost_table_is_printed_before_anything_is_paid(full: Plan) -> None:
+    text = render(cost_lines(full))
+    assert "teuken-7b" in text
+    assert "700,9" in text
+    assert text.splitlines()[-1].startswith("total")
+
+
+def test_only_studies_narrows_the_plan() -> None:
+    raw = read_yaml(ROOT / "config" / "config.yaml")
+    raw["only_studies"] = ["lima-x"]
+    plan = Plan(build_config(raw))
+    assert len(plan.runs) == 9
+    assert set(plan.sources) == {"lima", "mt-bench-x"}
+
+
+def problems(changes: dict[str, dict[str, Any]], gpus_here: int | None = 0) -> str:
+    raw = read_yaml(ROOT / "config" / "demo.yaml")
+    for section, values in changes.items():
+        for name, fields in values.items():
+            raw[section][name] = {**raw[section].get(name, {}), **fields}
+    return "\n".join(Plan(build_config(raw)).problems(gpus_here=gpus_here))
+
+
+def test_a_gpu_model_without_a_gpu_says_how_to_mend_it() -> None:
+    text = problems({"models": {"tiny": {"device": "cuda", "gpus": 2}}})
+    assert "models.tiny: needs 2 GPU(s), this machine shows 0" in text
+    assert "device: cpu" in text
+    assert not problems({"models": {"tiny": {"device": "cuda", "gpus": 2}}}, gpus_here=None)
+
+
+def test_a_gated_source_without_a_token_names_page_and_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    gated = {"path": None, "hub": {"repo": "GAIR/lima", "gated": True}, "file": "train.jsonl"}
+    change = {"sources": {"demo-instructions": {**gated, "adapter": "lima"}}}
+    text = problems(change)
+    assert "datasets/GAIR/lima" in text
+    assert "HF_TOKEN" in text
+    monkeypatch.setenv("HF_TOKEN", "x")
+    assert not problems(change)
+
+
+def test_a_judge_without_a_key_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MY_KEY", raising=False)
+    judge = {"engine": "openai", "model": "m", "key_env": "MY_KEY"}
+    assert "MY_KEY" in problems({"judges": {"rules": judge}})
+    local = judge | {"base_url": "http://127.0.0.1:1/v1"}
+    assert not problems({"judges": {"rules": local}})
+
+
+def test_a_missing_local_file_is_named_before_anything_runs() -> None:
+    raw = read_yaml(ROOT / "config" / "demo.yaml")
+    raw["sources"]["demo-instructions"]["path"] = "nowhere/x.jsonl"
+    with pytest.raises(BabelmixError, match=r"sources\.demo-instructions.*'nowhere/x\.jsonl'"):
+        load_jobs(raw)
+
+
+def test_a_path_with_data_root_needs_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BABELMIX_DATA_ROOT", raising=False)
+    raw = read_yaml(ROOT / "config" / "demo.yaml")
+    raw["sources"]["demo-instructions"]["path"] = "{data_root}/x.jsonl"
+    with pytest.raises(BabelmixError, match="BABELMIX_DATA_ROOT"):
+        load_jobs(raw)
+
+
+def test_loopback_and_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert is_loopback("http://localhost:8000/v1")
+    assert not is_loopback("http://127.0.0.1.example.com/v1")
+    assert not is_loopback(None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert count_gpus() == 0

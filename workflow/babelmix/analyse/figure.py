@@ -1,0 +1,109 @@
+"""A figure and its words; helpers that several figures share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .study import StudySet
+from .table import ReadTable
+
+if TYPE_CHECKING:
+    import altair as alt
+
+Rows = list[dict[str, Any]]
+#: What the mean over languages is called in figures.
+MEAN = "mean"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart with the words that belong to it.
+
+    ``kind`` says what it shows (``answer_language_series``, ``grades`` …), so that the report can
+    find it; ``table`` is the table that holds its numbers.
+    """
+
+    id: str
+    kind: str
+    study: str
+    title: str
+    caption: str
+    alt: str
+    table: str
+    chart: alt.Chart | alt.LayerChart
+
+    def entry(self) -> dict[str, str]:
+        """What the index says of the figure."""
+        names = ("id", "kind", "study", "title", "caption", "alt", "table")
+        return {name: getattr(self, name) for name in names} | {"file": f"{self.id}.json"}
+
+
+def figure_id(*parts: str) -> str:
+    """A file name and page anchor."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", "--".join(parts))
+
+
+def select(table: ReadTable, variants: Iterable[str] | None = None, **equal: Any) -> Rows:
+    """Rows of a table with these values (and variants)."""
+    kept = None if variants is None else set(variants)
+    return [
+        row
+        for row in table.rows
+        if all(row.get(name) == value for name, value in equal.items())
+        and (kept is None or row.get("variant") in kept)
+    ]
+
+
+def variant_order(study: StudySet, name: str) -> tuple[list[str], list[str]]:
+    """Names and labels of a study's variants, in its own order."""
+    variants = study.variants_of_study(name)
+    return [v.name for v in variants], [v.label for v in variants]
+
+
+def with_value(rows: Rows, column: str) -> Rows:
+    """Rows for a chart: the measured column as ``value``, rows without one left out."""
+    keep = ("label", "low", "high", "questions")
+    return [
+        {"value": row[column]}
+        | {name: row.get(name) for name in keep if row.get(name) is not None}
+        | {name: row[name] for name in ("language", "category", "turn") if row.get(name)}
+        for row in rows
+        if row.get(column) is not None
+    ]
+
+
+def renamed_mean(rows: Rows) -> Rows:
+    """``all`` -> ``mean``, as figures call it."""
+    return [row | {"language": MEAN} if row["language"] == "all" else row for row in rows]
+
+
+def present(order: Sequence[str], rows: Rows, column: str) -> list[str]:
+    """The members of ``order`` that some row has."""
+    found = {row.get(column) for row in rows}
+    return [name for name in order if name in found]
+
+
+def interval_words(study: StudySet) -> str:
+    """``95 % intervals, bootstrap over questions``."""
+    return f"{study.confidence:.0%} intervals (bootstrap over questions)".replace("%", " %")
+
+
+def extremes(rows: Rows, form: str, name: str = "label") -> str:
+    """``highest x (1.2), lowest y (0.3)`` of the rows' values."""
+    if not rows:
+        return "no values"
+    top = max(rows, key=lambda row: row["value"])
+    bottom = min(rows, key=lambda row: row["value"])
+    words = f"highest {top[name]} ({format(top['value'], form)})"
+    if top is not bottom:
+        words += f", lowest {bottom[name]} ({format(bottom['value'], form)})"
+    return words
+
+
+def seeds_words(study: StudySet, name: str) -> str:
+    """``, mean of 2 seeds`` where there are several."""
+    most = max((len(v.runs) for v in study.variants_of_study(name)), default=1)
+    return f" Mean of {most} training seeds." if most > 1 else ""

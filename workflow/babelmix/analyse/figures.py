@@ -1,0 +1,52 @@
+"""Verb ``figures``: the studies' figures as Vega-Lite, each with a caption and a text alternative.
+
+In: the study's description and the tables. Out: one JSON file a figure, and an index.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..io import write_json, write_text
+from .figure import Figure
+from .judged_figures import judged_figures
+from .language_figures import language_figures
+from .study import load_study
+from .table import ReadTable, read_tables
+from .training_figures import training_figures
+
+
+def build_figures(study_path: Path, tables: dict[str, ReadTable]) -> Iterator[Figure]:
+    """Every figure that the tables have data for, the main ones first."""
+    rows: dict[str, dict[str, int]] = {}
+    for row in tables["mixtures"].rows:
+        rows.setdefault(row["mixture"], {})[row["language"]] = int(row["rows"])
+    study = load_study(study_path, rows)
+    for name in study.studies:
+        yield from language_figures(study, name, tables)
+        yield from judged_figures(study, name, tables)
+        yield from training_figures(study, name, tables)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``figures``."""
+    parser.add_argument("--study", required=True, type=Path, help="study.json")
+    parser.add_argument("--tables", required=True, type=Path, help="Index of the tables (JSON).")
+    parser.add_argument("--folder", required=True, type=Path, help="Where the figures go.")
+    parser.add_argument("--output", required=True, type=Path, help="Index of the figures (JSON).")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write all figures, their index last."""
+    entries = []
+    for figure in build_figures(args.study, read_tables(args.tables)):
+        # As wide as the container, as high as its rows.
+        spec = figure.chart.to_dict() | {"autosize": {"type": "fit-x", "contains": "padding"}}
+        path = args.folder / f"{figure.id}.json"
+        write_text(path, json.dumps(spec, sort_keys=True, ensure_ascii=False) + "\n")
+        entries.append(figure.entry())
+    write_json(args.output, {"figures": entries})
+    print(f"figures: {len(entries)} figures in {args.folder}")

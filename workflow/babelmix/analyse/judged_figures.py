@@ -1,0 +1,257 @@
+"""Figures of what the judges said: grades, gains, categories, preferences, transfer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from . import charts
+from .figure import (
+    MEAN,
+    Figure,
+    Rows,
+    extremes,
+    figure_id,
+    interval_words,
+    present,
+    renamed_mean,
+    seeds_words,
+    select,
+    variant_order,
+    with_value,
+)
+from .grade_tables import BEST
+from .grade_tables import MEAN as MEAN_OF_SINGLES
+from .study import ALL, StudySet
+from .table import ReadTable
+
+#: Above this many variants the language-by-language dots give way to the mean alone.
+_CROWDED = 14
+
+
+def judged_figures(study: StudySet, name: str, tables: dict[str, ReadTable]) -> Iterator[Figure]:
+    """Figures of every evaluation of a study."""
+    for evaluation in study.studies[name]["evaluations"]:
+        if study.evaluations[evaluation]["protocol"] == "single":
+            yield from _gains(study, name, evaluation, tables["gains"])
+            yield from _grades(study, name, evaluation, tables["grades"])
+            yield from _categories(study, name, evaluation, tables["grades_by_category"])
+        else:
+            yield from _matrix(study, name, evaluation, tables["preferences"])
+            yield from _outcomes(study, name, evaluation, tables["preferences"])
+            yield from _transfer(study, name, evaluation, tables["transfer"])
+
+
+def _grades(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Iterator[Figure]:
+    variants, labels = variant_order(study, name)
+    rows = renamed_mean(with_value(select(table, variants, evaluation=evaluation), "mean"))
+    means = [row for row in rows if row["language"] == MEAN]
+    if not rows:
+        return
+    shown = rows if len(means) <= _CROWDED else means
+    yield Figure(
+        id=figure_id("grades", name, evaluation),
+        kind="grades",
+        study=name,
+        title=f"Mean grade by mixture and language · {evaluation}",
+        caption=(
+            f"Single grades, 1 to 10, with {interval_words(study)}. `{MEAN}`: each language "
+            f"weighs the same. Unscored answers do not enter.{seeds_words(study, name)}"
+        ),
+        alt=(
+            f"Dot plot with error bars of {len(means)} models: mean grade over all languages, "
+            f"{extremes(means, '.2f')}."
+        ),
+        table="grades",
+        chart=charts.dots(
+            shown,
+            y_order=present(labels, shown, "label"),
+            colour="language",
+            colour_order=present([*study.languages, MEAN], shown, "language"),
+            title="mean grade",
+        ),
+    )
+
+
+def _gains(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Iterator[Figure]:
+    _, labels = variant_order(study, name)
+    rows: Rows = []
+    for against in (BEST, MEAN_OF_SINGLES):
+        found = select(table, study=name, evaluation=evaluation, against=against, language=ALL)
+        rows += [row | {"against": against} for row in with_value(found, "gain")]
+    best = [row for row in rows if row["against"] == BEST]
+    if not rows:
+        return
+    yield Figure(
+        id=figure_id("gains", name, evaluation),
+        kind="gains",
+        study=name,
+        title=f"Gain of language mixtures over monolingual tuning · {evaluation}",
+        caption=(
+            "100 · (S_mix − S_mono) / S_mono on the mean grade over all languages, paired by "
+            f"question, with {interval_words(study)}. An interval that holds 0 shows no difference."
+            f"{seeds_words(study, name)}"
+        ),
+        alt=(
+            f"Dot plot with error bars: gain over the best monolingual model in percent, "
+            f"{extremes(best, '+.1f')}."
+        ),
+        table="gains",
+        chart=charts.dots(
+            rows,
+            y_order=present(labels, rows, "label"),
+            colour="against",
+            colour_order=[BEST, MEAN_OF_SINGLES],
+            title="gain (%)",
+            rule=0.0,
+        ),
+    )
+
+
+def _categories(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Iterator[Figure]:
+    variants, labels = variant_order(study, name)
+    rows = renamed_mean(with_value(select(table, variants, evaluation=evaluation), "mean"))
+    whole = [row for row in rows if row["language"] == MEAN and row["turn"] == ALL]
+    categories = list(dict.fromkeys(row["category"] for row in whole))
+    if len(categories) < 2:
+        return
+    selectors = {"language": present([MEAN, *study.languages], rows, "language")}
+    turns = sorted({row["turn"] for row in rows} - {ALL})
+    if turns:
+        selectors["turn"] = [ALL, *turns]
+    yield Figure(
+        id=figure_id("categories", name, evaluation),
+        kind="categories",
+        study=name,
+        title=f"Mean grade by category · {evaluation}",
+        caption=(
+            "Rows are mixtures, columns the benchmark's categories. Choose a language and a turn "
+            "below the figure; at first it shows the mean over languages and all turns. Few "
+            "questions stand behind a cell: intervals and counts are in the table."
+        ),
+        alt=(
+            f"Heatmap of mean grades by mixture and {len(categories)} categories, over all "
+            f"languages: {extremes(whole, '.1f', 'category')} among the cells."
+        ),
+        table="grades_by_category",
+        chart=charts.heatmap(
+            rows,
+            x="category",
+            x_order=categories,
+            y_order=present(labels, rows, "label"),
+            text=".1f",
+            domain=(1, 10),
+            selectors=selectors,
+        ),
+    )
+
+
+def _matrix(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Iterator[Figure]:
+    variants, labels = variant_order(study, name)
+    found = select(table, variants, evaluation=evaluation)
+    rows = renamed_mean(with_value(found, "score"))
+    if not rows:
+        return
+    languages = present([*study.languages, MEAN], rows, "language")
+    means = [row for row in rows if row["language"] == MEAN]
+    spread = max(10.0, *(abs(row["value"] - 50) for row in rows))
+    yield Figure(
+        id=figure_id("matrix", name, evaluation),
+        kind="matrix",
+        study=name,
+        title=f"Preference score by mixture and language · {evaluation}",
+        caption=(
+            "100 · (wins + ½ ties) / pairs against the baseline of each language; 50 is parity, and "
+            "a baseline has 50 against itself by definition (it does not enter its mean). "
+            f"Blue is better, orange worse. Intervals are in the table.{seeds_words(study, name)}"
+        ),
+        alt=(
+            f"Heatmap of {len(means)} models by {len(languages)} columns: mean preference score, "
+            f"{extremes(means, '.0f')}."
+        ),
+        table="preferences",
+        chart=charts.heatmap(
+            rows,
+            x="language",
+            x_order=languages,
+            y_order=present(labels, rows, "label"),
+            text=".0f",
+            domain=(50 - spread, 50 + spread),
+            middle=50,
+        ),
+    )
+
+
+def _outcomes(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Iterator[Figure]:
+    variants, labels = variant_order(study, name)
+    found = select(table, variants, evaluation=evaluation, language=ALL)
+    rows = [
+        {"label": row["label"], "outcome": outcome, "count": row[column], "rank": rank}
+        for row in found
+        for rank, (outcome, column) in enumerate(
+            (("win", "wins"), ("tie", "ties"), ("loss", "losses"))
+        )
+        if row["wins"] + row["ties"] + row["losses"]
+    ]
+    wins = [{"label": r["label"], "value": r["count"]} for r in rows if r["outcome"] == "win"]
+    if not rows:
+        return
+    yield Figure(
+        id=figure_id("outcomes", name, evaluation),
+        kind="outcomes",
+        study=name,
+        title=f"Wins, ties and losses against the baseline · {evaluation}",
+        caption="Pairs over all languages and seeds. Orders that contradict each other are ties.",
+        alt=f"Stacked bars: pairs won, {extremes(wins, '.0f')}.",
+        table="preferences",
+        chart=charts.outcome_bars(rows, y_order=present(labels, rows, "label")),
+    )
+
+
+def _transfer(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Iterator[Figure]:
+    rows = [
+        {"x": row["pretraining_share"], "value": row["score"], "label": row["language"]}
+        for row in select(table, study=name, evaluation=evaluation)
+        if row["pretraining_share"] is not None
+    ]
+    words = correlation_words([(r["x"], r["value"]) for r in rows], study.confidence)
+    if len(rows) < 3 or words is None:
+        return
+    yield Figure(
+        id=figure_id("transfer", name, evaluation),
+        kind="transfer",
+        study=name,
+        title=f"Transfer against the share of pre-training · {evaluation}",
+        caption=f"Mean score on the other languages. {words}",
+        alt=f"Scatter plot of {len(rows)} languages. {words}",
+        table="transfer",
+        chart=charts.scatter(
+            rows, x_title="share of pre-training data", y_title="mean score on other languages"
+        ),
+    )
+
+
+def correlation_words(points: list[tuple[float, float]], confidence: float) -> str | None:
+    """Pearson's r with n and its interval (Fisher's z); None where it is not defined."""
+    n = len(points)
+    if n < 3:
+        return None
+    mean_x, mean_y = (sum(p[i] for p in points) / n for i in (0, 1))
+    xx = sum((x - mean_x) ** 2 for x, _ in points)
+    yy = sum((y - mean_y) ** 2 for _, y in points)
+    if not xx or not yy:
+        return None
+    r = sum((x - mean_x) * (y - mean_y) for x, y in points) / math.sqrt(xx * yy)
+    words = f"Pearson r = {r:.2f}, n = {n}"
+    if n < 4 or abs(r) >= 1:
+        return f"{words} (too few points for an interval)."
+    half = normal_quantile(confidence) / math.sqrt(n - 3)
+    low, high = (math.tanh(math.atanh(r) + sign * half) for sign in (-1, 1))
+    return f"{words}, {confidence:.0%} interval {low:.2f} … {high:.2f}.".replace("%", " %")
+
+
+def normal_quantile(confidence: float) -> float:
+    """Two-sided quantile of the normal distribution."""
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf(0.5 + confidence / 2)

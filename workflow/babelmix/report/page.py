@@ -1,0 +1,216 @@
+"""The page's contents and its rendering. Texts of users and models never become HTML.
+
+They reach the page in two ways only: through the template with escaping on, or inside JSON blocks
+(``json_block``) that the page's script reads and shows as text.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ..analyse.figure import Rows
+from ..analyse.study import StudySet
+from ..analyse.table import ReadTable
+from ..io import file_digest, read_json
+from . import views
+from .statements import Statement, statements
+from .views import View
+
+#: Packages whose versions belong to the provenance, where they are installed.
+PACKAGES = (
+    "accelerate",
+    "datasets",
+    "deepspeed",
+    "numpy",
+    "openai",
+    "pandas",
+    "peft",
+    "py3langid",
+    "pyarrow",
+    "sacrebleu",
+    "snakemake",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "trl",
+)
+MARKS = {
+    "C": "confirmed in a public source",
+    "I": "inferred from confirmed evidence",
+    "R": "recalled, not confirmed",
+    "?": "unpublished: ours",
+}
+_FIGURE_SECTIONS = {
+    "language": ("answer_language_series", "answer_language"),
+    "scores": (
+        "gains",
+        "grades",
+        "grade_series",
+        "categories",
+        "matrix",
+        "outcomes",
+        "score_series",
+        "transfer",
+    ),
+    "training": ("loss",),
+}
+
+
+@dataclass
+class StudyPart:
+    """What the page shows of one study."""
+
+    name: str
+    title: str
+    question: str
+    statements: list[Statement]
+    deviations: Rows
+    main_figure: dict[str, str] | None
+    language_figures: list[dict[str, str]]
+    score_figures: list[dict[str, str]]
+    training_figures: list[dict[str, str]]
+    score_views: list[View] = field(default_factory=list)
+    language_views: list[View] = field(default_factory=list)
+
+
+def study_part(
+    study: StudySet, name: str, tables: dict[str, ReadTable], figures: list[dict[str, str]]
+) -> StudyPart:
+    """Findings, figures and tables of one study; the figure of the first finding is the main one."""
+    spec = study.studies[name]
+    own = [figure for figure in figures if figure["study"] == name]
+    found = statements(study, name, tables)
+    main = None
+    for kind in found[0].figures if found else ():
+        main = main or next((figure for figure in own if figure["kind"] == kind), None)
+    rest = [figure for figure in own if figure is not main]
+    by_section = {
+        section: [f for kind in kinds for f in rest if f["kind"] == kind]
+        for section, kinds in _FIGURE_SECTIONS.items()
+    }
+    return StudyPart(
+        name=name,
+        title=spec["title"],
+        question=spec["question"],
+        statements=found,
+        deviations=spec["deviations"],
+        main_figure=main,
+        language_figures=by_section["language"],
+        score_figures=by_section["scores"],
+        training_figures=by_section["training"],
+        score_views=views.score_views(study, name, tables),
+        language_views=views.language_views(study, name, tables),
+    )
+
+
+def context(
+    study: StudySet,
+    tables: dict[str, ReadTable],
+    figures: list[dict[str, str]],
+    manifests: Sequence[Path],
+    tables_link: str,
+) -> dict[str, Any]:
+    """Everything the template shows, the scripts and the data blocks apart."""
+    raw = study.raw
+    optional = [views.position_view(tables), views.noise_view(tables)]
+    return {
+        "study_set": raw["study_set"],
+        "description": raw["description"],
+        "note": raw["note"],
+        "studies": [study_part(study, name, tables, figures) for name in study.studies],
+        "confidence": f"{100 * study.confidence:.3g}",
+        "samples": study.samples,
+        "mixtures": views.mixtures_view(study, tables),
+        "audit": views.audit_view(tables),
+        "training": views.training_view(tables),
+        "judging": [*views.coverage_views(tables), *(view for view in optional if view)],
+        "cost": views.cost_view(tables),
+        "marks": MARKS,
+        "sources": _licences(raw["sources"]),
+        "models": _licences(raw.get("models") or {}),
+        "provenance": provenance(raw, manifests),
+        "tables": [table.entry for table in tables.values()],
+        "tables_link": tables_link,
+    }
+
+
+def _licences(named: dict[str, dict[str, Any]]) -> Rows:
+    return [{"name": name} | spec for name, spec in sorted(named.items())]
+
+
+def provenance(raw: dict[str, Any], manifests: Sequence[Path]) -> dict[str, Any]:
+    """Versions and digests: what the numbers were made with and from."""
+    return {
+        "code_version": raw["code_version"],
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "stages": sorted(raw["stage_versions"].items()),
+        "packages": [(name, version) for name in PACKAGES if (version := _version(name))],
+        "manifests": [(path.name, file_digest(path)) for path in sorted(manifests)],
+        "rows_digests": [
+            (manifest["mixture"], manifest["rows_digest"])
+            for manifest in map(read_json, sorted(manifests))
+        ],
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def json_block(value: Any) -> str:
+    """JSON that cannot end the block it stands in, nor open a comment, whatever texts it holds."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    # A lone surrogate (a model's broken output) has no UTF-8: replaced, so that the page is valid.
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text
+
+
+def relative_link(target: Path, page: Path) -> str:
+    """Link from the page to a folder."""
+    return Path(os.path.relpath(target.resolve(), page.resolve().parent)).as_posix()
+
+
+def render(
+    shown: dict[str, Any], specs: dict[str, Any], csv: dict[str, str], browser: dict[str, Any]
+) -> str:
+    """The whole page as HTML text; ``specs`` are the Vega-Lite figures by id."""
+    import vl_convert
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("babelmix.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+    def own_file(name: str) -> Markup:
+        """A style or script of this package: trusted, put in as it is."""
+        loader = environment.loader
+        assert loader is not None
+        return Markup(loader.get_source(environment, name)[0])
+
+    libraries = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return environment.get_template("page.html.jinja").render(
+        shown,
+        style=own_file("page.css"),
+        scripts=[own_file("charts.js"), own_file("browser.js")],
+        libraries=Markup(libraries.replace("</script", "<\\/script")),
+        figures_json=Markup(json_block(specs)),
+        csv_json=Markup(json_block(csv)),
+        browser_json=Markup(json_block(browser)),
+    )

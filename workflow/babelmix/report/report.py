@@ -1,0 +1,60 @@
+"""Verb ``report``: one self-contained page, readable from a file, without a network."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..analyse.input_tables import read_manifests, rows_by_mixture
+from ..analyse.study import load_study
+from ..analyse.table import read_tables
+from ..io import read_json, write_text
+from .browser import browser_data
+from .page import context, relative_link, render
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``report``."""
+    parser.add_argument("--study", required=True, type=Path, help="study.json")
+    parser.add_argument("--tables", required=True, type=Path, help="Index of the tables (JSON).")
+    parser.add_argument("--figures", required=True, type=Path, help="Index of the figures (JSON).")
+    several = {
+        "answers": "Answers (parquet), in a folder named after the benchmark.",
+        "questions": "Questions (parquet): {benchmark}.{language}.parquet.",
+        "judgements": "Judgements (parquet), in a folder named after the evaluation.",
+        "manifests": "Manifests of the mixtures (JSON).",
+    }
+    for name, text in several.items():
+        parser.add_argument(f"--{name}", nargs="*", default=[], type=Path, help=text)
+    parser.add_argument(
+        "--browser-mb",
+        type=float,
+        default=16.0,
+        help="Size of the answers browser's data; whole questions are left out above it.",
+    )
+    parser.add_argument("--output", required=True, type=Path, help="The page (HTML).")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the page."""
+    study = load_study(args.study, rows_by_mixture(read_manifests(args.manifests)))
+    tables = read_tables(args.tables)
+    figures = read_json(args.figures)["figures"]
+    folder = args.tables.parent
+    link = relative_link(folder, args.output)
+    browser = browser_data(
+        study, args.questions, args.answers, args.judgements, int(args.browser_mb * 1e6)
+    )
+    page = render(
+        context(study, tables, figures, args.manifests, link),
+        {figure["id"]: read_json(args.figures.parent / figure["file"]) for figure in figures},
+        {
+            table.entry["file"]: (folder / table.entry["file"]).read_text(encoding="utf-8")
+            for table in tables.values()
+        },
+        browser,
+    )
+    write_text(args.output, page)
+    shown = sum(len({item["id"] for item in b["items"]}) for b in browser["benchmarks"])
+    size = args.output.stat().st_size / 1e6
+    print(f"report: {args.output} ({size:.1f} MB, {len(figures)} figures, {shown} questions to read)")

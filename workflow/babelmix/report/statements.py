@@ -1,0 +1,204 @@
+"""Findings in one sentence each, with their intervals; and the plain words for "we cannot tell"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..analyse.figure import Rows, select
+from ..analyse.grade_tables import BEST
+from ..analyse.study import ALL, StudySet
+from ..analyse.table import ReadTable
+
+#: Thin spaces and an ellipsis keep an interval on one line.
+_NARROW = "\u202f"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A finding: its sentence, a note in small print, and the kinds of figure that show it."""
+
+    text: str
+    note: str
+    figures: tuple[str, ...]
+
+
+def statements(study: StudySet, name: str, tables: dict[str, ReadTable]) -> list[Statement]:
+    """Findings of a study, the one that carries most weight first.
+
+    Grades of the rules judge are no measure of quality: where they are all there is, what language
+    the answers come in goes first.
+    """
+    found: list[Statement] = []
+    for evaluation in study.studies[name]["evaluations"]:
+        spec = study.evaluations[evaluation]
+        if spec["protocol"] == "single":
+            judged = _gain(study, name, evaluation, tables["gains"])
+        else:
+            judged = _preference(study, name, evaluation, tables["preferences"])
+        found += [judged] if judged else []
+    language = list(_language(study, name, tables))
+    engines = {study.evaluations[e].get("engine") for e in study.studies[name]["evaluations"]}
+    return language + found if engines == {"rules"} else found + language
+
+
+def _gain(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Statement | None:
+    rows = select(table, study=name, evaluation=evaluation, against=BEST, language=ALL)
+    rows = [row for row in rows if row["difference"] is not None]
+    if not rows:
+        return None
+    top = max(rows, key=lambda row: (row["difference"], row["variant"]))
+    mono = top["against_label"].removeprefix(f"{BEST} (").removesuffix(")")
+    low, high = top["difference_low"], top["difference_high"]
+    size = interval(study, low, high, "+.2f")
+    points = f"{top['difference']:+.2f} grade points ({size})"
+    if low is not None and low > 0:
+        text = (
+            f"{top['label']} beats the best monolingual mixture, {mono}, by {points}: "
+            f"a gain of {percent(top['gain'], 1)} ({interval(study, top['low'], top['high'], '.1f')})."
+        )
+    elif high is not None and high < 0:
+        text = (
+            f"No language mixture beats the best monolingual one, {mono}; the nearest, "
+            f"{top['label']}, is behind it by {points}."
+        )
+    else:
+        text = (
+            f"No difference can be shown at this size between {top['label']} and the best "
+            f"monolingual mixture, {mono}: {points}."
+        )
+    note = f"{_best_of(len(rows))}{_basis(top)} Judged by {_judge(study, evaluation)}."
+    return Statement(text, note, ("gains", "grades"))
+
+
+def _preference(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Statement | None:
+    mixed = {v.name for v in study.variants_of_study(name) if len(v.languages) > 1}
+    rows = select(table, mixed, evaluation=evaluation, language=ALL)
+    rows = [row for row in rows if row["score"] is not None]
+    if not rows:
+        return None
+    top = max(rows, key=lambda row: (row["score"], row["variant"]))
+    size = interval(study, top["low"], top["high"], ".1f")
+    score = f"score {top['score']:.1f} ({size}; 50 is parity)"
+    against = _opponent(study, evaluation)
+    if top["low"] is not None and top["low"] > 50:
+        text = f"{top['label']} is preferred to {against}: {score}."
+    elif top["high"] is not None and top["high"] < 50:
+        text = f"No language mixture is preferred to {against}; the nearest is {top['label']}: {score}."
+    else:
+        text = f"No preference between {top['label']} and {against} can be shown: {score}."
+    counts = f"{top['wins']:.0f} wins, {top['ties']:.0f} ties, {top['losses']:.0f} losses."
+    note = f"{_best_of(len(rows))}{counts} {_basis(top)} Judged by {_judge(study, evaluation)}."
+    return Statement(text, note, ("outcomes", "matrix"))
+
+
+def _opponent(study: StudySet, evaluation: str) -> str:
+    baseline = study.evaluations[evaluation]["baseline"]
+    known = {
+        "best_monolingual": "the best monolingual mixture",
+        "language_monolingual": "the model tuned on the asked language alone",
+    }
+    return known.get(baseline, str(baseline))
+
+
+def _language(
+    study: StudySet, name: str, tables: dict[str, ReadTable]
+) -> Iterator[Statement]:
+    series = [
+        row
+        for row in select(tables["series"], study=name, policy="pinch", language="other")
+        if row["measure"].startswith("answer_language:") and row["value"] is not None
+    ]
+    for benchmark in dict.fromkeys(row["measure"] for row in series):
+        yield _pinch(study, [row for row in series if row["measure"] == benchmark])
+    if not series:
+        yield from _shares(study, name, tables["answer_language"])
+
+
+def _pinch(study: StudySet, rows: Rows) -> Statement:
+    """From the main language alone to its pinch: the first steps and the highest."""
+    first_family = (rows[0]["family"], rows[0]["model"])
+    rows = [row for row in rows if (row["family"], row["model"]) == first_family]
+    rows.sort(key=lambda row: (row["x"], row["variant"]))
+    main = study.language_name(rows[0]["main"])
+    start, *rest = rows
+    with_start = (
+        f"With {main} only" if start["x"] == 0 else f"With {_rows_words(start, main)}"
+    )
+    text = (
+        f"{with_start}, {_share_words(study, start)} of the answers to questions in other languages "
+        "come in the language of the question"
+    )
+    steps = list(rest[:1])
+    if len(rest) > 1:
+        highest = max(rest[1:], key=lambda row: (row["value"], -row["x"]))
+        steps.append(highest)
+    for step in steps:
+        text += f"; with {_rows_words(step, main)}, {_share_words(study, step)}"
+    note = f"{_basis(start)} Model {start['model']}, mixture family {start['family']}."
+    return Statement(f"{text}.", note, ("answer_language_series", "answer_language"))
+
+
+def _rows_words(row: dict[str, Any], main: str) -> str:
+    if row["rows_other"] is None:
+        return f"{row['x']:.3g}{_NARROW}% of rows not in {main}"
+    count = int(row["rows_other"])
+    noun = "row" if count == 1 else "rows"
+    return f"{count:,} non-{main} {noun} ({row['x']:.2g}{_NARROW}%)".replace(",", _NARROW)
+
+
+def _share_words(study: StudySet, row: dict[str, Any], column: str = "value") -> str:
+    low, high = ((None if v is None else 100 * v) for v in (row["low"], row["high"]))
+    return f"{percent(100 * row[column], 0)} ({interval(study, low, high, '.0f')})"
+
+
+def _shares(study: StudySet, name: str, table: ReadTable) -> Iterator[Statement]:
+    """Without a pinch family: the best mixture and the best monolingual one."""
+    variants = {v.name: v for v in study.variants_of_study(name)}
+    rows = [r for r in select(table, variants, language=ALL) if r["share"] is not None]
+    for benchmark in dict.fromkeys(row["benchmark"] for row in rows):
+        of = [row for row in rows if row["benchmark"] == benchmark]
+        mixed = [row for row in of if len(variants[row["variant"]].languages) > 1]
+        single = [row for row in of if variants[row["variant"]].monolingual]
+        parts = []
+        for chosen, words in ((mixed, "mixtures"), (single, "monolingual mixtures")):
+            if chosen:
+                top = max(chosen, key=lambda row: (row["share"], row["variant"]))
+                share = _share_words(study, top, "share")
+                parts.append(f"{share} with {top['label']}, the best of the {words}")
+        if parts:
+            yield Statement(
+                f"Answers in the language of the question: {'; '.join(parts)}.",
+                f"{_basis(of[0])} Benchmark {benchmark}.",
+                ("answer_language",),
+            )
+
+
+def interval(study: StudySet, low: float | None, high: float | None, form: str) -> str:
+    """``95 %: 1.2 … 3.4``, or that there is none."""
+    if low is None or high is None:
+        return "no interval: too few questions"
+    level = f"{100 * study.confidence:.3g}{_NARROW}%"
+    return f"{level}: {low:{form}} … {high:{form}}"
+
+
+def percent(value: float | None, decimals: int) -> str:
+    """``12.3 %`` with a narrow space; a dash for nothing."""
+    return "–" if value is None else f"{value:.{decimals}f}{_NARROW}%"
+
+
+def _best_of(count: int) -> str:
+    if count < 2:
+        return ""
+    return f"The best of {count} mixtures in these data; the interval does not correct for the choice. "
+
+
+def _basis(row: dict[str, Any]) -> str:
+    return f"{row['questions']:.0f} questions, {row['values']:.0f} answered turns."
+
+
+def _judge(study: StudySet, evaluation: str) -> str:
+    spec = study.evaluations[evaluation]
+    rules = " (rules: a demonstration, no measure of quality)" if spec["engine"] == "rules" else ""
+    return f"{spec['judge']}{rules}"

@@ -1,0 +1,362 @@
+"""Tables of the page: the results' tables in the form a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..analyse.figure import Rows, select
+from ..analyse.study import ALL, StudySet
+from ..analyse.table import ReadTable
+from .statements import percent
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell: its text, small print under it, and whether it is a number or a warning."""
+
+    text: str
+    small: str = ""
+    number: bool = False
+    warn: bool = False
+
+
+@dataclass
+class View:
+    """A table of the page; the first cell of each row is its header."""
+
+    caption: str
+    columns: list[str]
+    rows: list[list[Cell]] = field(default_factory=list)
+    source: str = ""
+
+
+def words(value: Any) -> Cell:
+    """A cell of text."""
+    return Cell("–" if value in (None, "") else str(value))
+
+
+def number(value: float | None, form: str = ",.0f") -> Cell:
+    """A cell of a number; thousands are set off by a thin space."""
+    text = "–" if value is None else format(value, form).replace(",", "\u202f")
+    return Cell(text, number=True)
+
+
+def estimate(row: dict[str, Any] | None, column: str, form: str, factor: float = 1.0) -> Cell:
+    """A value with its interval under it."""
+    if row is None or row[column] is None:
+        return Cell("–", number=True)
+    low, high = row.get("low"), row.get("high")
+    small = ""
+    if low is not None and high is not None:
+        small = f"{format(factor * low, form)} … {format(factor * high, form)}"
+    return Cell(format(factor * row[column], form), small, number=True)
+
+
+def pivot(
+    study: StudySet,
+    variants: Sequence[str],
+    rows: Rows,
+    column: str,
+    form: str,
+    caption: str,
+    source: str,
+    factor: float = 1.0,
+) -> View:
+    """Variants × languages, the mean first."""
+    found = {(row["variant"], row["language"]): row for row in rows}
+    present = {row["language"] for row in rows}
+    languages = [code for code in (ALL, *study.languages) if code in present]
+    heads = ["mean" if code == ALL else study.language_name(code) for code in languages]
+    view = View(caption, ["mixture", *heads], source=source)
+    for name in variants:
+        if any((name, code) in found for code in languages):
+            cells = [estimate(found.get((name, code)), column, form, factor) for code in languages]
+            view.rows.append([words(study.variants[name].label), *cells])
+    return view
+
+
+def score_views(study: StudySet, name: str, tables: dict[str, ReadTable]) -> list[View]:
+    """Grades, gains and preferences of a study."""
+    variants = [v.name for v in study.variants_of_study(name)]
+    views = []
+    for evaluation in study.studies[name]["evaluations"]:
+        grades = select(tables["grades"], variants, evaluation=evaluation)
+        if grades:
+            caption = f"Mean grade (1 to 10) · {evaluation}"
+            views.append(pivot(study, variants, grades, "mean", ".2f", caption, "grades"))
+        gains = select(tables["gains"], study=name, evaluation=evaluation, language=ALL)
+        if gains:
+            views.append(_gains(gains, evaluation))
+        preferences = select(tables["preferences"], variants, evaluation=evaluation)
+        if preferences:
+            caption = f"Preference score (50 is parity) · {evaluation}"
+            views.append(
+                pivot(study, variants, preferences, "score", ".1f", caption, "preferences")
+            )
+            views.append(_outcomes(preferences, variants, evaluation))
+    return views
+
+
+def _gains(rows: Rows, evaluation: str) -> View:
+    view = View(
+        f"Gain over monolingual tuning in percent, mean over languages · {evaluation}",
+        ["mixture", "against", "gain (%)", "difference (points)", "questions"],
+        source="gains",
+    )
+    for row in rows:
+        points = row | {"low": row["difference_low"], "high": row["difference_high"]}
+        view.rows.append(
+            [
+                words(row["label"]),
+                words(row["against_label"]),
+                estimate(row, "gain", "+.1f"),
+                estimate(points, "difference", "+.2f"),
+                number(row["questions"]),
+            ]
+        )
+    return view
+
+
+def _outcomes(rows: Rows, variants: Sequence[str], evaluation: str) -> View:
+    view = View(
+        f"Wins, ties and losses over all languages · {evaluation}",
+        ["mixture", "wins", "ties", "losses", "unscored", "orders contradict"],
+        source="preferences",
+    )
+    found = {row["variant"]: row for row in rows if row["language"] == ALL}
+    for name in variants:
+        if name in found:
+            row = found[name]
+            counts = [number(row[c]) for c in ("wins", "ties", "losses", "unscored")]
+            flips = None if row["flipped"] is None else 100 * row["flipped"]
+            view.rows.append([words(row["label"]), *counts, Cell(percent(flips, 0), number=True)])
+    return view
+
+
+def language_views(study: StudySet, name: str, tables: dict[str, ReadTable]) -> list[View]:
+    """Answer language and health of the answers, for each benchmark."""
+    variants = [v.name for v in study.variants_of_study(name)]
+    rows = select(tables["answer_language"], variants)
+    views = []
+    for benchmark in dict.fromkeys(row["benchmark"] for row in rows):
+        caption = f"Answers in the language of the question (%) · {benchmark}"
+        of = [row for row in rows if row["benchmark"] == benchmark]
+        views.append(
+            pivot(study, variants, of, "share", ".0f", caption, "answer_language", factor=100)
+        )
+        views.append(_health(of, select(tables["answer_health"], variants, benchmark=benchmark)))
+    return views
+
+
+def _health(shares: Rows, rows: Rows) -> View:
+    view = View(
+        f"Empty, cut and repetitive answers, all languages · {rows[0]['benchmark']}",
+        ["mixture", "answers", "empty", "cut", "repeated 4-grams", "characters", "too short to tell"],
+        source="answer_health",
+    )
+    silent = {row["variant"]: row["abstained"] for row in shares if row["language"] == ALL}
+    for row in rows:
+        if row["language"] == ALL:
+            parts = [
+                Cell(percent(None if row[c] is None else 100 * row[c], 1), number=True)
+                for c in ("empty", "cut", "repetition")
+            ]
+            view.rows.append(
+                [
+                    words(row["label"]),
+                    number(row["answers"]),
+                    *parts,
+                    number(row["length_chars"]),
+                    number(silent.get(row["variant"])),
+                ]
+            )
+    return view
+
+
+def simple(
+    table: ReadTable,
+    caption: str,
+    columns: dict[str, tuple[str, Callable[[Any], Cell]]],
+    rows: Rows | None = None,
+) -> View:
+    """Chosen columns of a table: column -> (heading, how to show a value)."""
+    view = View(caption, [head for head, _ in columns.values()], source=table.entry["name"])
+    for row in table.rows if rows is None else rows:
+        view.rows.append([show(row[name]) for name, (_, show) in columns.items()])
+    return view
+
+
+def share_cell(value: float | None) -> Cell:
+    """A share as percent."""
+    return Cell(percent(None if value is None else 100 * value, 1), number=True)
+
+
+def mixtures_view(study: StudySet, tables: dict[str, ReadTable]) -> View:
+    """Mixtures × languages: training rows."""
+    rows = tables["mixtures"].rows
+    present = {row["language"] for row in rows}
+    languages = [code for code in study.languages if code in present]
+    heads = [study.language_name(code) for code in languages]
+    view = View(
+        "Training rows of each mixture by language",
+        ["mixture", "pool", *heads, "rows", "ids", "held out", "left out by checks"],
+        source="mixtures",
+    )
+    by_mixture: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in rows:
+        by_mixture.setdefault(row["mixture"], {})[row["language"]] = row
+    used = [study.raw["runs"][run]["mixture"] for run in study.runs]
+    for mixture in dict.fromkeys(m for m in used if m in by_mixture):
+        of = by_mixture[str(mixture)]
+        one = next(iter(of.values()))
+        counts = [number(of[code]["rows"]) if code in of else Cell("·", number=True) for code in languages]
+        totals = ("mixture_rows", "mixture_ids", "dev_rows", "left_out")
+        view.rows.append(
+            [words(mixture), words(one["dataset"]), *counts, *(number(one[t]) for t in totals)]
+        )
+    return view
+
+
+def audit_view(tables: dict[str, ReadTable]) -> View:
+    """Pool languages × checks: rows that failed."""
+    rows = tables["translation_audit"].rows
+    checks = sorted({row["check"] for row in rows} - {"any"})
+    view = View(
+        "Rows of each pool language that failed a check of the translation",
+        ["pool", "language", "rows", "failed any", *(c.replace("_", " ") for c in checks)],
+        source="translation_audit",
+    )
+    grouped: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for row in rows:
+        grouped.setdefault((row["dataset"], row["language"]), {})[row["check"]] = row
+    for (dataset, lang), by_check in grouped.items():
+        failed = by_check["any"]["failed"]
+        cells = [
+            number(by_check[check]["failed"]) if check in by_check else Cell("·", number=True)
+            for check in checks
+        ]
+        whole = Cell(f"{failed:,.0f}", percent(100 * (by_check["any"]["share"] or 0), 1), True)
+        view.rows.append(
+            [words(dataset), words(lang), number(by_check["any"]["rows"]), whole, *cells]
+        )
+    return view
+
+
+def coverage_views(tables: dict[str, ReadTable]) -> list[View]:
+    """Coverage by evaluation and language; then the runs that miss judgements."""
+    rows = tables["coverage"].rows
+    view = View(
+        "Judgements asked and scored, all runs",
+        ["evaluation", "language", "asked", "scored", "coverage"],
+        source="coverage",
+    )
+    sums: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
+        total = sums.setdefault((row["evaluation"], row["language"]), [0.0, 0.0])
+        total[0] += row["asked"]
+        total[1] += row["scored"]
+    for (evaluation, lang), (asked, scored) in sums.items():
+        share = scored / asked if asked else None
+        text = percent(None if share is None else 100 * share, 1)
+        cover = Cell(text, number=True, warn=share is not None and share < 1)
+        view.rows.append([words(evaluation), words(lang), number(asked), number(scored), cover])
+    missing = [row for row in rows if row["language"] == ALL and row["scored"] < row["asked"]]
+    if not missing:
+        return [view]
+    reasons = simple(
+        tables["coverage"],
+        "Why judgements are unscored, by run",
+        {
+            "evaluation": ("evaluation", words),
+            "run": ("run", words),
+            "asked": ("asked", number),
+            "scored": ("scored", number),
+            "reasons": ("reasons (count)", words),
+        },
+        missing,
+    )
+    return [view, reasons]
+
+
+def position_view(tables: dict[str, ReadTable]) -> View | None:
+    """Position bias by language."""
+    rows = [row for row in tables["position_bias"].rows if row["category"] == ALL]
+    if not rows:
+        return None
+    view = View(
+        "Position bias: orders that contradict each other, preferences for the answer shown first",
+        ["evaluation", "language", "contradict (%)", "first preferred (%)", "preferences"],
+        source="position_bias",
+    )
+    for row in rows:
+        view.rows.append(
+            [
+                words(row["evaluation"]),
+                words(row["language"]),
+                estimate(row, "flipped", ".0f", 100),
+                share_cell(row["first_preferred"]),
+                number(row["preferences"]),
+            ]
+        )
+    return view
+
+
+def training_view(tables: dict[str, ReadTable]) -> View:
+    """Length and losses of the trainings."""
+
+    def loss(value: float | None) -> Cell:
+        return number(value, ".3f")
+
+    return simple(
+        tables["training"],
+        "Trainings",
+        {
+            "run": ("run", words),
+            "steps": ("steps", number),
+            "epochs": ("epochs", lambda value: number(value, ".2f")),
+            "tokens": ("tokens", number),
+            "final_loss": ("final loss", loss),
+            "dev_loss": ("held-out loss", loss),
+            "seconds": ("seconds", number),
+        },
+    )
+
+
+def cost_view(tables: dict[str, ReadTable]) -> View:
+    """Calls, tokens, dollars."""
+    return simple(
+        tables["cost"],
+        "Judgements, tokens and US dollars",
+        {
+            "evaluation": ("evaluation", words),
+            "engine": ("engine", words),
+            "judgements": ("judgements", number),
+            "tokens_in": ("prompt tokens", number),
+            "tokens_out": ("answer tokens", number),
+            "dollars": ("US dollars", lambda value: number(value, ",.2f")),
+        },
+    )
+
+
+def noise_view(tables: dict[str, ReadTable]) -> View | None:
+    """What two seeds of one mixture differ by."""
+    if not tables["seed_noise"].rows:
+        return None
+    view = View(
+        "Two seeds of one mixture, compared as two mixtures would be (grade points)",
+        ["mixture", "evaluation", "seeds compared", "difference"],
+        source="seed_noise",
+    )
+    for row in tables["seed_noise"].rows:
+        pair = f"{row['run'].rsplit('.', 1)[-1]} − {row['other_run'].rsplit('.', 1)[-1]}"
+        view.rows.append(
+            [
+                words(row["label"]),
+                words(row["evaluation"]),
+                words(pair),
+                estimate(row, "difference", "+.2f"),
+            ]
+        )
+    return view

@@ -1,0 +1,1 @@
+"""Training: from conversations and a base model to a fine-tuned checkpoint."""

@@ -1,0 +1,1 @@
+"""Translation: protect -> segment -> backend -> restore -> audit."""

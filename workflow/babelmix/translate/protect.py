@@ -1,0 +1,166 @@
+"""What must not be translated: code, addresses, formulas, tags, placeholders, marks and paths.
+
+Pieces that stand in the middle of a sentence are replaced by a word-like mask (``XQ1X``) and put
+back afterwards. Of twelve forms tried on 75 real sentences through Apertium en-es, es-fr and
+es-it, only word-like masks, ``[[1]]`` and tags came back whole in all three (``⟦1⟧``, ``__1__``,
+``{{1}}``: 69 to 72 of 75; an URL: none after two steps); verdict marks rule ``[[1]]`` out. Where a
+backend loses a mask nevertheless, the caller translates the text around the masks apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+_FILE_TYPES = (
+    "py|ipynb|js|jsx|ts|tsx|c|h|cc|cpp|hpp|cs|java|rb|go|rs|php|sh|bat|sql|html?|css|scss|json|"
+    "jsonl|ya?ml|toml|xml|csv|tsv|txt|md|pdf|docx?|xlsx?|pptx?|png|jpe?g|gif|svg|zip|gz|tar|exe|"
+    "dll|ini|cfg|conf|log|tex"
+)
+
+#: Blocks that may span lines: fenced code, display formulas, environments, comments, preformatted.
+_BLOCK = re.compile(
+    r"""
+      ^[ \t]*(?P<tick>`{3,}|~{3,})[^`\n]*\n            # a fence opens a line ...
+        (?:.*?(?P=tick)[`~]*[ \t]*$|.*\Z)               # ... and closes at a line's end, or never
+    | \$\$(?:(?!\n[ \t]*\n).)+?\$\$
+    | \\\[(?:(?!\n[ \t]*\n).)+?\\\]
+    | \\begin\{(?P<env>[A-Za-z]+\*?)\}.*?\\end\{(?P=env)\}
+    | <!--.*?-->
+    | <(?P<tag>pre|script|style)\b[^>]*>.*?</(?P=tag)>
+    """,
+    re.MULTILINE | re.DOTALL | re.VERBOSE,
+)
+
+#: Pieces within a line; at one place the first alternative that fits wins.
+_INLINE = re.compile(
+    rf"""
+      (?<!`)(?P<tick>`{{1,3}})(?!`).+?(?<!`)(?P=tick)(?!`)         # inline code
+    | (?<=\])\((?:[^()\s]|\([^()\s]*\))+(?:[ ]"[^"\n]*")?\)       # target of a Markdown link
+    | (?:https?://|ftp://|www\.)[^\s<>"`|]*[^\s<>"`|.,;:!?')\]}}]   # URL without closing marks
+    | [\w.+-]+@[\w-]+(?:\.[\w-]+)+                                # e-mail address
+    | \\\(.+?\\\)                                                 # LaTeX: \( \), $ $, commands
+    | (?<![\\$\w])\$(?=[^\s$])(?:\\.|[^\\$\n])*?(?<=[^\s\\])\$(?![\d$\w])
+    | \b[A-Za-z]:\\[^\s:*?"<>|]*[^\s:*?"<>|.,;)]                  # Windows path
+    | \\[A-Za-z]+\*?(?:\[[^\]\n]*\])?(?:\{{[^{{}}\n]*\}})*
+    | </?[A-Za-z][A-Za-z0-9-]*(?:\s[^<>\n]*)?/?>                  # HTML tag
+    | &(?:\#\d+|\#x[0-9A-Fa-f]+|[A-Za-z]{{2,8}});                   # HTML entity
+    | \{{\{{[^{{}}\n]+\}}\}} | \$?\{{[A-Za-z_][\w.-]*\}}                  # placeholders
+    | %\([A-Za-z_]\w*\)[sdif] | (?<![\w%])%[sdif]\b
+    | \[\[[A-Za-z0-9_.-]{{1,12}}\]\]                                # verdict and rating marks
+    | (?<![\w./<~])(?:~|\.{{1,2}})/[\w./-]*[\w/]                    # ~/x, ./x, ../x
+    | (?<![\w./<])/(?=[\w.-]*[A-Za-z])[\w.-]+(?:/[\w.-]*[\w])+/?  # /etc/hosts
+    | (?<![\w/])(?:[\w-]+/)*[\w-]+(?:\.[\w-]+)*\.(?:{_FILE_TYPES})\b(?![/\w])
+    | XQ\d+X                                                      # a look-alike of our masks
+    """,
+    re.VERBOSE,
+)
+
+_MASK = re.compile(r"XQ(\d+)X")
+
+
+@dataclass(frozen=True)
+class Masked:
+    """A line's text with protected pieces masked: mask n (from 1) stands for ``pieces[n - 1]``.
+
+    A piece that touches a letter is set apart by a space so that the letters stay words; ``pads``
+    says on which sides (left, right), and ``restore`` takes these spaces out again.
+    """
+
+    text: str
+    pieces: tuple[str, ...] = ()
+    pads: tuple[tuple[bool, bool], ...] = ()
+
+
+def split_blocks(text: str) -> Iterator[tuple[str, bool]]:
+    """Parts of a text in order, with True for those that are blocks to keep as they are."""
+    position = 0
+    for match in _BLOCK.finditer(text):
+        if match.start() > position:
+            yield text[position : match.start()], False
+        yield match.group(), True
+        position = match.end()
+    if position < len(text):
+        yield text[position:], False
+
+
+def spans(line: str) -> list[tuple[int, int]]:
+    """Start and end of the protected pieces of a line; pieces only spaces apart are joined."""
+    joined: list[tuple[int, int]] = []
+    for match in _INLINE.finditer(line):
+        if joined and not line[joined[-1][1] : match.start()].strip(" "):
+            joined[-1] = (joined[-1][0], match.end())
+        else:
+            joined.append(match.span())
+    return joined
+
+
+def mask(line: str) -> Masked:
+    """Replace the protected pieces of a line by masks; the inverse of ``restore``."""
+    parts: list[str] = []
+    pieces: list[str] = []
+    pads: list[tuple[bool, bool]] = []
+    position = 0
+    for start, end in spans(line):
+        left = start > 0 and line[start - 1].isalnum()
+        right = end < len(line) and line[end].isalnum()
+        pieces.append(line[start:end])
+        pads.append((left, right))
+        name = f"XQ{len(pieces)}X"
+        parts += [line[position:start], " " * left, name, " " * right]
+        position = end
+    parts.append(line[position:])
+    return Masked("".join(parts), tuple(pieces), tuple(pads))
+
+
+def restore(translated: str, masked: Masked) -> str | None:
+    """Put the pieces back; None when a mask is missing, doubled or unknown."""
+    found = sorted(int(m.group(1)) for m in _MASK.finditer(translated))
+    if found != list(range(1, len(masked.pieces) + 1)):
+        return None
+    out: list[str] = []
+    position = 0
+    for match in _MASK.finditer(translated):
+        index = int(match.group(1)) - 1
+        left, right = masked.pads[index]
+        before = translated[position : match.start()]
+        out.append(before[:-1] if left and before.endswith(" ") else before)
+        out.append(masked.pieces[index])
+        position = match.end()
+        if right and translated[position : position + 1] == " ":
+            position += 1
+    out.append(translated[position:])
+    return "".join(out)
+
+
+def split_at_masks(masked: Masked) -> Iterator[tuple[str, bool]]:
+    """The original parts of a masked line in order, with True for protected pieces."""
+    position = 0
+    for match in _MASK.finditer(masked.text):
+        index = int(match.group(1)) - 1
+        left, right = masked.pads[index]
+        yield masked.text[position : match.start() - left], False
+        yield masked.pieces[index], True
+        position = match.end() + right
+    yield masked.text[position:], False
+
+
+def protected_pieces(text: str) -> list[str]:
+    """Everything of a text that translation must keep: its blocks and its lines' pieces."""
+    found: list[str] = []
+    for part, is_block in split_blocks(text):
+        if is_block:
+            found.append(part.strip())
+            continue
+        for line in part.split("\n"):
+            found += [line[m.start() : m.end()] for m in _INLINE.finditer(line)]
+    return found
+
+
+@lru_cache(maxsize=256)  # the audit asks for the same texts check after check
+def without_protected(text: str) -> str:
+    """The text with its protected pieces taken out: what there is to translate."""
+    lines = "".join("\n" if is_block else part for part, is_block in split_blocks(text))
+    return "\n".join(_INLINE.sub(" ", line) for line in lines.split("\n"))
