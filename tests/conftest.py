@@ -1,4 +1,4 @@
-"""Shared by all tests: real data where BABELMIX_REAL_DATA names its folder, one thread a process."""
+"""Shared by all tests: real data where BABELMIX_REAL_DATA names it, one thread a process."""
 
 from __future__ import annotations
 

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-from babelmix.io import file_digest
-
 from tests.study import Study, kill_group, mini_config
+
+from babelmix.io import file_digest
 
 pytestmark = [pytest.mark.mini, pytest.mark.xdist_group("kill")]
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.study import ROOT, Study, mini_config
+
 from babelmix.io import read_records, read_table
 from babelmix.records import Answer, Judgement
-
-from tests.study import ROOT, Study, mini_config
 
 pytestmark = [pytest.mark.mini, pytest.mark.xdist_group("mini")]
 
@@ -88,12 +88,20 @@ def test_a_touched_input_with_the_same_content_does_nothing(study: Study) -> Non
 
 def test_one_mixture_changed_reruns_its_chain_alone(changed: Study) -> None:
     changed.config["mixtures"]["pinch"]["percent"] = [25]
-    assert changed.planned() == CHAIN | {"build_mixture": 1, "describe_study": 1, "choose_baseline": 1}
+    assert changed.planned() == CHAIN | {
+        "build_mixture": 1,
+        "describe_study": 1,
+        "choose_baseline": 1,
+    }
 
 
 def test_a_mixture_added_makes_its_chain_alone(changed: Study) -> None:
     changed.config["mixtures"]["pinch"]["percent"] = [50, 75]
-    assert changed.planned() == CHAIN | {"build_mixture": 1, "describe_study": 1, "choose_baseline": 1}
+    assert changed.planned() == CHAIN | {
+        "build_mixture": 1,
+        "describe_study": 1,
+        "choose_baseline": 1,
+    }
 
 
 def test_an_unrelated_key_reruns_the_report_only(changed: Study) -> None:
@@ -117,7 +125,9 @@ def test_a_recipe_changed_retrains_everything_and_translates_nothing(changed: St
 def test_a_comment_reruns_nothing_and_a_bumped_stage_what_follows(
     study: Study, tmp_path: Path
 ) -> None:
-    shutil.copytree(ROOT / "workflow", tmp_path / "workflow", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "workflow", tmp_path / "workflow", ignore=shutil.ignore_patterns("__pycache__")
+    )
     shutil.copy(ROOT / "Snakefile", tmp_path / "Snakefile")
     (tmp_path / "resources").symlink_to(ROOT / "resources")
     copy_of = Study(study.folder, study.config, root=tmp_path)

@@ -91,11 +91,15 @@ def describe(questions: int, pairs: bool, seeds: tuple[int, ...]) -> dict[str, A
                 "dataset": "pool",
                 "kind": "parallel" if mixture.startswith("all") else "blocks",
                 "languages": list(rows),
-                "shares": {"en": 1.0} if main else {c: n / sum(rows.values()) for c, n in rows.items()},
+                "shares": {"en": 1.0}
+                if main
+                else {c: n / sum(rows.values()) for c, n in rows.items()},
                 "main": main,
                 "mixed_percent": 10.0 if mixture == "pinch-p10" else None,
                 "mixed_rows": 1 if mixture == "pinch-1row" else None,
-                "aliases": {"mono-EN": ["pinch-p0"], "even-ENDEFR": ["pinch-p100"]}.get(mixture, []),
+                "aliases": {"mono-EN": ["pinch-p0"], "even-ENDEFR": ["pinch-p100"]}.get(
+                    mixture, []
+                ),
             }
     runs["tiny.untuned"] = {
         "model": "tiny",
@@ -356,5 +360,7 @@ def _write_inputs(study: FakeStudy, by_mixture: dict[str, dict[str, int]]) -> No
         failed = 0 if lang == "en" else 2
         by_check = {} if lang == "en" else {"length_ratio": 1, "language": 1}
         path = study.root / "conversations" / f"pool.{lang}.audit.json"
-        write_json(path, {"rows": 60, "passed": 60 - failed, "failed_by_check": by_check})
+        audit = {"rows": 60, "passed": 60 - failed, "failed": failed, "failed_by_check": by_check}
+        audit |= {"dataset": "pool", "lang": lang, "translators": ["memory"] if failed else []}
+        write_json(path, audit)
         study.audits.append(path)

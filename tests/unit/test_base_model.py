@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -246,15 +245,12 @@ def test_committed_tokenizer(committed: Path) -> None:
 
 
 @pytest.mark.real
-def test_committed_figures_hold_on_real_text(committed: Path) -> None:
-    root = os.environ.get("BABELMIX_REAL_DATA")
-    if not root:
-        pytest.skip("BABELMIX_REAL_DATA is not set")
+def test_committed_figures_hold_on_real_text(committed: Path, real_data: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from babelmix.train.base_fit import bits_per_byte
 
-    split = base_data.split_sentences(base_data.read_sentences(base_data.find_files(Path(root))))
+    split = base_data.split_sentences(base_data.read_sentences(base_data.find_files(real_data)))
     model = AutoModelForCausalLM.from_pretrained(committed)
     tokenizer = AutoTokenizer.from_pretrained(committed)
     metrics = json.loads((committed / "metrics.json").read_text(encoding="utf-8"))

@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+
 from babelmix import cli
 from babelmix.resources import ROOT
 
@@ -47,7 +48,8 @@ def test_no_verb_module_imports_torch_or_snakemake_at_import() -> None:
         "from babelmix.cli import VERBS\n"
         "for module, _ in VERBS.values(): importlib.import_module('babelmix.' + module)\n"
         "print(sorted({m.split('.')[0] for m in sys.modules} & "
-        "{'torch', 'transformers', 'trl', 'deepspeed', 'datasets', 'openai', 'altair', 'snakemake'}))"
+        "{'torch', 'transformers', 'trl', 'deepspeed', 'datasets', 'openai', "
+        "'altair', 'snakemake'}))"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
+
 from babelmix.config.document import COMMAND, documents
 from babelmix.config.load import _models_in, build_config, load_config, read_yaml
 from babelmix.config.root import Config
 from babelmix.errors import BabelmixError
 from babelmix.plan import Jobs, Plan
 from babelmix.resources import ROOT
-from pydantic import BaseModel
 
 DEMO = ROOT / "config" / "demo.yaml"
 

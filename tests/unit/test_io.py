@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from babelmix.errors import BabelmixError
 from babelmix.io import (
     Journal,
@@ -21,8 +24,6 @@ from babelmix.io import (
     write_records,
 )
 from babelmix.records import Check, Conversation, Message, Question
-from hypothesis import given
-from hypothesis import strategies as st
 
 CONVERSATION = Conversation(
     id="a/1 'x' 🙂",
@@ -79,9 +80,14 @@ def test_torn_json_is_named(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
     target = tmp_path / "x.json"
     write_json(target, {"old": 1})
-    with pytest.raises(RuntimeError), atomic_path(target) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+
+    def fail_half_way() -> None:
+        with atomic_path(target) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
     assert read_json(target) == {"old": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
 

@@ -7,6 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from babelmix.config.expand import expand, seeded_order
 from babelmix.config.load import build_config, read_yaml
 from babelmix.errors import BabelmixError
@@ -21,8 +24,6 @@ from babelmix.mixtures.select import (
 )
 from babelmix.resources import ROOT
 from babelmix.specs import MixtureSpec, PoolSpec
-from hypothesis import given
-from hypothesis import strategies as st
 
 CODES = ["ar", "cs", "de", "en", "es", "et", "fi", "fr", "he", "hi", "it", "ru", "sw", "zh"]
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from babelmix.config.load import build_config, load_config, read_yaml
 from babelmix.errors import BabelmixError
 from babelmix.plan import Jobs, Plan, load_jobs

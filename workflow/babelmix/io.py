@@ -44,7 +44,7 @@ def file_digest(path: Path | str) -> str:
 
 @contextlib.contextmanager
 def atomic_path(target: Path | str) -> Iterator[Path]:
-    """Yield a temporary path beside ``target``; sync and rename it on success, delete it on error."""
+    """Yield a temporary path beside ``target``; rename it on success, delete it on error."""
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)

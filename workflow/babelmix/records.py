@@ -34,6 +34,10 @@ class Check:
     detail: str = ""
 
 
+#: Checks that a row fails when its language does not have it: its text is then the pivot's own.
+ABSENT_CHECKS = frozenset({"present", "translated"})
+
+
 @dataclass(slots=True)
 class Conversation:
     """One training dialogue in one language.
@@ -120,7 +124,7 @@ class Judgement:
 class Score:
     """One measured value of one answered turn, judged or computed.
 
-    ``metric`` is a stable name such as ``rating``, ``answer_language``, ``empty``, ``length_chars``;
+    ``metric`` is a stable name such as ``answer_language``, ``empty`` or ``length_chars``;
     ``value`` is None when it could not be measured, and ``reason`` then says why.
     """
 

@@ -1,4 +1,4 @@
-# Answers: a checkpoint and a benchmark -> answers, turn by turn, in every language it is asked in.
+# Answers: a checkpoint and a benchmark -> answers, turn by turn, in each language.
 #
 # Needs:  checkpoints/{run}.json (or models/{model}.json for an untuned base), benchmarks/
 # Makes:  answers/{benchmark}/{run}.parquet

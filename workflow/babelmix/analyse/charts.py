@@ -54,7 +54,9 @@ def _base(rows: Rows, **size: Any) -> alt.Chart:
 def _label_axis(**extra: Any) -> alt.Axis:
     import altair as alt
 
-    return alt.Axis(title=None, labelLimit=_LABEL_LIMIT, ticks=False, domain=False, **extra)
+    return alt.Axis(
+        title=None, labelLimit=_LABEL_LIMIT, labelPadding=6, ticks=False, domain=False, **extra
+    )
 
 
 def heatmap(
@@ -85,7 +87,7 @@ def heatmap(
         )
         spread = max(high - middle, middle - low)
         on_dark = f"abs(datum.value - {middle}) > {0.65 * spread}"
-    chart = _base(rows, height=alt.Step(30))
+    chart = _base(rows, height=30 * len(y_order))
     for name, values in (selectors or {}).items():
         chart = _filtered(chart, name, values)
     small = len(x_order) > 7
@@ -132,8 +134,8 @@ def dots(
     import altair as alt
 
     several = len(colour_order) > 1
-    step = max(26, 11 * len(colour_order) + 8)
-    chart = _base(rows, height=alt.Step(step)).encode(
+    step = max(26, 12 * len(colour_order) + 8)
+    chart = _base(rows, height=step * len(y_order)).encode(
         y=alt.Y("label:N", sort=y_order, axis=_label_axis(grid=several)),
         tooltip=_tooltips(rows, ["label", colour, "value", "low", "high", "questions"]),
     )
@@ -145,13 +147,15 @@ def dots(
         sort=colour_order,
         legend=_legend() if several else None,
     )
-    axis = alt.X("value:Q", title=title, scale=alt.Scale(zero=False))
+    axis = alt.X("value:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=8))
     intervals = chart.mark_rule(strokeWidth=_INTERVAL).encode(
         x=alt.X("low:Q", title=title, scale=alt.Scale(zero=False)), x2="high:Q", color=hue
     )
     points = chart.mark_point(filled=True, size=55, opacity=1).encode(x=axis, color=hue)
     if several:
-        shape = alt.Shape(f"{colour}:N", scale=alt.Scale(**_shapes(colour_order)), sort=colour_order)
+        shape = alt.Shape(
+            f"{colour}:N", scale=alt.Scale(**_shapes(colour_order)), sort=colour_order
+        )
         points = points.encode(shape=shape)
     layers = intervals + points
     if rule is None:
@@ -235,7 +239,7 @@ def outcome_bars(rows: Rows, *, y_order: list[str]) -> alt.Chart:
 
     order = ["win", "tie", "loss"]
     return (
-        _base(rows, height=alt.Step(26))
+        _base(rows, height=26 * len(y_order))
         .mark_bar()
         .encode(
             y=alt.Y("label:N", sort=y_order, axis=_label_axis()),
@@ -259,9 +263,13 @@ def losses(rows: Rows, *, label_order: list[str]) -> alt.LayerChart:
 
     few = len(label_order) <= len(PALETTE)
     hue = alt.Color("label:N", scale=alt.Scale(**colours(label_order)), sort=label_order)
-    hue = hue.legend(_legend()) if few or len(label_order) <= 20 else hue.legend(None)
+    hue = (
+        hue.legend(_legend(symbolType="stroke"))
+        if few or len(label_order) <= 20
+        else hue.legend(None)
+    )
     chart = _base(rows, height=300).encode(
-        x=alt.X("step:Q", title="optimizer step"),
+        x=alt.X("step:Q", title="optimizer step", axis=alt.Axis(tickCount=8)),
         y=alt.Y("loss:Q", title="loss (nats a token)", scale=alt.Scale(zero=False)),
         color=hue,
         detail="run:N",

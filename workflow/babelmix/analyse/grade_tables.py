@@ -88,7 +88,9 @@ def category_table(study: StudySet, grades: pd.DataFrame, bootstrap: Bootstrap) 
         | ESTIMATE_COLUMNS,
         ("evaluation", "variant", "category", "turn", "language"),
     )
-    for (evaluation, name, category), frame in grades.groupby(["evaluation", "variant", "category"]):
+    for (evaluation, name, category), frame in grades.groupby(
+        ["evaluation", "variant", "category"]
+    ):
         cells = evaluation_cells(study, evaluation) | variant_cells(study.variants[name])
         turns: list[tuple[Any, pd.DataFrame]] = [(ALL, frame)]
         if frame["turn"].nunique() > 1:
@@ -171,9 +173,7 @@ def _joined(own: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([own, other], ignore_index=True)
 
 
-def _gain_rows(
-    pairs: pd.DataFrame, against: str, bootstrap: Bootstrap
-) -> Iterator[dict[str, Any]]:
+def _gain_rows(pairs: pd.DataFrame, against: str, bootstrap: Bootstrap) -> Iterator[dict[str, Any]]:
     """Over all languages; against the best also language by language."""
     for lang, rows in languages_of(pairs):
         if lang != ALL and against != BEST:
@@ -182,11 +182,15 @@ def _gain_rows(
         at = rows["question_id"].to_numpy(), rows["lang"].to_numpy()
         gain = bootstrap.gain(*sides, *at)
         difference = bootstrap.difference(*sides, *at)
-        yield {"language": lang} | estimate_cells(gain, "gain") | {
-            "difference": difference.value,
-            "difference_low": difference.low,
-            "difference_high": difference.high,
-        }
+        yield (
+            {"language": lang}
+            | estimate_cells(gain, "gain")
+            | {
+                "difference": difference.value,
+                "difference_low": difference.low,
+                "difference_high": difference.high,
+            }
+        )
 
 
 def best_of(frame: pd.DataFrame, variants: list[Variant]) -> Variant:

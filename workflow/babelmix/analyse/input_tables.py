@@ -73,7 +73,7 @@ def mixtures_table(manifests: Manifests) -> Table:
 
 
 def audit_table(paths: Iterable[Path]) -> Table:
-    """Rows that failed each check of the translation. File names say dataset and language."""
+    """Rows that failed each check of the translation, from the audits of the ``collect`` verb."""
     table = Table(
         "translation_audit",
         "Translation audit",
@@ -81,6 +81,7 @@ def audit_table(paths: Iterable[Path]) -> Table:
         {
             "dataset": "Parallel pool.",
             "language": "Language.",
+            "translators": "Configured translators; empty where the source holds the language.",
             "check": "Check, or `any`.",
             "rows": "Rows checked.",
             "failed": "Rows that failed.",
@@ -90,14 +91,13 @@ def audit_table(paths: Iterable[Path]) -> Table:
     )
     for path in paths:
         audit = read_json(path)
-        dataset, lang = path.name.removesuffix(".audit.json").split(".", 1)
-        rows, passed = audit["rows"], audit["passed"]
-        by_check = audit.get("failed_by_check") or {}
-        for check, failed in {"any": rows - passed, **by_check}.items():
+        rows = audit["rows"]
+        for check, failed in {"any": audit["failed"], **audit["failed_by_check"]}.items():
             table.rows.append(
                 {
-                    "dataset": dataset,
-                    "language": lang,
+                    "dataset": audit["dataset"],
+                    "language": audit["lang"],
+                    "translators": ", ".join(audit["translators"]),
                     "check": check,
                     "rows": rows,
                     "failed": failed,

@@ -55,7 +55,7 @@ def _grades(study: StudySet, name: str, evaluation: str, table: ReadTable) -> It
         study=name,
         title=f"Mean grade by mixture and language · {evaluation}",
         caption=(
-            f"Single grades, 1 to 10, with {interval_words(study)}. `{MEAN}`: each language "
+            f"Single grades, 1 to 10, with {interval_words(study)}. In the mean each language "
             f"weighs the same. Unscored answers do not enter.{seeds_words(study, name)}"
         ),
         alt=(
@@ -67,7 +67,7 @@ def _grades(study: StudySet, name: str, evaluation: str, table: ReadTable) -> It
             shown,
             y_order=present(labels, shown, "label"),
             colour="language",
-            colour_order=present([*study.languages, MEAN], shown, "language"),
+            colour_order=present([MEAN, *study.languages], shown, "language"),
             title="mean grade",
         ),
     )
@@ -152,7 +152,7 @@ def _matrix(study: StudySet, name: str, evaluation: str, table: ReadTable) -> It
     rows = renamed_mean(with_value(found, "score"))
     if not rows:
         return
-    languages = present([*study.languages, MEAN], rows, "language")
+    languages = present([MEAN, *study.languages], rows, "language")
     means = [row for row in rows if row["language"] == MEAN]
     spread = max(10.0, *(abs(row["value"] - 50) for row in rows))
     yield Figure(

@@ -29,9 +29,7 @@ _MEASURES = {
 }
 
 
-def language_figures(
-    study: StudySet, name: str, tables: dict[str, ReadTable]
-) -> Iterator[Figure]:
+def language_figures(study: StudySet, name: str, tables: dict[str, ReadTable]) -> Iterator[Figure]:
     """Curves of the study's families, then the share of each mixture and language."""
     for series in study.series():
         if series.study == name:
@@ -45,7 +43,7 @@ def _share_heatmaps(study: StudySet, name: str, table: ReadTable) -> Iterator[Fi
         rows = renamed_mean(with_value(select(table, variants, benchmark=benchmark), "share"))
         if not rows:
             continue
-        languages = present([*study.languages, MEAN], rows, "language")
+        languages = present([MEAN, *study.languages], rows, "language")
         means = [row for row in rows if row["language"] == MEAN]
         yield Figure(
             id=figure_id("answer-language", name, benchmark),

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 #: What an outcome is worth in the score (study 1's adjusted win rate, study 2's score).
 WORTH = {"win": 100.0, "tie": 50.0, "loss": 0.0}
 _PAIR = ["evaluation", "variant", "run", "baseline", "protocol", *ITEM]
-#: The same opinion seen from the other side: the order swaps who is shown first.
-_SWAPPED = {"A": "B", "B": "A"}
 
 
 def outcomes(judgements: pd.DataFrame) -> pd.DataFrame:
@@ -26,18 +24,16 @@ def outcomes(judgements: pd.DataFrame) -> pd.DataFrame:
 
     pairs = judgements[judgements["protocol"] != "single"]
     wide = pairs.set_index([*_PAIR, "order"])["verdict"].unstack("order").reset_index()
-    orders = [_verdicts(wide, "AB"), _verdicts(wide, "BA")]
-    wide["outcome"] = [
-        outcome(ab, ba, protocol)
-        for ab, ba, protocol in zip(*orders, wide["protocol"], strict=True)
+    joined = [
+        outcome(ab, ba) for ab, ba in zip(_verdicts(wide, "AB"), _verdicts(wide, "BA"), strict=True)
     ]
-    wide["value"] = [WORTH.get(found or "", float("nan")) for found in wide["outcome"]]
+    wide["outcome"] = [found.result for found in joined]
+    wide["value"] = [WORTH.get(found.result or "", float("nan")) for found in joined]
     wide["flipped"] = [
-        None if ab is None or ba is None else _SWAPPED.get(ba, ba) != ab
-        for ab, ba in zip(*orders, strict=True)
+        None if found.consistent is None else not found.consistent for found in joined
     ]
-    found: pd.DataFrame = wide[[*_PAIR, "outcome", "value", "flipped"]]
-    return found.astype({"outcome": object, "value": float, "flipped": object})
+    rows: pd.DataFrame = wide[[*_PAIR, "outcome", "value", "flipped"]]
+    return rows.astype({"outcome": object, "value": float, "flipped": object})
 
 
 def _verdicts(wide: pd.DataFrame, order: str) -> list[str | None]:

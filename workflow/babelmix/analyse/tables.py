@@ -118,9 +118,7 @@ def run(args: argparse.Namespace) -> None:
     entries = []
     for table in tables:
         table.write(args.folder)
-        entries.append(
-            table.entry() | {"sha256": file_digest(args.folder / f"{table.name}.csv")}
-        )
+        entries.append(table.entry() | {"sha256": file_digest(args.folder / f"{table.name}.csv")})
     write_json(args.output, {"tables": entries})
     rows = sum(len(table.rows) for table in tables)
     print(f"tables: {len(tables)} tables, {rows} rows in {args.folder}")

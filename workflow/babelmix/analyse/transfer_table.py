@@ -34,7 +34,9 @@ def transfer_table(study: StudySet, preferences: Table) -> Table:
     scores: dict[tuple[str, str], dict[str, float]] = {}
     for row in preferences.rows:
         if row["language"] != ALL and row["score"] is not None:
-            scores.setdefault((row["evaluation"], row["variant"]), {})[row["language"]] = row["score"]
+            scores.setdefault((row["evaluation"], row["variant"]), {})[row["language"]] = row[
+                "score"
+            ]
     for study_name, spec in study.studies.items():
         for evaluation in spec["evaluations"]:
             if study.evaluations[evaluation]["baseline"] != "language_monolingual":

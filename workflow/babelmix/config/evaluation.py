@@ -43,7 +43,7 @@ class Benchmark(Section):
     questions: int | None = Field(
         default=None,
         ge=1,
-        description="Ask only this many, spread evenly over the categories (the same in all languages).",
+        description="Ask only this many, the same in all languages, evenly over the categories.",
     )
     turns: int | None = Field(default=None, ge=1, description="Ask only the first turns.")
     max_question_chars: int | None = Field(

@@ -46,7 +46,7 @@ class Sampled(_Family):
 
 
 class Nine(_Family):
-    """Study 1's nine for five languages: each alone, all and all but the main one, parallel and sampled."""
+    """Study 1's nine: each language alone; all, and all but the first, parallel and sampled."""
 
     policy: Literal["nine"] = Field(description="Policy.")
     languages: list[Lang] = Field(min_length=3, description="All languages; the main one first.")

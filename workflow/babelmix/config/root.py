@@ -20,7 +20,7 @@ class Config(Section):
     description: str = Field(default="", description="One line for the report's head.")
     note: str = Field(
         default="",
-        description="Warning shown on every page of the report, e.g. `demo, not a measure of quality`.",
+        description="Warning shown on every page of the report, e.g. `not a measure of quality`.",
     )
     data_root: str | None = Field(
         default=None,

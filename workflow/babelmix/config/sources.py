@@ -54,7 +54,7 @@ class Source(Section):
     )
     url: str | None = Field(
         default=None,
-        description="Or a web address (https), pinned to a revision; may hold `{lang}` or `{LANG}`.",
+        description="Or a web address pinned to a revision; may hold `{lang}` or `{LANG}`.",
     )
     languages: list[Lang] = Field(
         default=["en"], min_length=1, description="Languages that the source itself holds."

@@ -32,7 +32,7 @@ class Model(Section):
     chat_template: str = Field(
         default="own",
         description=(
-            "`own` (the tokenizer's template), or a name in resources/templates: `study1`, `chatml`."
+            "`own` (the tokenizer's), or a name in resources/templates: `study1`, `chatml`."
         ),
     )
     device: Literal["auto", "cpu", "cuda"] = Field(

@@ -6,7 +6,16 @@ import re
 import unicodedata
 
 #: Brackets that judges write in place of ``[[`` and ``]]``; a lenticular one stands for two.
-_BRACKETS = {"【": "[[", "】": "]]", "〖": "[[", "〗": "]]", "〔": "[", "〕": "]", "⟦": "[[", "⟧": "]]"}
+_BRACKETS = {
+    "【": "[[",
+    "】": "]]",
+    "〖": "[[",
+    "〗": "]]",
+    "〔": "[",
+    "〕": "]",
+    "⟦": "[[",
+    "⟧": "]]",
+}
 _PUNCTUATION = {"٫": ".", "،": ",", "½": ".5", "⁄": "/", "∕": "/", "\u00a0": " ", "\u202f": " "}
 #: Emphasis, escapes and invisible marks say nothing.
 _DROPPED = "*_\\\u200b\u200c\u200d\u200e\u200f\u2060\ufeff$~"

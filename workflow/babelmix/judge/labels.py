@@ -9,7 +9,8 @@ from .folding import fold
 #: Labels of a grade. Short ones must stand as words of their own.
 _RATINGS = (
     "rating score grade mark assessment evaluation points "  # en
-    "bewertung note punktzahl punkte wertung benotung gesamtbewertung gesamtnote endnote abschlussnote "  # de
+    "bewertung note punktzahl punkte wertung benotung gesamtbewertung gesamtnote "  # de
+    "endnote abschlussnote "
     "note évaluation notation appréciation "  # fr
     "valutazione punteggio voto giudizio "  # it
     "calificación puntuación valoración nota evaluación puntaje "  # es
@@ -45,7 +46,9 @@ _CORRECTING = (
     "rectificación correctie korekta oprava исправление תיקון 更正 修正 정정 korjaus parandus"
 )
 # Scripts without spaces between words: no boundary to ask for.
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af]")
+_UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af]"
+)
 _MULTI_WORD = {"final answer", "đánh giá"}
 
 

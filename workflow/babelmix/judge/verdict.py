@@ -1,16 +1,17 @@
 """Read a judge's verdict out of its text. A text without a clear one is unscored, never a number.
 
-The rules, in order (``rating``: a number of the scale; ``preference``: A, B, C = tie, D = both bad):
+The rules, in order (a rating is a number on the scale; a preference A, B, C = tie, D = both bad):
 
 1. Text is folded first: full-width and other scripts' digits and brackets, accents, case, emphasis
    marks, backslashes. Reasoning between ``<think>`` and ``</think>`` is not read.
 2. The form that was asked for, ``[[8]]``, goes before any other. With a label (``Rating:``,
-   ``Bewertung:`` …) it goes before one without. Among equals the last wins: judges correct themselves.
+   ``Bewertung:`` …) it goes before one without. Among equals the last wins: judges correct
+   themselves.
 3. Left aside: quoted examples of the format, recited options (``[[A]] if …``), the scale's end
    (``[[8]] out of [[10]]``), indices (``x[[1]]``).
-4. Without any ``[[…]]``, a labelled plain verdict counts (``**Rating:** 8``, ``Note : 8/10``), and so
-   does a text that is nothing but the verdict. A plain one after a ``[[…]]`` counts only if a word of
-   correction stands between them.
+4. Without any ``[[…]]``, a labelled plain verdict counts (``**Rating:** 8``, ``Note : 8/10``), and
+   so does a text that is nothing but the verdict. A plain one after a ``[[…]]`` counts only if a
+   word of correction stands between them.
 5. What is chosen is final: out of range, on another scale, not one number, or two verdicts side by
    side is unscored with a reason; there is no second best.
 """
@@ -63,8 +64,9 @@ _QUOTES = "\"'`“”„‟‘’‚«»‹›「」『』"
 _OPENING_QUOTE = re.compile(rf"[{_QUOTES}][ \t]{{0,2}}$")
 _CLOSING_QUOTE = re.compile(rf"[ \t]{{0,2}}[.,:;]?[{_QUOTES}]")
 _RECITED = re.compile(
-    r"[ \t]{0,3}[:=,]?[ \t]{0,3}(?:if|when|wenn|falls|si|se|cuando|quando|lorsque|bei|en caso|pour un|"
-    r"for a tie|in caso|als|jos|kui|если|pokud|ako|ikiwa|אם|यदि|如果|إذا)\b"
+    r"[ \t]{0,3}[:=,]?[ \t]{0,3}"
+    r"(?:if|when|wenn|falls|si|se|cuando|quando|lorsque|bei|en caso|pour un|for a tie|in caso|als|"
+    r"jos|kui|если|pokud|ako|ikiwa|אם|यदि|如果|إذا)\b"
 )
 _DENOMINATOR = re.compile(
     r"(?:\bout of|\bvon|\bsur|\bsu|\bde|\bsobre|\bauf|\bof|\bper|\biz|\bиз|/)[ \t]{0,3}$"
@@ -101,8 +103,8 @@ _PLAIN_NUMBER = re.compile(
 )
 _LETTERS: dict[str, Preference] = {"a": "A", "b": "B", "c": "tie", "d": "both_bad"}
 _LETTER = re.compile(
-    r"(?:(?P<label>[^\d:=]{1,25})[:=][ \t]*)?(?:assistant|assistent|asistente|assistente|l'assistant|"
-    r"answer|antwort|response|reponse|risposta|respuesta)?[ \t]*(?P<letter>[abcd])"
+    r"(?:(?P<label>[^\d:=]{1,25})[:=][ \t]*)?(?:assistant|assistent|asistente|assistente|"
+    r"l'assistant|answer|antwort|response|reponse|risposta|respuesta)?[ \t]*(?P<letter>[abcd])"
 )
 _PLAIN_LETTER = re.compile(
     r"(?:(?:assistant|assistent|asistente|assistente)[ \t]+)?(?P<letter>[abcd])"
@@ -276,7 +278,11 @@ def _labelled(
         if tail.startswith("["):
             half = _HALF.match(tail)
             verdict = inside(half[1]) if half and not _BRACKETED.match(tail) else None
-            if verdict is not None and verdict.value is None and "not one" in (verdict.reason or ""):
+            if (
+                verdict is not None
+                and verdict.value is None
+                and "not one" in (verdict.reason or "")
+            ):
                 verdict = None
         else:
             verdict = plain(tail)

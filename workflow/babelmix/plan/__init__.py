@@ -16,7 +16,7 @@ __all__ = ["Jobs", "Plan", "load_jobs", "write_resolved"]
 def load_jobs(raw: Mapping[str, Any]) -> Jobs:
     """Check a configuration as Snakemake merges it, and plan its jobs.
 
-    A missing local source or model is an error here already, so that it is named before anything runs.
+    A missing local source or model is an error here already, before anything runs.
     """
     jobs = Jobs(Plan(build_config(raw)))
     for source in jobs.plan.sources:

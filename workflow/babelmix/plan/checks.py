@@ -141,8 +141,9 @@ def check_machine(
         model = config.models[name]
         if model.gated and not os.environ.get(model.token_env):
             problems.append(
-                f"models.{name}: '{model.repo}' is gated. Accept its terms on its page and set the "
-                f"environment variable {model.token_env} to an access token; or give a local `path`."
+                f"models.{name}: '{model.repo}' is gated. Accept its terms on its page and set "
+                f"the environment variable {model.token_env} to an access token; or give a local "
+                "`path`."
             )
         needed = max(model.gpus, 1 if model.device == "cuda" else 0)
         if gpus_here is not None and needed > gpus_here:
@@ -163,8 +164,8 @@ def _missing_keys(config: Config, judges: Iterable[str], translators: Iterable[s
             is_loopback(judge.base_url) or os.environ.get(judge.key_env)
         ):
             problems.append(
-                f"judges.{name}: the environment variable {judge.key_env} is not set. Set it to the "
-                "key of the judge's endpoint (keys are never read from the configuration)."
+                f"judges.{name}: the environment variable {judge.key_env} is not set. Set it "
+                "to the key of the judge's endpoint (keys are never read from the configuration)."
             )
     for name in translators:
         translator = config.translators[name]
@@ -175,8 +176,9 @@ def _missing_keys(config: Config, judges: Iterable[str], translators: Iterable[s
             )
         if isinstance(translator, OpenAITranslator) and is_loopback(translator.base_url):
             continue
-        keyed = isinstance(translator, OpenAITranslator | DeepLTranslator | GoogleTranslator)
-        if keyed and not os.environ.get(translator.key_env):
+        if not isinstance(translator, OpenAITranslator | DeepLTranslator | GoogleTranslator):
+            continue
+        if not os.environ.get(translator.key_env):
             problems.append(
                 f"translators.{name}: the environment variable {translator.key_env} is not set. "
                 "Set it to the key of the translation service."

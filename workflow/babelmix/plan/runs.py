@@ -13,7 +13,7 @@ from ..specs import MixtureSpec
 
 @dataclass
 class Run:
-    """One set of answers' model: a training (model × mixture × recipe × seed), or an untuned base."""
+    """What answers: a training (model × mixture × recipe × seed), or an untuned base."""
 
     name: str
     model: str

@@ -45,18 +45,14 @@ def browser_data(
     answered = _by_benchmark(answers, lambda path: path.parent.name)
     for name in sorted(asked):
         verdicts = [
-            path
-            for path in judgements
-            if study.evaluations[path.parent.name]["benchmark"] == name
+            path for path in judgements if study.evaluations[path.parent.name]["benchmark"] == name
         ]
         benchmark = _benchmark(name, asked[name], answered.get(name, []), verdicts)
         benchmarks.append(_within(benchmark, budget // len(asked)))
     return {
-        "runs": [{"run": run, "label": _run_label(study, run)} for run in study.runs],
-        "languages": {code: study.language_name(code) for code in study.languages},
-        "benchmarks": [
-            {"name": b.name, "total": b.total, "items": b.items} for b in benchmarks
-        ],
+        "runs": [_run(study, run) for run in study.runs],
+        "languages": [[code, study.language_name(code)] for code in study.languages],
+        "benchmarks": [{"name": b.name, "total": b.total, "items": b.items} for b in benchmarks],
     }
 
 
@@ -67,10 +63,11 @@ def _by_benchmark(paths: Iterable[Path], name: Any) -> dict[str, list[Path]]:
     return found
 
 
-def _run_label(study: StudySet, run: str) -> str:
+def _run(study: StudySet, run: str) -> dict[str, Any]:
     variant = study.variants[study.variant_of_run[run]]
     seed = study.raw["runs"][run].get("seed")
-    return f"{variant.label} · seed {seed}" if len(variant.runs) > 1 else variant.label
+    label = f"{variant.label} · seed {seed}" if len(variant.runs) > 1 else variant.label
+    return {"run": run, "label": label, "mixed": len(variant.languages) > 1}
 
 
 def _benchmark(

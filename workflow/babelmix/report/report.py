@@ -57,4 +57,6 @@ def run(args: argparse.Namespace) -> None:
     write_text(args.output, page)
     shown = sum(len({item["id"] for item in b["items"]}) for b in browser["benchmarks"])
     size = args.output.stat().st_size / 1e6
-    print(f"report: {args.output} ({size:.1f} MB, {len(figures)} figures, {shown} questions to read)")
+    print(
+        f"report: {args.output} ({size:.1f} MB, {len(figures)} figures, {shown} questions to read)"
+    )

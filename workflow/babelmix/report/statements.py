@@ -102,9 +102,7 @@ def _opponent(study: StudySet, evaluation: str) -> str:
     return known.get(baseline, str(baseline))
 
 
-def _language(
-    study: StudySet, name: str, tables: dict[str, ReadTable]
-) -> Iterator[Statement]:
+def _language(study: StudySet, name: str, tables: dict[str, ReadTable]) -> Iterator[Statement]:
     series = [
         row
         for row in select(tables["series"], study=name, policy="pinch", language="other")
@@ -123,9 +121,7 @@ def _pinch(study: StudySet, rows: Rows) -> Statement:
     rows.sort(key=lambda row: (row["x"], row["variant"]))
     main = study.language_name(rows[0]["main"])
     start, *rest = rows
-    with_start = (
-        f"With {main} only" if start["x"] == 0 else f"With {_rows_words(start, main)}"
-    )
+    with_start = f"With {main} only" if start["x"] == 0 else f"With {_rows_words(start, main)}"
     text = (
         f"{with_start}, {_share_words(study, start)} of the answers to questions in other languages "
         "come in the language of the question"
@@ -185,7 +181,8 @@ def interval(study: StudySet, low: float | None, high: float | None, form: str) 
 
 def percent(value: float | None, decimals: int) -> str:
     """``12.3 %`` with a narrow space; a dash for nothing."""
-    return "–" if value is None else f"{value:.{decimals}f}{_NARROW}%"
+    # Halves go up, as in the figures.
+    return "–" if value is None else f"{value + 1e-9:.{decimals}f}{_NARROW}%"
 
 
 def _best_of(count: int) -> str:

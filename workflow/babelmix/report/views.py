@@ -32,6 +32,11 @@ class View:
     source: str = ""
 
 
+def formatted(value: float, form: str) -> str:
+    """As ``format``, but halves go away from zero, as in the figures."""
+    return format(value + (1e-9 if value > 0 else -1e-9 if value < 0 else 0.0), form)
+
+
 def words(value: Any) -> Cell:
     """A cell of text."""
     return Cell("–" if value in (None, "") else str(value))
@@ -39,7 +44,7 @@ def words(value: Any) -> Cell:
 
 def number(value: float | None, form: str = ",.0f") -> Cell:
     """A cell of a number; thousands are set off by a thin space."""
-    text = "–" if value is None else format(value, form).replace(",", "\u202f")
+    text = "–" if value is None else formatted(value, form).replace(",", "\u202f")
     return Cell(text, number=True)
 
 
@@ -50,8 +55,8 @@ def estimate(row: dict[str, Any] | None, column: str, form: str, factor: float =
     low, high = row.get("low"), row.get("high")
     small = ""
     if low is not None and high is not None:
-        small = f"{format(factor * low, form)} … {format(factor * high, form)}"
-    return Cell(format(factor * row[column], form), small, number=True)
+        small = f"{formatted(factor * low, form)} … {formatted(factor * high, form)}"
+    return Cell(formatted(factor * row[column], form), small, number=True)
 
 
 def pivot(
@@ -146,32 +151,37 @@ def language_views(study: StudySet, name: str, tables: dict[str, ReadTable]) -> 
         views.append(
             pivot(study, variants, of, "share", ".0f", caption, "answer_language", factor=100)
         )
-        views.append(_health(of, select(tables["answer_health"], variants, benchmark=benchmark)))
+        health = select(tables["answer_health"], variants, benchmark=benchmark, language=ALL)
+        health.sort(key=lambda row: variants.index(row["variant"]))
+        views.append(_health(of, health))
     return views
 
 
 def _health(shares: Rows, rows: Rows) -> View:
     view = View(
         f"Empty, cut and repetitive answers, all languages · {rows[0]['benchmark']}",
-        ["mixture", "answers", "empty", "cut", "repeated 4-grams", "characters", "too short to tell"],
+        [
+            "mixture",
+            "answers",
+            "empty",
+            "cut",
+            "repeated 4-grams",
+            "characters",
+            "too short to tell",
+        ],
         source="answer_health",
     )
     silent = {row["variant"]: row["abstained"] for row in shares if row["language"] == ALL}
     for row in rows:
-        if row["language"] == ALL:
-            parts = [
-                Cell(percent(None if row[c] is None else 100 * row[c], 1), number=True)
-                for c in ("empty", "cut", "repetition")
+        view.rows.append(
+            [
+                words(row["label"]),
+                number(row["answers"]),
+                *(share_cell(row[c]) for c in ("empty", "cut", "repetition")),
+                number(row["length_chars"]),
+                number(silent.get(row["variant"])),
             ]
-            view.rows.append(
-                [
-                    words(row["label"]),
-                    number(row["answers"]),
-                    *parts,
-                    number(row["length_chars"]),
-                    number(silent.get(row["variant"])),
-                ]
-            )
+        )
     return view
 
 
@@ -211,7 +221,9 @@ def mixtures_view(study: StudySet, tables: dict[str, ReadTable]) -> View:
     for mixture in dict.fromkeys(m for m in used if m in by_mixture):
         of = by_mixture[str(mixture)]
         one = next(iter(of.values()))
-        counts = [number(of[code]["rows"]) if code in of else Cell("·", number=True) for code in languages]
+        counts = [
+            number(of[code]["rows"]) if code in of else Cell("·", number=True) for code in languages
+        ]
         totals = ("mixture_rows", "mixture_ids", "dev_rows", "left_out")
         view.rows.append(
             [words(mixture), words(one["dataset"]), *counts, *(number(one[t]) for t in totals)]
@@ -225,7 +237,14 @@ def audit_view(tables: dict[str, ReadTable]) -> View:
     checks = sorted({row["check"] for row in rows} - {"any"})
     view = View(
         "Rows of each pool language that failed a check of the translation",
-        ["pool", "language", "rows", "failed any", *(c.replace("_", " ") for c in checks)],
+        [
+            "pool",
+            "language",
+            "translator",
+            "rows",
+            "failed any",
+            *(c.replace("_", " ") for c in checks),
+        ],
         source="translation_audit",
     )
     grouped: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
@@ -239,7 +258,14 @@ def audit_view(tables: dict[str, ReadTable]) -> View:
         ]
         whole = Cell(f"{failed:,.0f}", percent(100 * (by_check["any"]["share"] or 0), 1), True)
         view.rows.append(
-            [words(dataset), words(lang), number(by_check["any"]["rows"]), whole, *cells]
+            [
+                words(dataset),
+                words(lang),
+                words(by_check["any"]["translators"]),
+                number(by_check["any"]["rows"]),
+                whole,
+                *cells,
+            ]
         )
     return view
 

@@ -132,7 +132,8 @@ def _check_turns(messages: list[Message], source: Source) -> None:
 def _instruction(row: dict[str, Any]) -> str:
     """Instruction and optional input, joined by a blank line (studies: unpublished, ours)."""
     instruction = text_of(row.get("instruction"), "instruction")
-    given = text_of(row.get("input") or "", "input", empty=True)
+    given = row.get("input")
+    given = "" if given is None else text_of(given, "input", empty=True)
     return f"{instruction}\n\n{given}" if given.strip() else instruction
 
 
@@ -151,7 +152,10 @@ def _read_lima(row: dict[str, Any], lang: str, source: Source) -> list[Message]:
         roles = ("user", "assistant")
         return [Message(roles[i % 2], text_of(t, "turn")) for i, t in enumerate(turns)]
     messages = []
-    for pair in row.get("history") or []:
+    history = row.get("history")
+    if history is not None and not isinstance(history, list):
+        raise BadRow("history is not a list of pairs")
+    for pair in history or []:
         if not isinstance(pair, list) or len(pair) != 2:
             raise BadRow("history is not a list of pairs")
         messages.append(Message("user", text_of(pair[0], "turn")))

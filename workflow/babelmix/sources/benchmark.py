@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import BabelmixError, unknown_name
 from ..io import read_json, read_records, write_json, write_records
-from ..records import Conversation, Question
+from ..records import ABSENT_CHECKS, Conversation, Question
 from ..specs import BenchmarkSpec
 from .adapters import questions
 from .normalise import file_of
@@ -77,8 +77,9 @@ def from_conversations(
 ) -> tuple[dict[str, list[Question]], dict[str, Any]]:
     """A pool's user turns as questions; the answers, where there are any, as references.
 
-    A row that failed a check in any language is not asked in any; ``failed_check`` counts them.
-    The category is the name of the row's source.
+    A row that is absent in any language (``ABSENT_CHECKS``) is not asked in any; ``absent`` counts
+    them. Rows that failed another check are asked, and ``flagged`` counts them: dropping them
+    would take away questions for the sake of one language. The category is the row's source.
     """
     by_lang = {rows[0].lang: rows for rows in files if rows}
     missing = [lang for lang in spec.languages if lang not in by_lang]
@@ -87,17 +88,20 @@ def from_conversations(
             f"benchmark '{spec.name}': --conversations hold {sorted(by_lang)}; one file for each "
             f"of {spec.languages} is needed."
         )
-    failed = {
-        row.id
+    failed = [
+        (r.id, c.name)
         for lang in spec.languages
-        for row in by_lang[lang]
-        if any(not check.ok for check in row.checks)
-    }
+        for r in by_lang[lang]
+        for c in r.checks
+        if not c.ok
+    ]
+    absent = {row_id for row_id, name in failed if name in ABSENT_CHECKS}
+    flagged = {row_id for row_id, _ in failed} - absent
     found = {
-        lang: [_as_question(row) for row in by_lang[lang] if row.id not in failed]
+        lang: [_as_question(row) for row in by_lang[lang] if row.id not in absent]
         for lang in spec.languages
     }
-    return found, {"failed_check": len(failed)}
+    return found, {"absent": len(absent), "flagged": len(flagged)}
 
 
 def _as_question(row: Conversation) -> Question:

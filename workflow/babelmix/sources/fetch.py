@@ -6,14 +6,20 @@ import argparse
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urljoin, urlsplit
 
 from ..config.sources import Hub, Source
 from ..errors import BabelmixError
-from ..io import file_digest, write_json
+from ..io import atomic_path, file_digest, write_json
 from ..specs import FetchSpec
 
 #: Where FastChat-shaped benchmarks keep reference answers, beside the questions.
 REFERENCES = "reference_answer/gpt-4.jsonl"
+#: The only hosts that may be asked without TLS.
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+#: Tries of a web address, and the first wait between two, in seconds.
+URL_TRIES = 5
+URL_WAIT_S = 1.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +53,7 @@ def fetch(spec: FetchSpec, folder: Path) -> dict[str, Any]:
         if source.adapter in ("mt_bench", "mt_bench_x"):
             beside = _bring_references(source, place, spec.name, folder)
             if beside is not None:
-                named = str(Path(place).parent / REFERENCES)
+                named = f"{place.rpartition('/')[0]}/{REFERENCES}"
                 extra[f"references.{lang}"] = _describe(beside, named, source, spec.name)
     return {
         "source": spec.name,
@@ -63,7 +69,7 @@ def fetch(spec: FetchSpec, folder: Path) -> dict[str, Any]:
 
 def places(source: Source) -> dict[str, str]:
     """Language (or ``*``) -> path or file name, with ``{lang}`` and ``{LANG}`` substituted."""
-    template = source.path or source.file or ""
+    template = source.path or source.file or source.url or ""
     if "{lang}" not in template and "{LANG}" not in template:
         return {"*": template}
     return {
@@ -75,6 +81,10 @@ def places(source: Source) -> dict[str, str]:
 def _bring(source: Source, place: str, name: str, folder: Path) -> Path:
     if source.hub is not None:
         return download(source.hub, place, name, folder)
+    if source.url is not None:
+        fetched = download_url(place, name, folder)
+        assert fetched is not None, "only an optional file may be absent"
+        return fetched
     path = Path(place)
     if not path.is_file():
         what = "is a folder, not a file" if path.is_dir() else "does not exist"
@@ -87,6 +97,8 @@ def _bring(source: Source, place: str, name: str, folder: Path) -> Path:
 
 def _bring_references(source: Source, place: str, name: str, folder: Path) -> Path | None:
     """The reference answers beside a question file, if the publisher has them."""
+    if source.url is not None:
+        return download_url(urljoin(place, REFERENCES), name, folder, optional=True)
     beside = str(Path(place).parent / REFERENCES)
     if source.hub is None:
         return Path(beside) if Path(beside).is_file() else None
@@ -158,3 +170,55 @@ def download(hub: Hub, file: str, name: str, folder: Path) -> Path:
             "(and HF_HUB_OFFLINE); or download the file elsewhere and give it as `path`."
         ) from None
     return Path(path)
+
+
+def download_url(address: str, name: str, folder: Path, optional: bool = False) -> Path | None:
+    """One file from the web -> ``folder``, under its own path, whole or not at all.
+
+    ``optional``: None when the server has no such file. Raises BabelmixError otherwise; rate
+    limits, server errors and lost connections are tried again a few times.
+    """
+    import httpx2
+    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+    parts = urlsplit(address)
+    if parts.scheme != "https" and parts.hostname not in LOCAL_HOSTS:
+        raise BabelmixError(f"sources.{name}.url: {address} is not an https address.")
+    steps = [step for step in unquote(parts.path).split("/") if step not in ("", ".", "..")]
+    target = folder.joinpath(*steps)
+    retrying = Retrying(
+        retry=retry_if_exception_type(httpx2.TransportError),
+        stop=stop_after_attempt(URL_TRIES),
+        wait=wait_exponential(multiplier=URL_WAIT_S, max=30),
+        reraise=True,
+    )
+    try:
+        status = retrying(_stream, address, target)
+    except httpx2.TransportError as error:
+        reason = str(error) or type(error).__name__
+        raise BabelmixError(
+            f"sources.{name}.url: {address} could not be fetched: {reason}. Check the network; or "
+            "download the file elsewhere and give it as `path`."
+        ) from None
+    if status == 404 and optional:
+        return None
+    if status != 200:
+        raise BabelmixError(
+            f"sources.{name}.url: {address} could not be fetched: HTTP {status}. Check the address "
+            "and its revision."
+        )
+    return target
+
+
+def _stream(address: str, target: Path) -> int:
+    """Write a response's body to ``target``; returns the status (nothing is written unless 200)."""
+    import httpx2
+
+    with httpx2.stream("GET", address, follow_redirects=True, timeout=60.0) as response:
+        if response.status_code == 429 or response.status_code >= 500:
+            raise httpx2.TransportError(f"HTTP {response.status_code}")
+        if response.status_code == 200:
+            with atomic_path(target) as temporary, temporary.open("wb") as handle:
+                for chunk in response.iter_bytes():
+                    handle.write(chunk)
+        return int(response.status_code)

@@ -15,6 +15,7 @@ import json
 import logging
 import platform
 import shutil
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
@@ -34,10 +35,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEFINITION = (
-    "minus log2 of the probability of each held-out sentence's tokens given <s>, summed over the "
-    "sentences of a language and divided by the sum of their UTF-8 bytes; bpb leaves out the </s> "
-    "after the sentence, bpb_with_eos counts it over the same bytes; measured on the saved "
-    "(rounded) weights, computed in float32"
+    "minus log2 of the probability of each held-out sentence's tokens given `<s>`, summed over "
+    "the sentences of a language and divided by the sum of their UTF-8 bytes; `bpb` leaves out "
+    "the `</s>` after the sentence, `bpb_with_eos` counts it over the same bytes; measured on the "
+    "saved (rounded) weights, computed in float32"
 )
 MAX_BYTES = 8_000_000
 QUESTIONS = {
@@ -214,7 +215,10 @@ def _write_folder(
 ) -> None:
     """Write the model folder beside its place, check its size, put it there with a rename."""
     import torch
+    from transformers.utils.logging import disable_progress_bar
 
+    if not sys.stderr.isatty():
+        disable_progress_bar()
     end = tokenizer.convert_tokens_to_ids(base_data.END)
     model.generation_config.bos_token_id = tokenizer.bos_token_id
     model.generation_config.eos_token_id = [tokenizer.eos_token_id, end]
@@ -228,12 +232,15 @@ def _write_folder(
         tokenizer.save_pretrained(partial)
         # Stored in 16 bits, computed in 32: processors without 16-bit arithmetic are much slower
         # with it, and tuning from 16-bit weights loses small updates.
-        config = json.loads((partial / "config.json").read_text(encoding="utf-8"))
-        config["dtype"] = "float32"
-        write_json(partial / "config.json", config)
+        _change_json(partial / "config.json", dtype="float32")
+        # The name that every version of transformers knows.
+        _change_json(partial / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
         write_json(partial / "metrics.json", metrics)
         write_card(partial / "README.md", metrics, samples)
-        size = sum(path.stat().st_size for path in partial.rglob("*") if path.is_file())
+        written = [path for path in partial.rglob("*") if path.is_file()]
+        for path in written:
+            path.chmod(0o644)
+        size = sum(path.stat().st_size for path in written)
         if size > MAX_BYTES:
             raise BabelmixError(
                 f"{out_dir}: the model would take {size} bytes, more than {MAX_BYTES}; "
@@ -249,6 +256,11 @@ def _write_folder(
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _change_json(path: Path, **values: Any) -> None:
+    """Put values into a JSON object's file."""
+    write_json(path, json.loads(path.read_text(encoding="utf-8")) | values)
 
 
 def parse_settings(pairs: list[str]) -> BaseSettings:

@@ -23,8 +23,8 @@ tags: [toy, demo, llama]
 
 # Babelmix tiny base
 
-A toy for demonstrations: a causal language model of {parameters:,} parameters, trained from
-scratch in {minutes:.0f} minutes on {threads} processor thread(s) on everyday sentences in English,
+A toy for demonstrations: a causal language model of {parameters:,} parameters, trained from scratch
+in {minutes_trained:.0f} minutes on {threads} processor thread(s) on everyday sentences in English,
 German, French, Italian and Spanish. It exists so that the workflow's embedded demo can tune and
 compare real models without GPU, key or network. It knows nothing; it writes short, mostly
 grammatical sentences.
@@ -49,6 +49,7 @@ text): credit "sentences by the contributors of Tatoeba (tatoeba.org), CC BY 2.0
 {table}
 
 Definition: {definition}.
+
 The split is by the hash of the sentence without case and punctuation: per language the 2 % (at
 least 500) of lowest hash are held out; the next {dev} choose the best weights and are neither
 trained nor reported on. A sentence held out in one language is not trained on in another.
@@ -109,7 +110,6 @@ def write_card(path: Path, metrics: Mapping[str, Any], samples: Mapping[str, str
     text = TEMPLATE.format(
         **{name: value for name, value in settings.items() if name not in {"dev", "dtype"}},
         parameters=metrics["parameters"],
-        minutes=metrics["minutes_trained"],
         minutes_trained=metrics["minutes_trained"],
         threads=metrics["threads"],
         table="\n".join(rows),

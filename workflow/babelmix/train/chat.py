@@ -134,7 +134,9 @@ class Formatter:
         try:
             text, marked = self._render(messages, marks=self.marked)
             prompts = [self.render(messages[:i], prompt=True) for i in turns]
-            answered = [self.render(messages[: i + 1]) for i in turns]
+            answered = [
+                text if i + 1 == len(messages) else self.render(messages[: i + 1]) for i in turns
+            ]
         except TemplateError as error:
             raise Refused(f"the chat template does not take it ({error})") from None
         contents = [messages[i]["content"].strip() for i in turns]

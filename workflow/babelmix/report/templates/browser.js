@@ -42,7 +42,7 @@ function start() {
   root.append(
     element("div", { className: "filters" },
       parts.benchmark.label, parts.lang.label, parts.category.label, parts.question.label,
-      parts.left.label, parts.right.label, back, next),
+      parts.left.label, parts.right.label, element("div", { className: "steps" }, back, next)),
     left_out, shown,
   );
 
@@ -59,7 +59,7 @@ function start() {
     left_out.textContent = held < total
       ? `${held} of ${total} questions are part of this page; all answers are in the result files.` : "";
     const present = new Set(items.map((item) => item.lang));
-    const languages = Object.entries(data.languages).filter(([code]) => present.has(code));
+    const languages = data.languages.filter(([code]) => present.has(code));
     fill(select.lang, languages, wanted.lang ?? select.lang.value);
     const categories = [...new Set(items.map((item) => item.category))].sort();
     fill(select.category, [["", "all"], ...categories.map((c) => [c, c])], wanted.category ?? select.category.value);
@@ -67,7 +67,8 @@ function start() {
       .filter((run) => items.some((item) => run in item.answers));
     const options = runs.map((run) => [run, labelOf(run)]);
     fill(select.left, options, wanted.left ?? (select.left.value || runs[0]));
-    fill(select.right, options, wanted.right ?? (select.right.value || runs[Math.min(1, runs.length - 1)]));
+    const mixed = data.runs.find(({ run, mixed }) => mixed && runs.includes(run))?.run;
+    fill(select.right, options, wanted.right ?? (select.right.value || mixed));
     fillQuestions(wanted.question);
   }
 
@@ -154,10 +155,17 @@ function side(item, run, turn) {
   return box;
 }
 
+// A pairwise verdict in the eyes of this answer: the judge's letters change sides with the order.
+function words({ verdict, order }) {
+  const own = order === "AB" ? "A" : "B";
+  if (verdict === "A" || verdict === "B") return verdict === own ? "prefers this answer" : "prefers the other";
+  return verdict?.replace("_", " ");
+}
+
 function judgement(found) {
-  const verdict = found.score ?? found.verdict ?? `unscored: ${found.reason}`;
+  const verdict = found.score ?? words(found) ?? `unscored: ${found.reason}`;
   const against = found.order
-    ? ` against ${labelOf(found.baseline)}, this answer shown ${found.order === "AB" ? "first (A)" : "second (B)"}` : "";
+    ? ` against ${labelOf(found.baseline)}, this one shown ${found.order === "AB" ? "first" : "second"}` : "";
   const line = element("li", {}, `${found.evaluation}${against}: `, element("strong", { textContent: verdict }));
   if (found.raw) {
     line.append(element("details", {},

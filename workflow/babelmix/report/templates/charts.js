@@ -37,7 +37,7 @@ async function draw(box) {
   const controls = document.getElementById(`${id}-controls`);
   controls.replaceChildren();
   const result = await window.vegaEmbed(box, fitted(specs[id], width), {
-    actions: false, renderer: "svg", bind: controls, config: theme(dark.matches),
+    actions: false, renderer: "svg", bind: controls, config: theme(dark.matches), logLevel: 1,
   });
   box.dataset.width = width > 520 ? "wide" : "narrow";
   views.set(id, result.view);

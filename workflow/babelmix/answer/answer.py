@@ -1,0 +1,240 @@
+"""Verb ``answer``: one run answers one benchmark in all its languages, turn by turn.
+
+Turns go in waves: all first turns, then all second turns, each after the model's own answer to the
+first. One load of the model serves all languages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from ..errors import BabelmixError
+from ..io import digest, read_json, read_records, write_json, write_records
+from ..records import Answer, Question
+from ..specs import AnswerSpec
+from .batches import Prompt
+
+if TYPE_CHECKING:
+    from ..train.chat import Formatter
+    from .engine import Completion, Engine
+
+Chat = list[dict[str, str]]
+
+
+class Renderer(Protocol):
+    """Renders chats with a checkpoint's template (``train.chat.Formatter`` does)."""
+
+    def render(self, messages: Chat, *, prompt: bool = False) -> str: ...
+
+    def tokens(self, text: str) -> list[int]: ...
+
+
+def answer_questions(
+    spec: AnswerSpec, questions: Sequence[Question], renderer: Renderer, engine: Engine
+) -> list[Answer]:
+    """All turns of all questions, sorted by language, question and turn.
+
+    A turn whose prompt does not fit the model is an answer with ``finish_reason`` ``error`` and no
+    text, and so is every turn after it.
+    """
+    from tqdm import tqdm
+
+    chosen = _select(questions, spec)
+    dialogues = [_Dialogue(question, _opening(question, spec)) for question in chosen]
+    answers: list[Answer] = []
+    total = sum(len(question.turns) for question in chosen)
+    with tqdm(total=total, desc="answer", unit="turn", disable=None) as bar:
+        for turn in range(1, max((len(q.turns) for q in chosen), default=0) + 1):
+            due = [dialogue for dialogue in dialogues if len(dialogue.question.turns) >= turn]
+            answers += _wave(spec, due, turn, renderer, engine, bar.update)
+    assert len(answers) == total
+    return sorted(answers, key=lambda a: (a.lang, a.question_id, a.turn))
+
+
+@dataclass(slots=True)
+class _Dialogue:
+    """One question's dialogue so far; ``failed`` once a turn could not be answered."""
+
+    question: Question
+    chat: Chat
+    failed: bool = False
+
+
+def _wave(
+    spec: AnswerSpec,
+    due: Sequence[_Dialogue],
+    turn: int,
+    renderer: Renderer,
+    engine: Engine,
+    on_done: Callable[[int], object],
+) -> list[Answer]:
+    """Ask one turn of all dialogues; their chats grow by the question and the model's answer."""
+    texts, prompts = [], []
+    for dialogue in due:
+        dialogue.chat.append({"role": "user", "content": dialogue.question.turns[turn - 1]})
+        texts.append(renderer.render(dialogue.chat, prompt=True))
+        temperature = _temperature(spec, dialogue.question.category)
+        prompts.append(Prompt(renderer.tokens(texts[-1]), temperature))
+    asked = [k for k, dialogue in enumerate(due) if not dialogue.failed]
+    on_done(len(due) - len(asked))
+    completions = engine.complete([prompts[k] for k in asked], on_done)
+    written = dict(zip(asked, completions, strict=True))
+    answers = []
+    for k, dialogue in enumerate(due):
+        answer = _record(spec, dialogue.question, turn, texts[k], prompts[k], written.get(k))
+        dialogue.chat.append({"role": "assistant", "content": answer.text})
+        dialogue.failed = answer.finish_reason == "error"
+        answers.append(answer)
+    return answers
+
+
+def _select(questions: Sequence[Question], spec: AnswerSpec) -> list[Question]:
+    """Questions of the spec's languages, each once, in a fixed order."""
+    chosen = [question for question in questions if question.lang in spec.languages]
+    counts = Counter((question.lang, question.question_id) for question in chosen)
+    doubled = sorted(key for key, count in counts.items() if count > 1)
+    if doubled:
+        lang, question_id = doubled[0]
+        raise BabelmixError(
+            f"Question {question_id} ({lang}) is given twice: is a questions file named twice?"
+        )
+    missing = sorted(set(spec.languages) - {question.lang for question in chosen})
+    if missing:
+        raise BabelmixError(
+            f"No questions in {', '.join(missing)}: name their files in --questions."
+        )
+    return sorted(chosen, key=lambda question: (question.lang, question.question_id))
+
+
+def _opening(question: Question, spec: AnswerSpec) -> Chat:
+    """The system prompt of the question's language, where the benchmark uses one."""
+    system = spec.system_prompts.get(question.lang, "")
+    return [{"role": "system", "content": system}] if system else []
+
+
+def _temperature(spec: AnswerSpec, category: str) -> float:
+    generation = spec.generation
+    return generation.temperature_by_category.get(category, generation.temperature)
+
+
+def _record(
+    spec: AnswerSpec,
+    question: Question,
+    turn: int,
+    text: str,
+    prompt: Prompt,
+    completion: Completion | None,
+) -> Answer:
+    """One answer; without a completion (an earlier turn failed) it is an error."""
+    return Answer(
+        question_id=question.question_id,
+        lang=question.lang,
+        category=question.category,
+        turn=turn,
+        run=spec.run,
+        question=question.turns[turn - 1],
+        text=completion.text if completion else "",
+        finish_reason=completion.finish_reason if completion else "error",
+        n_prompt_tokens=len(prompt.ids),
+        n_tokens=completion.n_tokens if completion else 0,
+        prompt_sha=digest(text),
+    )
+
+
+def load_formatter(checkpoint: Path, completed: Path) -> Formatter:
+    """The checkpoint's tokenizer; its chat template must be the one that it was trained with."""
+    from ..train.chat import Formatter, template_digest
+
+    formatter = Formatter.load(checkpoint)
+    expected = read_json(completed).get("template_digest")
+    found = template_digest(formatter.template)
+    if expected != found:
+        raise BabelmixError(
+            f"{checkpoint}: its chat template ({found[:12]}…) is not the one that {completed} "
+            f"names ({str(expected)[:12]}…). The folder was changed after training: delete both and "
+            "run the training again."
+        )
+    return formatter
+
+
+def load_engine(spec: AnswerSpec, checkpoint: Path, formatter: Formatter, threads: int) -> Engine:
+    """Load the checkpoint; generation stops at its end-of-turn and end-of-text tokens."""
+    from ..train.chat import load_tokenizer
+    from .engine import TransformersEngine
+
+    tokenizer = load_tokenizer(checkpoint)
+    stops = {formatter.end_of_turn_id()}
+    if tokenizer.eos_token_id is not None:
+        stops.add(tokenizer.eos_token_id)
+
+    def decode(ids: list[int]) -> str:
+        return str(tokenizer.decode(ids, skip_special_tokens=True))
+
+    return TransformersEngine(
+        checkpoint,
+        spec.generation,
+        sorted(stops),
+        decode,
+        device=spec.device,
+        threads=threads,
+        trust_remote_code=spec.trust_remote_code,
+    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the verb."""
+    parser.add_argument("--spec", required=True, help="AnswerSpec as JSON")
+    parser.add_argument(
+        "--questions", required=True, nargs="+", type=Path, help="questions, one file a language"
+    )
+    parser.add_argument("--checkpoint", required=True, type=Path, help="folder of the model")
+    parser.add_argument(
+        "--completed", required=True, type=Path, help="JSON written when the folder was complete"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
+    parser.add_argument("--output", required=True, type=Path, help="answers (parquet)")
+    parser.add_argument("--manifest", type=Path, help="counts (JSON)")
+
+
+@contextlib.contextmanager
+def _one_gpu(device: str) -> Iterator[None]:
+    """Hold a GPU that no other job of ours holds, where there is one and it is wanted."""
+    from ..train.devices import claim_gpus, gpu_count
+
+    wanted = 1 if device != "cpu" and gpu_count() > 0 else 0
+    with claim_gpus(wanted, wait_s=600):
+        yield
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the verb."""
+    spec = AnswerSpec.model_validate_json(args.spec)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    questions = [row for path in args.questions for row in read_records(path, Question)]
+    formatter = load_formatter(args.checkpoint, args.completed)
+    with _one_gpu(spec.device):
+        engine = load_engine(spec, args.checkpoint, formatter, args.threads)
+        answers = answer_questions(spec, questions, formatter, engine)
+    reasons = Counter(answer.finish_reason for answer in answers)
+    counts = {
+        "answers": len(answers),
+        "finish_reasons": dict(reasons),
+        "empty": sum(not answer.text for answer in answers),
+        "tokens": sum(answer.n_tokens for answer in answers),
+    }
+    assert len(answers) == sum(reasons.values())
+    write_records(args.output, answers, Answer)
+    if args.manifest:
+        write_json(args.manifest, {"run": spec.run, "benchmark": spec.benchmark, **counts})
+    print(
+        f"{spec.run}: {len(answers)} answers to {spec.benchmark} in {len(spec.languages)} "
+        f"languages ({reasons['stop']} stopped, {reasons['length']} cut at the limit, "
+        f"{reasons['error']} did not fit, {counts['empty']} empty)"
+    )

@@ -1,0 +1,215 @@
+"""Calls to a judge behind an OpenAI-compatible endpoint: many at once, patient, within budget."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ..config.evaluation import OpenAIJudge
+from ..errors import BabelmixError
+from .budget import Budget, reply_cost, text_tokens
+from .failures import CallFailedError, Patience, classify, is_retryable
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+    from .prompts import Messages
+
+#: Given explicitly, so that no environment variable can send the key to another host.
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_DUMMY_KEY = "none-needed"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call: its journal key and its messages."""
+
+    key: str
+    messages: Messages
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back. ``truncated``: the reply hit ``max_tokens``. ``cost`` in US dollars."""
+
+    key: str
+    text: str
+    truncated: bool
+    tokens_in: int
+    tokens_out: int
+    cost: float
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a server runs on this machine."""
+    return (urlsplit(url).hostname or "") in _LOOPBACK
+
+
+def read_key(judge: OpenAIJudge) -> str:
+    """The key from the environment; a server on this machine needs none."""
+    key = os.environ.get(judge.key_env, "").strip()
+    if key:
+        return key
+    if is_loopback(judge.base_url or DEFAULT_BASE_URL):
+        return _DUMMY_KEY
+    raise BabelmixError(
+        f"The judge {judge.model} needs a key: set the environment variable {judge.key_env} "
+        "(`key_env` of the judge in the configuration names another one)."
+    )
+
+
+def ask_all(
+    judge: OpenAIJudge,
+    requests: Sequence[Request],
+    on_reply: Callable[[Reply], None],
+    spent: float = 0.0,
+) -> dict[str, str]:
+    """Ask all, ``judge.concurrency`` at once; hand each reply to ``on_reply`` as it comes.
+
+    Returns the reason of each request that got none, by key. ``spent`` is what this job has paid
+    before. A bad key, an unknown model, an empty account or a server that answers nobody stops
+    everything with a BabelmixError; what came before was handed over already.
+    """
+    if judge.max_cost is not None and not judge.price_in and not judge.price_out:
+        raise BabelmixError(
+            "The judge has a `max_cost` but neither `price_in` nor `price_out`: without a price no "
+            "cost is known. Give the prices, or leave `max_cost` out."
+        )
+    if not requests:
+        return {}
+    return asyncio.run(_Asker(judge, on_reply, spent).run(requests))
+
+
+class _Asker:
+    """The state shared by the calls of one job."""
+
+    def __init__(self, judge: OpenAIJudge, on_reply: Callable[[Reply], None], spent: float) -> None:
+        self.judge = judge
+        self.on_reply = on_reply
+        self.budget = Budget(judge, spent)
+        self.patience = Patience(judge)
+        self.limit_name = "max_tokens"
+        self.failures: dict[str, str] = {}
+
+    async def run(self, requests: Sequence[Request]) -> dict[str, str]:
+        """Work the requests off with a fixed number of workers, in their order."""
+        from tqdm import tqdm
+
+        queue = iter(requests)
+        with tqdm(total=len(requests), desc="judge", unit="call", disable=None) as bar:
+            async with _open_client(self.judge) as client:
+
+                async def work() -> None:
+                    for request in queue:
+                        await self._one(client, request)
+                        bar.update()
+
+                workers = min(self.judge.concurrency, len(requests))
+                try:
+                    async with asyncio.TaskGroup() as group:
+                        for _ in range(workers):
+                            group.create_task(work())
+                except* BabelmixError as errors:
+                    raise errors.exceptions[0] from None
+        return self.failures
+
+    async def _one(self, client: AsyncOpenAI, request: Request) -> None:
+        """One request: a reply handed over, or a reason noted."""
+        worst = self.budget.worst_case(request.messages)
+        if not await self.budget.reserve(worst):
+            self.failures[request.key] = f"not asked: max_cost of {self.judge.max_cost} US dollars"
+            return
+        cost = 0.0
+        try:
+            reply = await self._with_patience(client, request)
+            cost = reply.cost
+            self.on_reply(reply)
+            self.patience.succeeded()
+        except CallFailedError as failure:
+            self.failures[request.key] = failure.reason
+            self.patience.gave_up(failure)
+        finally:
+            await self.budget.settle(worst, cost)
+
+    async def _with_patience(self, client: AsyncOpenAI, request: Request) -> Reply:
+        """Try again after passing failures, within the judge's patience."""
+        from tenacity import AsyncRetrying, RetryError, retry_if_exception
+
+        try:
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception(is_retryable),
+                stop=self.patience.is_over,
+                wait=self.patience.next_wait,
+                sleep=asyncio.sleep,
+            ):
+                with attempt:
+                    await self.patience.wait_for_server()
+                    return await self._call(client, request)
+        except RetryError as error:
+            last = error.last_attempt.exception()
+            assert isinstance(last, CallFailedError)
+            tries = error.last_attempt.attempt_number
+            raise CallFailedError(
+                f"gave up after {tries} tries: {last.reason}", server=True
+            ) from None
+        raise AssertionError("tenacity neither returned nor raised")
+
+    async def _call(self, client: AsyncOpenAI, request: Request) -> Reply:
+        """One HTTP call; any failure becomes a CallFailedError or, if fatal, a BabelmixError."""
+        options: dict[str, Any] = {
+            "model": self.judge.model,
+            "messages": request.messages,
+            "temperature": self.judge.temperature,
+            self.limit_name: self.judge.max_tokens,
+        }
+        try:
+            response = await client.chat.completions.create(**options)
+            return self._read(request, response)
+        except CallFailedError:
+            raise
+        except Exception as error:
+            failure = classify(error, self.judge)
+            if failure.unsupported == self.limit_name == "max_tokens":
+                self.limit_name = "max_completion_tokens"  # what newer models call it
+                return await self._call(client, request)
+            raise failure from None
+
+    def _read(self, request: Request, response: Any) -> Reply:
+        """The reply's text and tokens; tokens are estimated where the server counts none."""
+        choice = response.choices[0]
+        text = choice.message.content or getattr(choice.message, "refusal", None) or ""
+        if choice.finish_reason == "content_filter":
+            raise CallFailedError("the server's content filter stopped the reply")
+        usage = response.usage
+        asked = sum(text_tokens(message["content"]) for message in request.messages)
+        tokens_in = usage.prompt_tokens if usage else asked
+        tokens_out = usage.completion_tokens if usage else text_tokens(text)
+        return Reply(
+            key=request.key,
+            text=text,
+            truncated=choice.finish_reason == "length",
+            tokens_in=tokens_in,
+            tokens_out=tokens_out,
+            cost=reply_cost(self.judge, tokens_in, tokens_out),
+        )
+
+
+def _open_client(judge: OpenAIJudge) -> AsyncOpenAI:
+    """A client that retries nothing itself and follows no redirect to another host."""
+    from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
+    url = judge.base_url or DEFAULT_BASE_URL
+    return AsyncOpenAI(
+        api_key=read_key(judge),
+        base_url=url,
+        timeout=judge.timeout_s,
+        max_retries=0,
+        http_client=DefaultAsyncHttpxClient(
+            follow_redirects=False, trust_env=not is_loopback(url), timeout=judge.timeout_s
+        ),
+    )

@@ -1,0 +1,179 @@
+"""Which failures of a call pass, which concern one call, and which stop the whole job."""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+from ..config.evaluation import OpenAIJudge
+from ..errors import BabelmixError
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+_RETRYABLE_STATUS = {408, 409, 425, 429}
+_LONGEST_BACKOFF = 60.0
+
+
+class CallFailedError(Exception):
+    """One call came to nothing. ``passing``: worth another try, after ``retry_after`` seconds if
+    the server named a time. ``server``: the server's fault, not the prompt's. ``unsupported``: the
+    parameter that the server refused."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        passing: bool = False,
+        retry_after: float | None = None,
+        server: bool = False,
+        unsupported: str | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.passing = passing
+        self.retry_after = retry_after
+        self.server = server
+        self.unsupported = unsupported
+
+
+def is_retryable(error: BaseException) -> bool:
+    """Whether tenacity should try again."""
+    return isinstance(error, CallFailedError) and error.passing
+
+
+def classify(error: Exception, judge: OpenAIJudge) -> CallFailedError:
+    """Turn the client's exception into a failure of one call; raise BabelmixError if it is fatal.
+
+    The text of a server's error is shown; a key is never part of what is shown.
+    """
+    import openai
+
+    if isinstance(error, openai.APITimeoutError):
+        return CallFailedError(f"no reply within {judge.timeout_s:g} s", passing=True)
+    if isinstance(error, openai.APIStatusError):
+        return _classify_status(error, judge)
+    if isinstance(error, openai.APIConnectionError):
+        return CallFailedError(
+            f"connection failed ({type(error.__cause__).__name__})", passing=True
+        )
+    # A reply that is not what the protocol says: bad JSON, no choices, no message.
+    if isinstance(error, (openai.APIError, ValueError, AttributeError, TypeError, LookupError)):
+        return CallFailedError(f"malformed reply ({type(error).__name__})", passing=True)
+    raise error
+
+
+def _classify_status(error: Any, judge: OpenAIJudge) -> CallFailedError:
+    status = error.status_code
+    code = str(getattr(error, "code", None) or getattr(error, "type", None) or "")
+    detail = _message(error)
+    where = f"judge {judge.model} at {judge.base_url or 'the default endpoint'}"
+    if (status == 429 and ("quota" in code or "billing" in code)) or status == 402:
+        raise BabelmixError(
+            f"{where}: the account has no credit left ({detail}). Top it up and run "
+            "again: what was paid for is kept."
+        )
+    if status in (401, 403):
+        raise BabelmixError(
+            f"{where}: the key in {judge.key_env} was refused (HTTP {status}: {detail})."
+        )
+    if status == 404 or (status == 400 and "model" in code):
+        raise BabelmixError(
+            f"{where}: no such model or endpoint (HTTP {status}: {detail}). Mend `model` or "
+            "`base_url` of the judge."
+        )
+    if status in _RETRYABLE_STATUS or status >= 500:
+        return CallFailedError(
+            f"HTTP {status}", passing=True, retry_after=_retry_after(error.response.headers)
+        )
+    if status == 400 and code.startswith("unsupported"):
+        parameter = str(getattr(error, "param", None) or "")
+        if parameter == "max_tokens":
+            return CallFailedError(f"HTTP 400: {detail}", unsupported=parameter)
+        raise BabelmixError(f"{where}: it does not take `{parameter}` as configured ({detail}).")
+    return CallFailedError(f"HTTP {status}: {detail}", server=300 <= status < 400)
+
+
+def _message(error: Any) -> str:
+    """The server's own words, short and on one line."""
+    body = error.body if isinstance(error.body, dict) else {}
+    return " ".join(str(body.get("message") or error.message).split())[:200]
+
+
+def _retry_after(headers: Any) -> float | None:
+    """Seconds that a server asks to wait (``retry-after-ms``, ``retry-after`` in either form)."""
+    try:
+        if headers.get("retry-after-ms"):
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        value = headers.get("retry-after")
+        if not value:
+            return None
+        if value.strip().replace(".", "", 1).isdigit():
+            return float(value)
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+class Patience:
+    """How long a job goes on trying.
+
+    One call is tried ``max_retries`` + 1 times, for at most that many times ``timeout_s`` in all,
+    waits included. A wait that a server asks for holds back every call of the job. When as many
+    calls in a row as run at once (at least 5) failed by the server's fault, or the first so many
+    failed for whatever reason, the job stops: nothing would be judged.
+    """
+
+    def __init__(self, judge: OpenAIJudge) -> None:
+        self.judge = judge
+        self.total_s = (judge.max_retries + 1) * judge.timeout_s
+        self._not_before = 0.0
+        self._given_up = 0
+        self._any_success = False
+
+    def is_over(self, state: RetryCallState) -> bool:
+        """For tenacity: no tries left, or the next wait would last too long."""
+        if state.attempt_number > self.judge.max_retries:
+            return True
+        elapsed = state.seconds_since_start or 0.0
+        asked = _asked_wait(state)
+        return elapsed + (asked or 0.0) > self.total_s
+
+    def next_wait(self, state: RetryCallState) -> float:
+        """For tenacity: what the server asked for, else 1, 2, 4 … seconds with jitter."""
+        asked = _asked_wait(state)
+        if asked is not None:
+            self._not_before = max(self._not_before, time.monotonic() + asked)
+            return asked
+        backoff = min(_LONGEST_BACKOFF, 2.0 ** (state.attempt_number - 1), self.judge.timeout_s)
+        return backoff * random.uniform(0.5, 1.0)
+
+    async def wait_for_server(self) -> None:
+        """Hold back while the server has asked anyone to wait."""
+        while (left := self._not_before - time.monotonic()) > 0:
+            await asyncio.sleep(left)
+
+    def succeeded(self) -> None:
+        """A call came through."""
+        self._given_up = 0
+        self._any_success = True
+
+    def gave_up(self, failure: CallFailedError) -> None:
+        """A call was given up; many in a row end the job."""
+        if failure.server or not self._any_success:
+            self._given_up += 1
+        if self._given_up >= max(5, self.judge.concurrency):
+            raise BabelmixError(
+                f"judge {self.judge.model} at {self.judge.base_url or 'the default endpoint'}: "
+                f"{self._given_up} calls in a row failed; the last: {failure.reason}. Mend what it "
+                "names and run again: what was paid for is kept."
+            )
+
+
+def _asked_wait(state: RetryCallState) -> float | None:
+    """The wait that the last failure's server asked for."""
+    error = state.outcome.exception() if state.outcome else None
+    return error.retry_after if isinstance(error, CallFailedError) else None

@@ -1,0 +1,73 @@
+"""Verb ``judge-single``: grade every answered turn of one run from 1 to 10."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import BabelmixError
+from ..io import read_records, write_json, write_records
+from ..records import Answer, Judgement, Question
+from ..specs import JudgeSpec
+from .calls import Tally, judge_tasks, summarise
+from .tasks import index_answers, select_questions, single_tasks
+
+
+def judge_single(
+    spec: JudgeSpec, questions: list[Question], answers: list[Answer], journal: Path
+) -> tuple[list[Judgement], Tally]:
+    """One judgement for each turn of each question in the spec's languages."""
+    if spec.protocol != "single":
+        raise BabelmixError(f"judge-single cannot judge under protocol `{spec.protocol}`.")
+    chosen = select_questions(questions, spec.languages)
+    tasks = single_tasks(chosen, index_answers(answers, spec.run))
+    return judge_tasks(spec, tasks, journal)
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of both judging verbs."""
+    parser.add_argument("--spec", required=True, help="JudgeSpec as JSON")
+    parser.add_argument("--answers", required=True, type=Path, help="answers of the judged run")
+    parser.add_argument(
+        "--questions", required=True, nargs="+", type=Path, help="questions, one file a language"
+    )
+    parser.add_argument(
+        "--journal", required=True, type=Path, help="replies bought so far (kept between runs)"
+    )
+    parser.add_argument("--output", required=True, type=Path, help="judgements (parquet)")
+    parser.add_argument("--manifest", type=Path, help="counts (JSON)")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the verb."""
+    add_common_arguments(parser)
+
+
+def read_questions(paths: list[Path]) -> list[Question]:
+    """All questions of several files."""
+    return [question for path in paths for question in read_records(path, Question)]
+
+
+def finish(
+    args: argparse.Namespace, spec: JudgeSpec, judgements: list[Judgement], tally: Tally
+) -> None:
+    """Write the judgements and say in one line what was done."""
+    counts = summarise(judgements)
+    write_records(args.output, judgements, Judgement)
+    if args.manifest:
+        write_json(args.manifest, {"run": spec.run, "judge": spec.judge_name, **counts})
+    unscored = "".join(f"; unscored {n}: {reason}" for reason, n in counts["unscored"].items())
+    print(
+        f"{spec.run}: {counts['scored']} of {counts['judgements']} judged by {spec.judge_name} "
+        f"({tally.asked} calls, {tally.reused} from the journal, {tally.failed} failed, "
+        f"{counts['cost']:.4f} US dollars){unscored}"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the verb."""
+    spec = JudgeSpec.model_validate_json(args.spec)
+    questions = read_questions(args.questions)
+    answers = read_records(args.answers, Answer)
+    judgements, tally = judge_single(spec, questions, answers, args.journal)
+    finish(args, spec, judgements, tally)

@@ -1,0 +1,187 @@
+"""Specs and input files of sources, translation and mixtures."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from ..config.sources import Source
+from ..config.translators import MemoryTranslator
+from ..specs import (
+    BenchmarkSpec,
+    CollectSpec,
+    FetchSpec,
+    NormaliseSpec,
+    PoolSpec,
+    TranslateSpec,
+)
+from ..stages import STAGE_VERSIONS
+from .checks import local_files, resolve_path
+from .jobs_base import JobsBase, as_json
+
+
+class DataJobs(JobsBase):
+    """Jobs from raw files to mixtures."""
+
+    def fetch(self, source: str) -> str:
+        """Spec of `fetch`."""
+        version = STAGE_VERSIONS["fetch"]
+        return as_json(FetchSpec(version=version, name=source, source=self.plan.sources[source]))
+
+    def local_files(self, source: str) -> list[str]:
+        """Local files of a source; an error names a missing one."""
+        return local_files(source, self.plan.sources[source])
+
+    def _reading(self, source: str) -> Source:
+        """A source as its reader sees it: places and licences do not change rows."""
+        neutral: dict[str, Any] = {
+            "path": "{lang}",
+            "hub": None,
+            "file": None,
+            "url": None,
+            "sha256": {},
+            "licence": "",
+            "citation": "",
+            "non_commercial": False,
+        }
+        return self.plan.sources[source].model_copy(update=neutral)
+
+    def normalise(self, dataset: str, lang: str) -> str:
+        """Spec of `normalise`."""
+        pool = self.plan.dataset(dataset)
+        return as_json(
+            NormaliseSpec(
+                version=STAGE_VERSIONS["normalise"],
+                dataset=dataset,
+                lang=lang,
+                pivot=pool.pivot,
+                sources={s: self._reading(s) for s in pool.sources},
+                rows=pool.rows,
+                max_chars=pool.max_chars,
+                seed=pool.seed,
+            )
+        )
+
+    def records(self, dataset: str) -> list[str]:
+        """Fetch records of a pool's sources."""
+        return [self.path(f"raw/{s}.json") for s in self.plan.dataset(dataset).sources]
+
+    def pivot_file(self, dataset: str, lang: str) -> list[str]:
+        """The pivot's normalised file, for languages other than the pivot."""
+        pivot = self.plan.dataset(dataset).pivot
+        return [] if lang == pivot else [self.path(f"normalised/{dataset}.{pivot}.parquet")]
+
+    def benchmark(self, benchmark: str, lang: str) -> str:
+        """Spec of `benchmark`."""
+        section = self.config.benchmarks[benchmark]
+        return as_json(
+            BenchmarkSpec(
+                version=STAGE_VERSIONS["benchmark"],
+                name=benchmark,
+                lang=lang,
+                source=self._reading(section.source) if section.source else None,
+                dataset=section.dataset,
+                **section.model_dump(
+                    include={
+                        "languages",
+                        "questions",
+                        "turns",
+                        "max_question_chars",
+                        "categories",
+                    }
+                ),
+            )
+        )
+
+    def benchmark_option(self, benchmark: str) -> str:
+        """The option that names a benchmark's files (their paths hold no spaces of ours)."""
+        ((name, files),) = self.benchmark_input(benchmark).items()
+        return " ".join([f"--{name}", *(shlex.quote(f) for f in files)])
+
+    def benchmark_input(self, benchmark: str) -> dict[str, list[str]]:
+        """Fetch record, or the pool's file of each language of the benchmark."""
+        section = self.config.benchmarks[benchmark]
+        if section.source:
+            return {"record": [self.path(f"raw/{section.source}.json")]}
+        files = [self.conversations(section.dataset or "", c) for c in section.languages]
+        return {"conversations": files}
+
+    def translate(self, dataset: str, lang: str, shard: int) -> str:
+        """Spec of `translate`."""
+        pool = self.plan.dataset(dataset)
+        name = self.plan.translator_of(dataset, lang)
+        translator = self.config.translators[name]
+        if isinstance(translator, MemoryTranslator):
+            path = resolve_path(translator.path, self.config, f"translators.{name}")
+            translator = translator.model_copy(update={"path": path})
+        return as_json(
+            TranslateSpec(
+                version=STAGE_VERSIONS["translate"],
+                dataset=dataset,
+                lang=lang,
+                pivot=pool.pivot,
+                shard=shard,
+                shards=pool.shards,
+                translator_name=name,
+                translator=translator,
+                lang_codes=self.config.languages[lang].codes,
+            )
+        )
+
+    def memory_files(self, dataset: str, lang: str) -> list[str]:
+        """The translation memory's file, when the language comes from one."""
+        name = self.plan.translator_of(dataset, lang)
+        translator = self.config.translators[name]
+        if not isinstance(translator, MemoryTranslator):
+            return []
+        return [resolve_path(translator.path, self.config, f"translators.{name}")]
+
+    def collect(self, dataset: str, lang: str) -> str:
+        """Spec of `collect`."""
+        pool = self.plan.dataset(dataset)
+        return as_json(
+            CollectSpec(
+                version=STAGE_VERSIONS["collect"],
+                dataset=dataset,
+                lang=lang,
+                pivot=pool.pivot,
+                on_failed_check=pool.on_failed_check,
+            )
+        )
+
+    def shards(self, dataset: str, lang: str) -> list[str]:
+        """Translated shards, or the normalised file where the sources hold the language."""
+        if not self.plan.is_translated(dataset, lang):
+            return [self.path(f"normalised/{dataset}.{lang}.parquet")]
+        n_shards = self.plan.dataset(dataset).shards
+        return [self.path(f"translations/{dataset}.{lang}/{i}.parquet") for i in range(n_shards)]
+
+    def pool(self, dataset: str) -> str:
+        """Spec of `build-pool`."""
+        section = self.plan.dataset(dataset)
+        return as_json(
+            PoolSpec(
+                version=STAGE_VERSIONS["pool"],
+                dataset=dataset,
+                **section.model_dump(
+                    include={"languages", "pivot", "on_failed_check", "dev_rows", "seed"}
+                ),
+            )
+        )
+
+    def pool_input(self, dataset: str) -> list[str]:
+        """The pool's file of every language."""
+        return [self.conversations(dataset, c) for c in self.plan.dataset(dataset).languages]
+
+    def mixture(self, mixture: str) -> str:
+        """Spec of `build-mixture`."""
+        return as_json(self.plan.expansion.mixtures[mixture])
+
+    def mixture_input(self, mixture: str) -> dict[str, Any]:
+        """The pool and the files of the mixture's languages."""
+        dataset = self.plan.expansion.mixtures[mixture].dataset
+        languages = self.plan.languages_of_mixture(mixture)
+        return {
+            "pool": self.path(f"pools/{dataset}.parquet"),
+            "conversations": [self.conversations(dataset, c) for c in languages],
+        }

@@ -1,0 +1,176 @@
+"""Specs and input files of answers, judgements and what is gathered from them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any
+
+from ..specs import AnswerSpec, BaselineSpec, JudgeSpec, ScoreSpec
+from ..stages import STAGE_VERSIONS
+from .jobs_base import JobsBase, as_json
+
+
+class JudgeJobs(JobsBase):
+    """Jobs from a checkpoint to the report."""
+
+    def checkpoint(self, run: str) -> dict[str, str]:
+        """Folder and record of a run's weights (the base model's own when untuned)."""
+        job = self.plan.runs[run]
+        if job.mixture is None:
+            place = self.path(f"models/{job.model}")
+        else:
+            place = self.path(f"checkpoints/{run}")
+        return {"folder": place, "completed": f"{place}.json"}
+
+    def answer(self, benchmark: str, run: str) -> str:
+        """Spec of `answer`."""
+        section = self.config.benchmarks[benchmark]
+        model = self.config.models[self.plan.runs[run].model]
+        languages = self.plan.answer_languages(benchmark, run)
+        prompts = {c: self.config.languages[c].system_prompt for c in languages}
+        return as_json(
+            AnswerSpec(
+                version=STAGE_VERSIONS["answer"],
+                run=run,
+                benchmark=benchmark,
+                languages=languages,
+                device=model.device,
+                trust_remote_code=model.trust_remote_code,
+                generation=section.generation,
+                system_prompts=prompts if section.system_prompt else {},
+            )
+        )
+
+    def questions(self, benchmark: str, run: str | None = None) -> list[str]:
+        """Question files, of the languages a run is asked in."""
+        languages = self.config.benchmarks[benchmark].languages
+        if run is not None:
+            languages = self.plan.answer_languages(benchmark, run)
+        return [self.path(f"benchmarks/{benchmark}.{c}.parquet") for c in languages]
+
+    def answers(self, benchmark: str, run: str) -> str:
+        """A run's answers to a benchmark."""
+        return self.path(f"answers/{benchmark}/{run}.parquet")
+
+    def judge(self, evaluation: str, run: str) -> str:
+        """Spec of `judge-single` and `judge-pairs`."""
+        plan = self.plan.evaluations[evaluation]
+        wanted = plan.evaluation
+        return as_json(
+            JudgeSpec(
+                version=STAGE_VERSIONS["judge"],
+                run=run,
+                benchmark=wanted.benchmark,
+                languages=plan.languages_by_run[run],
+                protocol=wanted.protocol,
+                judge_name=wanted.judge,
+                judge=self.config.judges[wanted.judge],
+                baseline=wanted.baseline,
+                all_languages=list(self.config.languages),
+            )
+        )
+
+    def judge_input(self, evaluation: str, run: str) -> dict[str, Any]:
+        """Answers and questions of one judging job."""
+        plan = self.plan.evaluations[evaluation]
+        benchmark = plan.evaluation.benchmark
+        return {
+            "answers": self.answers(benchmark, run),
+            "questions": [
+                self.path(f"benchmarks/{benchmark}.{c}.parquet") for c in plan.languages_by_run[run]
+            ],
+        }
+
+    def pairs_input(self, evaluation: str, run: str) -> dict[str, Any]:
+        """The same with the baselines' answers, and the choice of the best where there is one."""
+        plan = self.plan.evaluations[evaluation]
+        benchmark = plan.evaluation.benchmark
+        runs = dict.fromkeys(self.plan.baselines(evaluation, run).values())
+        inputs = self.judge_input(evaluation, run)
+        inputs["baseline_answers"] = [self.answers(benchmark, r) for r in runs]
+        if plan.evaluation.baseline == "best_monolingual":
+            inputs["choice"] = [self.path(f"baselines/{evaluation}/{run}.json")]
+        return inputs
+
+    def baseline_map(self, evaluation: str, run: str) -> str:
+        """Baseline run by language (JSON; empty where it is chosen by grades)."""
+        if self.plan.evaluations[evaluation].evaluation.baseline == "best_monolingual":
+            return "{}"
+        return json.dumps(self.plan.baselines(evaluation, run))
+
+    def baseline_option(self, evaluation: str, run: str) -> str:
+        """The option that names the chosen baseline, where grades choose it."""
+        choice = self.pairs_input(evaluation, run).get("choice", [])
+        return f"--baseline-json {shlex.quote(choice[0])}" if choice else ""
+
+    def choose_baseline(self, evaluation: str, run: str) -> str:
+        """Spec of `choose-baseline`."""
+        single = self.plan.single_evaluation(evaluation)
+        wanted = self.plan.evaluations[single].evaluation
+        return as_json(
+            BaselineSpec(
+                version=STAGE_VERSIONS["baseline"],
+                benchmark=wanted.benchmark,
+                judge_name=wanted.judge,
+                runs=sorted(set(self.plan.baselines(evaluation, run).values())),
+            )
+        )
+
+    def choose_baseline_input(self, evaluation: str, run: str) -> list[str]:
+        """Single grades of the candidates."""
+        single = self.plan.single_evaluation(evaluation)
+        candidates = sorted(set(self.plan.baselines(evaluation, run).values()))
+        return [self.path(f"judgements/{single}/{r}.parquet") for r in candidates]
+
+    def score(self, benchmark: str, run: str) -> str:
+        """Spec of `score`."""
+        return as_json(
+            ScoreSpec(
+                version=STAGE_VERSIONS["score"],
+                run=run,
+                benchmark=benchmark,
+                languages=self.plan.answer_languages(benchmark, run),
+                all_languages=list(self.config.languages),
+            )
+        )
+
+    def all_answers(self) -> list[str]:
+        """Every set of answers."""
+        return [self.answers(b, r) for b, r in self.plan.answer_sets()]
+
+    def all_scores(self) -> list[str]:
+        """Scores of every set of answers."""
+        return [self.path(f"scores/{b}/{r}.parquet") for b, r in self.plan.answer_sets()]
+
+    def all_judgements(self) -> list[str]:
+        """Judgements of every evaluation and run."""
+        return [
+            self.path(f"judgements/{name}/{run}.parquet")
+            for name, plan in self.plan.evaluations.items()
+            for run in plan.languages_by_run
+        ]
+
+    def all_manifests(self) -> list[str]:
+        """Manifests of every mixture."""
+        return [self.path(f"mixtures/{m}.manifest.json") for m in self.plan.mixtures]
+
+    def all_audits(self) -> list[str]:
+        """Audits of every language of every pool."""
+        return [
+            self.path(f"conversations/{d}.{c}.audit.json")
+            for d in self.plan.datasets
+            for c in self.plan.dataset(d).languages
+        ]
+
+    def all_metrics(self) -> list[str]:
+        """Training curves."""
+        return [
+            self.path(f"checkpoints/{r.name}.metrics.jsonl")
+            for r in self.plan.runs.values()
+            if r.mixture
+        ]
+
+    def all_questions(self) -> list[str]:
+        """Question files of every benchmark."""
+        return [f for b in self.plan.benchmarks for f in self.questions(b)]

@@ -1,0 +1,113 @@
+"""Specs, input files and resources of base models and trainings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..errors import BabelmixError
+from ..specs import ModelSpec, TokeniseSpec, TrainSpec
+from ..stages import STAGE_VERSIONS
+from .jobs_base import JobsBase, as_json
+
+#: Fields of a model that decide where and how fast it runs, not what comes out.
+_PLACE = {
+    "gpus": 0,
+    "threads": 1,
+    "parameters_b": None,
+    "token_env": "HF_TOKEN",
+    "licence": "",
+    "gated": False,
+}
+
+
+class TrainJobs(JobsBase):
+    """Jobs from a base model to a checkpoint."""
+
+    def model(self, model: str) -> str:
+        """Spec of `prepare-model`."""
+        section = self.config.models[model].model_copy(update=_PLACE | {"device": "auto"})
+        return as_json(ModelSpec(version=STAGE_VERSIONS["model"], name=model, model=section))
+
+    def model_files(self, model: str) -> list[str]:
+        """Files of a local base model; none for one that is fetched."""
+        path = self.config.models[model].path
+        if path is None:
+            return []
+        files = sorted(str(f) for f in Path(path).glob("*") if f.is_file())
+        if not any(f.endswith(".safetensors") for f in files):
+            raise BabelmixError(
+                f"models.{model}: the folder '{path}' holds no safetensors weights. Correct "
+                "`path`, or name the model's `repo` on the hub."
+            )
+        return [f for f in files if f.endswith((".safetensors", ".json", ".jinja", ".model"))]
+
+    def tokenise(self, recipe: str, dataset: str, lang: str) -> str:
+        """Spec of `tokenise`."""
+        section = self.config.training[recipe]
+        prompt = self.config.languages[lang].system_prompt if section.system_prompt else ""
+        return as_json(
+            TokeniseSpec(
+                version=STAGE_VERSIONS["tokenise"],
+                dataset=dataset,
+                lang=lang,
+                max_length=section.max_length,
+                system_prompt=prompt,
+            )
+        )
+
+    def train(self, run: str) -> str:
+        """Spec of `train`."""
+        job = self.plan.runs[run]
+        model = self.config.models[job.model]
+        return as_json(
+            TrainSpec(
+                version=STAGE_VERSIONS["train"],
+                run=run,
+                model_name=job.model,
+                model=model.model_copy(update=_PLACE),
+                mixture=job.mixture or "",
+                recipe=self.config.training[job.recipe or ""],
+                seed=job.seed,
+            )
+        )
+
+    def train_input(self, run: str) -> dict[str, Any]:
+        """Mixture, tokenised pool files, and the base model's record."""
+        job = self.plan.runs[run]
+        mixture = job.mixture or ""
+        dataset = self.plan.expansion.mixtures[mixture].dataset
+        folder = f"tokenised/{job.model}.{job.recipe}"
+        return {
+            "mixture": self.path(f"mixtures/{mixture}.parquet"),
+            "tokenised": [
+                self.path(f"{folder}/{dataset}.{c}.parquet")
+                for c in self.plan.languages_of_mixture(mixture)
+            ],
+            "model": self.path(f"models/{job.model}.json"),
+        }
+
+    def threads(self, run: str) -> int:
+        """CPU threads of a training or of its answers."""
+        return self.config.models[self.plan.runs[run].model].threads
+
+    def gpus(self, run: str) -> int:
+        """GPUs that a run needs."""
+        return self.config.models[self.plan.runs[run].model].gpus
+
+    def model_memory(self, model: str) -> int:
+        """Host memory to load a base model, MB: 4 bytes a parameter twice, and 3 GB beside."""
+        return int(8e3 * (self.config.models[model].parameters_b or 0.2)) + 3000
+
+    def train_memory(self, run: str) -> int:
+        """Host memory of a training, MB: weights, gradients and AdamW's state in fp32 on the host.
+
+        On GPUs the state is there, and the host needs a copy of the weights for each rank.
+        """
+        model = self.config.models[self.plan.runs[run].model]
+        bytes_per_parameter = 20 if not model.gpus else 4 * (model.gpus + 1)
+        return int(1e3 * bytes_per_parameter * (model.parameters_b or 0.2)) + 3000
+
+    def answer_memory(self, run: str) -> int:
+        """Host memory of answering, MB."""
+        return self.model_memory(self.plan.runs[run].model)

@@ -1,0 +1,82 @@
+"""Checkpoints that a killed training resumes from: whole ones only.
+
+Neither DeepSpeed's nor transformers' checkpoints are written atomically. Ours count once a manifest
+with the size of every file lies in them, written last; anything else is a torn one and is skipped.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ..errors import BabelmixError
+from ..io import read_json, write_json
+from .folders import sync_tree
+
+MANIFEST = "whole.json"
+_NAME = re.compile(r"checkpoint-(\d+)")
+
+
+def mark_whole(folder: Path, *, step: int, devices: int, training: str) -> None:
+    """Write the manifest of a finished checkpoint; ``training`` is the digest of what is trained."""
+    sync_tree(folder)
+    files = {
+        path.relative_to(folder).as_posix(): path.stat().st_size
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+    record = {"step": step, "devices": devices, "training": training, "files": files}
+    write_json(folder / MANIFEST, record)
+
+
+def read_whole(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a whole checkpoint; None for a torn one."""
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        return None
+    try:
+        record: dict[str, Any] = read_json(manifest)
+    except BabelmixError:
+        return None
+    for name, size in record["files"].items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != size:
+            return None
+    return record
+
+
+def _numbered(work: Path) -> list[tuple[int, Path]]:
+    found = []
+    for path in work.glob("checkpoint-*"):
+        match = _NAME.fullmatch(path.name)
+        if match and path.is_dir():
+            found.append((int(match[1]), path))
+    return sorted(found)
+
+
+def newest_whole(work: Path, *, training: str, devices: int) -> tuple[int, Path] | None:
+    """The newest whole checkpoint of this very training, as its step and folder.
+
+    Torn ones and those of another training (its settings or rows have changed) are passed over.
+    Raises BabelmixError where the newest was written by another number of devices.
+    """
+    for step, path in reversed(_numbered(work)):
+        record = read_whole(path)
+        if record is None or record["training"] != training:
+            continue
+        if record["devices"] != devices:
+            raise BabelmixError(
+                f"{path}: written by a training on {record['devices']} device(s), and this one has "
+                f"{devices}. Run it on {record['devices']} again, or delete {work} to start afresh."
+            )
+        return step, path
+    return None
+
+
+def prune(work: Path, keep: Path | None = None) -> None:
+    """Delete all checkpoints but one; called only when that one is whole."""
+    for _, path in _numbered(work):
+        if path != keep:
+            shutil.rmtree(path)
