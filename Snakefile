@@ -4,7 +4,6 @@
 # Needs:  a configuration (default config/config.yaml; any other by --configfile)
 # Makes:  results/<study_set>/report/index.html and everything it stands on
 # Try:    snakemake --cores 2 --configfile config/demo.yaml
-import os
 import sys
 from pathlib import Path
 
@@ -13,17 +12,12 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-PACKAGE_ROOT = str(Path(workflow.basedir) / "workflow")
-sys.path.insert(0, PACKAGE_ROOT)
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [PACKAGE_ROOT, os.environ.get("PYTHONPATH")])
-)
-os.environ["PATH"] = os.pathsep.join(
-    [str(Path(sys.executable).parent), os.environ["PATH"]]
-)
+sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from babelmix.errors import BabelmixError
-from babelmix.plan import load_jobs, write_resolved
+from babelmix.plan import export_environment, load_jobs, write_resolved
+
+export_environment()
 
 if "study_set" not in config:
 

@@ -11,7 +11,10 @@ from babelmix.translate.audit import audit, loop_copies
 EN = (
     "Please write down the 3 names that you heard at 10.30, and send 1,000.50 dollars to `bank.py`."
 )
-DE = "Bitte schreib die 3 Namen auf, die du um 10.30 gehört hast, und schick 1.000,50 Dollar an `bank.py`."
+DE = (
+    "Bitte schreib die 3 Namen auf, die du um 10.30 gehört hast, und schick 1.000,50 Dollar "
+    "an `bank.py`."
+)
 
 
 def checks(source: str, target: str, lang: str = "de", pivot: str = "en") -> dict[str, Check]:

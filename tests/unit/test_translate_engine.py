@@ -1,7 +1,6 @@
 """Rows through backends: once each, resumed, counted; and the verbs around it."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -177,10 +176,10 @@ def translate_spec(**more: Any) -> TranslateSpec:
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
+def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
     backend = Fake(batch_size=3)
     monkeypatch.setattr(shard, "make_backend", lambda spec: backend)
-    yield backend
+    return backend
 
 
 def test_the_verbs(tmp_path: Path, fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:

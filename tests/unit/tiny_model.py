@@ -11,7 +11,7 @@ from typing import Any
 from babelmix.config.training import Recipe
 from babelmix.train.base_data import train_tokenizer
 
-WORDS = "the a cat dog runs sees blue green house tree and or river little big says hello".split()
+WORDS = ("the", "a", "cat", "dog", "runs", "sees", "blue", "house", "tree", "and", "or", "river")
 VOCABULARY = 400
 
 
@@ -62,6 +62,64 @@ def chat(seed: int, turns: int = 1) -> list[dict[str, str]]:
         messages.append({"role": "user", "content": sentence(rng)})
         messages.append({"role": "assistant", "content": sentence(rng)})
     return messages
+
+
+def write_study(
+    folder: Path, rows: int = 40, dev: int = 8, langs: tuple[str, ...] = ("en", "de"), **build_: Any
+) -> dict[str, Path | list[Path]]:
+    """A prepared model, tokenised files and a mixture: what the train verb reads."""
+    import pyarrow as pa
+
+    from babelmix.config.training import Model
+    from babelmix.io import write_json, write_table
+    from babelmix.records import Conversation, Message
+    from babelmix.train.chat import Formatter
+    from babelmix.train.prepare import prepare_model
+    from babelmix.train.tokenise import to_table, tokenise
+
+    build(folder / "base", **build_)
+    record = prepare_model("tiny", Model(path=str(folder / "base")), folder / "models" / "tiny")
+    write_json(folder / "models" / "tiny.json", record)
+    formatter = Formatter.load(folder / "models" / "tiny")
+    files = []
+    for number, lang in enumerate(langs):
+        conversations = [
+            Conversation(
+                f"c-{i}", lang, "d", "s", [Message(**m) for m in chat(1000 * number + i, 1 + i % 2)]
+            )
+            for i in range(rows)
+        ]
+        files.append(folder / f"d.{lang}.parquet")
+        write_table(files[-1], to_table(conversations, tokenise(conversations, formatter, 64)))
+    mixture = {
+        "id": [f"c-{i}" for i in range(rows)],
+        "lang": [langs[i % len(langs)] for i in range(rows)],
+        "split": ["dev" if i < dev else "train" for i in range(rows)],
+    }
+    write_table(folder / "mixture.parquet", pa.table(mixture))
+    return {
+        "model": folder / "models" / "tiny",
+        "tokenised": files,
+        "mixture": folder / "mixture.parquet",
+    }
+
+
+def train_arguments(study: dict[str, Any], out: Path, recipe_: Recipe, *more: str) -> list[str]:
+    """Command line of one training of a study, after the verb's name."""
+    spec = {
+        "version": 1,
+        "run": out.name,
+        "model_name": "tiny",
+        "model": {"path": "base", "device": "cpu"},
+        "mixture": "m",
+        "recipe": recipe_.model_dump(mode="json"),
+        "seed": 3,
+    }
+    words = ["--spec", json.dumps(spec), "--mixture", str(study["mixture"])]
+    words += ["--tokenised", *map(str, study["tokenised"]), "--model", str(study["model"])]
+    words += ["--work", str(out / "work"), "--folder", str(out / "result")]
+    words += ["--metrics", str(out / "metrics.jsonl"), "--completed", str(out / "done.json")]
+    return [*words, *more]
 
 
 def recipe(**changes: Any) -> Recipe:

@@ -1,8 +1,8 @@
 """Charts of the study, as Altair objects: rows of a table in, a chart out.
 
 Shared by all: as wide as its container (a phone's 390 px included), colours that colour-blind
-readers tell apart and that hold on a light and on a dark page, no colour for texts and axes (the page
-sets those), intervals drawn.
+readers tell apart and that hold on a light and on a dark page, no colour for texts and axes (the
+page sets those), intervals drawn.
 """
 
 from __future__ import annotations
@@ -157,11 +157,11 @@ def dots(
             f"{colour}:N", scale=alt.Scale(**_shapes(colour_order)), sort=colour_order
         )
         points = points.encode(shape=shape)
-    layers = intervals + points
-    if rule is None:
-        return layers
-    zero = _base([{"at": rule}]).mark_rule(strokeDash=[4, 3], color=NEUTRAL).encode(x="at:Q")
-    return zero + layers
+    layers = [intervals, points]
+    if rule is not None:
+        zero = _base([{"at": rule}]).mark_rule(strokeDash=[4, 3], color=NEUTRAL)
+        layers.insert(0, zero.encode(x="at:Q"))
+    return alt.LayerChart(layer=layers)
 
 
 def curve(
@@ -212,7 +212,7 @@ def curve(
         layers.insert(0, band)
     if points:
         layers.append(_language_dots(points, x, y, point_order))
-    return alt.layer(*layers)
+    return alt.LayerChart(layer=layers)
 
 
 def _language_dots(points: Rows, x: alt.X, y: alt.Y, order: list[str]) -> alt.Chart:
@@ -313,8 +313,9 @@ def _tooltips(rows: Rows, columns: list[str]) -> list[alt.Tooltip]:
         values = [row[name] for row in rows if row.get(name) is not None]
         if values:
             number = isinstance(values[0], int | float)
-            kind, extra = ("Q", {"format": ".4~g"}) if number else ("N", {})
-            found.append(alt.Tooltip(f"{name}:{kind}", **extra))
+            found.append(
+                alt.Tooltip(f"{name}:Q", format=".4~g") if number else alt.Tooltip(f"{name}:N")
+            )
     return found
 
 

@@ -11,7 +11,7 @@ from .study import StudySet
 from .table import ReadTable
 
 if TYPE_CHECKING:
-    import altair as alt
+    import altair
 
 Rows = list[dict[str, Any]]
 #: What the mean over languages is called in figures.
@@ -33,7 +33,7 @@ class Figure:
     caption: str
     alt: str
     table: str
-    chart: alt.Chart | alt.LayerChart
+    chart: altair.Chart | altair.LayerChart
 
     def entry(self) -> dict[str, str]:
         """What the index says of the figure."""

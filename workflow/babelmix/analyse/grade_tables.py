@@ -55,7 +55,7 @@ def grades_table(
         ("evaluation", "variant", "language"),
     )
     single = judgements[judgements["protocol"] == "single"]
-    asked = {key: rows for key, rows in single.groupby(["evaluation", "variant"])}
+    asked = dict(iter(single.groupby(["evaluation", "variant"])))
     for (evaluation, name), frame in grades.groupby(["evaluation", "variant"]):
         variant = study.variants[name]
         all_asked = asked[evaluation, name]

@@ -77,7 +77,7 @@ def audit_table(paths: Iterable[Path]) -> Table:
     table = Table(
         "translation_audit",
         "Translation audit",
-        "Rows of each pool language that failed a check; a row may fail several. `any` counts rows.",
+        "Rows that failed a check; a row may fail several. `any` counts rows that failed at all.",
         {
             "dataset": "Parallel pool.",
             "language": "Language.",

@@ -28,9 +28,9 @@ def preferences_table(study: StudySet, pairs: pd.DataFrame, bootstrap: Bootstrap
     table = Table(
         "preferences",
         "Preferences against the baseline",
-        "Each pair of answers is judged in both orders. Score = 100 · (wins + ½ ties) / pairs; 50 is "
-        "parity. A variant against itself has 50 by definition and no interval. Each language weighs "
-        "the same in `all`.",
+        "Each pair of answers is judged in both orders. Score = 100 · (wins + ½ ties) / pairs; 50 "
+        "is parity. A variant against itself has 50 by definition and no interval. Each language "
+        "weighs the same in `all`.",
         EVALUATION_COLUMNS
         | VARIANT_COLUMNS
         | {

@@ -161,8 +161,8 @@ def _matrix(study: StudySet, name: str, evaluation: str, table: ReadTable) -> It
         study=name,
         title=f"Preference score by mixture and language · {evaluation}",
         caption=(
-            "100 · (wins + ½ ties) / pairs against the baseline of each language; 50 is parity, and "
-            "a baseline has 50 against itself by definition (it does not enter its mean). "
+            "100 · (wins + ½ ties) / pairs against the baseline of each language; 50 is parity. "
+            "A baseline has 50 against itself by definition (it does not enter its mean). "
             f"Blue is better, orange worse. Intervals are in the table.{seeds_words(study, name)}"
         ),
         alt=(

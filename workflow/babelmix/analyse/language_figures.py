@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from . import charts
 from .figure import (
@@ -57,8 +58,8 @@ def _share_heatmaps(study: StudySet, name: str, table: ReadTable) -> Iterator[Fi
                 "table."
             ),
             alt=(
-                f"Heatmap of {len(means)} models by {len(languages)} columns: mean share of answers "
-                f"in the asked language, {extremes(means, '.0%')}."
+                f"Heatmap of {len(means)} models by {len(languages)} columns: mean share of "
+                f"answers in the asked language, {extremes(means, '.0%')}."
             ),
             table="answer_language",
             chart=charts.heatmap(
@@ -123,7 +124,7 @@ def _curve(study: StudySet, series: Series, measure: str, rows: Rows) -> Figure:
     )
 
 
-def _point(row: dict[str, object]) -> dict[str, object]:
+def _point(row: dict[str, Any]) -> dict[str, Any]:
     keep = ("x", "value", "low", "high", "label", "questions")
     return {name: row[name] for name in keep if row.get(name) is not None}
 

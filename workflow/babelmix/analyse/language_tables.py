@@ -50,7 +50,7 @@ def answer_language_table(study: StudySet, scores: pd.DataFrame, bootstrap: Boot
     )
     raw = scores[scores["metric"] == "answer_language"]
     averaged = metric(scores, "answer_language")
-    groups = {key: rows for key, rows in raw.groupby(["benchmark", "variant"])}
+    groups = dict(iter(raw.groupby(["benchmark", "variant"])))
     for (benchmark, name), frame in averaged.groupby(["benchmark", "variant"]):
         for lang, rows in languages_of(frame):
             of = groups[benchmark, name]

@@ -32,8 +32,8 @@ def training_figures(study: StudySet, name: str, tables: dict[str, ReadTable]) -
         study=name,
         title="Loss during training",
         caption=(
-            f"{runs} trainings; lines are the training loss, open points the loss on held-out rows. "
-            "Mixtures of other languages have other losses: compare shapes, not heights."
+            f"{runs} trainings; lines are the training loss, open points the loss on held-out "
+            "rows. Mixtures of other languages have other losses: compare shapes, not heights."
         ),
         alt=f"Line chart of training loss against steps; final loss: {extremes(final, '.2f')}.",
         table="training_curves",

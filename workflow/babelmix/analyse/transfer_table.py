@@ -17,8 +17,9 @@ def transfer_table(study: StudySet, preferences: Table) -> Table:
     table = Table(
         "transfer",
         "Transfer of one language to the others",
-        "Mean preference score of a variant tuned on one language, over all other languages, beside "
-        "that language's share of the base model's pre-training data (empty where unpublished).",
+        "Mean preference score of a variant tuned on one language, over all other languages, "
+        "beside that language's share of the base model's pre-training data (empty where "
+        "unpublished).",
         {"study": "Study."}
         | EVALUATION_COLUMNS
         | VARIANT_COLUMNS

@@ -158,8 +158,8 @@ def load_formatter(checkpoint: Path, completed: Path) -> Formatter:
     if expected != found:
         raise BabelmixError(
             f"{checkpoint}: its chat template ({found[:12]}…) is not the one that {completed} "
-            f"names ({str(expected)[:12]}…). The folder was changed after training: delete both and "
-            "run the training again."
+            f"names ({str(expected)[:12]}…). The folder was changed after training: delete both "
+            "and run the training again."
         )
     return formatter
 

@@ -22,6 +22,10 @@ class Completion:
     n_tokens: int
 
 
+#: Tokens between two looks at which rows have finished.
+_PAUSE = 16
+
+
 class Engine(Protocol):
     """Anything that completes prompts, in their order; ``on_done`` is told the rows finished."""
 
@@ -101,37 +105,66 @@ class TransformersEngine:
             yield from self._run(prompts, Batch(part, batch.max_new_tokens, batch.temperature))
 
     def _generate(self, rows: list[list[int]], batch: Batch) -> list[list[int]]:
-        """New token ids of each row (those after a stop token mean nothing)."""
+        """New token ids of each row (those after a stop token mean nothing).
+
+        Generation pauses every few tokens to let finished rows go: without that, one long answer
+        keeps a whole batch busy.
+        """
         import torch
+
+        if batch.temperature > 0:
+            torch.manual_seed(int(digest([self.generation.seed, rows])[:15], 16))
+        width = max(map(len, rows))
+        pad = self.stop_ids[0]
+        ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=self.device)
+        mask = torch.tensor(
+            [[0] * (width - len(row)) + [1] * len(row) for row in rows], device=self.device
+        )
+        written: list[list[int]] = [[] for _ in rows]
+        live = list(range(len(rows)))
+        cache: Any = None
+        left = batch.max_new_tokens
+        with torch.inference_mode():
+            while live and left > 0:
+                result = self.model.generate(
+                    input_ids=ids,
+                    attention_mask=mask,
+                    past_key_values=cache,
+                    generation_config=self._settings(batch.temperature, min(_PAUSE, left)),
+                )
+                new = result.sequences[:, ids.shape[1] :]
+                left -= new.shape[1]
+                for row, tokens in zip(live, new.tolist(), strict=True):
+                    written[row] += tokens
+                going = [k for k, row in enumerate(live) if not self._stopped(written[row])]
+                live = [live[k] for k in going]
+                keep = torch.tensor(going, dtype=torch.long, device=self.device)
+                ids = result.sequences[keep]
+                mask = torch.cat([mask, torch.ones_like(new)], dim=1)[keep]
+                cache = result.past_key_values
+                if len(going) < len(new):
+                    cache.batch_select_indices(keep)
+        return written
+
+    def _stopped(self, new_ids: list[int]) -> bool:
+        return not set(self.stop_ids).isdisjoint(new_ids)
+
+    def _settings(self, temperature: float, max_new_tokens: int) -> Any:
+        """Greedy, or plain temperature and nucleus sampling."""
         from transformers import GenerationConfig
 
-        pad = self.stop_ids[0]
-        width = max(map(len, rows))
-        ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows])
-        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
         sampling: dict[str, Any] = {"do_sample": False}
-        if batch.temperature > 0:
+        if temperature > 0:
             # transformers samples from the 50 likeliest tokens unless told otherwise.
-            sampling = {
-                "do_sample": True,
-                "temperature": batch.temperature,
-                "top_p": self.generation.top_p,
-                "top_k": 0,
-            }
-            torch.manual_seed(int(digest([self.generation.seed, rows])[:15], 16))
-        config = GenerationConfig(
-            max_new_tokens=batch.max_new_tokens,
+            top_p = self.generation.top_p
+            sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
+        return GenerationConfig(
+            max_new_tokens=max_new_tokens,
             eos_token_id=self.stop_ids,
-            pad_token_id=pad,
+            pad_token_id=self.stop_ids[0],
+            return_dict_in_generate=True,
             **sampling,
         )
-        with torch.inference_mode():
-            output = self.model.generate(
-                input_ids=ids.to(self.device),
-                attention_mask=mask.to(self.device),
-                generation_config=config,
-            )
-        return output[:, width:].tolist()
 
 
 def _choose_device(wanted: str) -> str:
@@ -151,7 +184,9 @@ def _load(folder: Path, device: str, trust_remote_code: bool) -> Any:
     """The checkpoint, in its own precision (fp16 is widened on a CPU, which computes it badly)."""
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     try:
         model = AutoModelForCausalLM.from_pretrained(
             folder, dtype="auto", trust_remote_code=trust_remote_code, local_files_only=True

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ..config.load import build_config
@@ -10,7 +13,7 @@ from ..io import write_json
 from .graph import Plan
 from .jobs import Jobs
 
-__all__ = ["Jobs", "Plan", "load_jobs", "write_resolved"]
+__all__ = ["Jobs", "Plan", "export_environment", "load_jobs", "write_resolved"]
 
 
 def load_jobs(raw: Mapping[str, Any]) -> Jobs:
@@ -24,6 +27,14 @@ def load_jobs(raw: Mapping[str, Any]) -> Jobs:
     for model in jobs.plan.models:
         jobs.model_files(model)
     return jobs
+
+
+def export_environment() -> None:
+    """Let every job find this package and this Python, whatever shell it runs in."""
+    package_root = str(Path(__file__).resolve().parents[2])
+    for name, first in (("PYTHONPATH", package_root), ("PATH", str(Path(sys.executable).parent))):
+        places = [p for p in os.environ.get(name, "").split(os.pathsep) if p and p != first]
+        os.environ[name] = os.pathsep.join([first, *places])
 
 
 def write_resolved(raw: Mapping[str, Any], root: str) -> None:

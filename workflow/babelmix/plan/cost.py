@@ -1,18 +1,24 @@
 """Verb ``plan``: what a configuration would cost, by stage, before anything is spent.
 
 Numbers that only data can tell (rows of a source that is not here, tokens of an answer) are
-estimates, and the table says from what. Nothing is fetched and no key is read.
+estimates, and the table says from what. Local files are counted; nothing is fetched and no key is
+read.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..config.evaluation import OpenAIJudge
 from ..config.load import load_config
+from ..config.sources import Source
+from ..sources import adapters
+from ..sources.readers import read_rows
 from ..specs import MixtureSpec
+from .checks import language_path
 from .graph import Plan
 
 #: Rows of a source where no `rows` says how many: as published (docs of each source).
@@ -42,15 +48,53 @@ class Line:
     dollars: float | None = None
 
 
+def _measure(source: Source, path: str) -> tuple[int, float]:
+    """Conversations (or questions) of a local file, and characters of one."""
+    return _measure_once(source.model_dump_json(), path)
+
+
+@functools.cache
+def _measure_once(source_json: str, path: str) -> tuple[int, float]:
+    source = Source.model_validate_json(source_json)
+    lang = source.languages[0]
+    raw = read_rows(path)
+    if source.adapter in {"mt_bench", "mt_bench_x"} or any("question_id" in r for r in raw[:1]):
+        questions = adapters.questions(raw, None, source, lang, path)
+        return len(questions), sum(len(t) for q in questions for t in q.turns) / len(questions)
+    rows = adapters.conversations(raw, source, "", lang, "", path).rows
+    return len(rows), sum(len(m.content) for r in rows for m in r.messages) / len(rows)
+
+
+def _local(plan: Plan, source: str) -> tuple[int, float] | None:
+    """What a source's local file holds; None where it has none here."""
+    section = plan.sources[source]
+    if section.path is None:
+        return None
+    path = language_path(section.path, section.languages[0])
+    return _measure(section, path) if Path(path).is_file() else None
+
+
 def pool_rows(plan: Plan, dataset: str) -> int:
-    """Rows a language of a pool, from `rows`, or from what its sources are published to hold."""
+    """Rows a language of a pool, from `rows`, or from what its sources hold."""
     pool = plan.dataset(dataset)
-    published = sum(_source_rows(plan, s) for s in pool.sources)
-    return min(pool.rows, published) if pool.rows else published
+    held = sum(_source_rows(plan, s) for s in pool.sources)
+    return min(pool.rows, held) if pool.rows else held
+
+
+def pool_chars(plan: Plan, dataset: str) -> float:
+    """Characters of one conversation of a pool."""
+    pool = plan.dataset(dataset)
+    measured = [m for s in pool.sources if (m := _local(plan, s))]
+    rows = sum(n for n, _ in measured)
+    mean = sum(n * chars for n, chars in measured) / rows if rows else CHARS_PER_ROW
+    return min(mean, pool.max_chars or mean)
 
 
 def _source_rows(plan: Plan, source: str) -> int:
     section = plan.config.sources[source]
+    measured = _local(plan, source)
+    if measured is not None:
+        return measured[0]
     if section.adapter == "lima" and section.single_turn_only:
         return 1000
     if section.adapter == "alpaca_eval" and "oasst" in section.exclude_subsets:
@@ -96,7 +140,7 @@ def _translations(plan: Plan) -> list[Line]:
         targets = [c for c in pool.languages if plan.is_translated(dataset, c)]
         if not targets:
             continue
-        chars = pool_rows(plan, dataset) * min(CHARS_PER_ROW, pool.max_chars or CHARS_PER_ROW)
+        chars = pool_rows(plan, dataset) * pool_chars(plan, dataset)
         prices = [
             plan.config.translators[plan.translator_of(dataset, c)].price_per_million_chars
             for c in targets
@@ -117,13 +161,15 @@ def _trainings(plan: Plan) -> list[Line]:
         size = plan.config.models[model].parameters_b
         for run in trained:
             recipe = plan.config.training[run.recipe or ""]
-            rows = mixture_rows(plan, plan.expansion.mixtures[run.mixture or ""])
+            spec = plan.expansion.mixtures[run.mixture or ""]
+            rows = mixture_rows(plan, spec)
             seen = (
                 recipe.max_steps * recipe.batch_size
                 if recipe.max_steps
                 else rows * (recipe.epochs or 1)
             )
-            tokens += seen * min(CHARS_PER_ROW / CHARS_PER_TOKEN, recipe.max_length)
+            row_tokens = pool_chars(plan, spec.dataset) / CHARS_PER_TOKEN
+            tokens += seen * min(row_tokens, recipe.max_length)
         flops = 6 * size * 1e9 * tokens if size else None
         amount = f"≈ {tokens / 1e6:,.1f} M tokens"
         if flops:
@@ -209,7 +255,7 @@ def run(args: argparse.Namespace) -> None:
     print(render(cost_lines(plan)))
     print(
         f"\n{len([r for r in plan.runs.values() if r.mixture])} trainings in "
-        f"{len(plan.studies)} studies. Estimates assume {CHARS_PER_ROW} characters a row, "
-        f"{CHARS_PER_TOKEN:g} characters a token, {VERDICT_TOKENS} tokens a verdict, and each "
-        "source's published size; dollars are 0 where the configuration gives no price."
+        f"{len(plan.studies)} studies. Estimates assume {CHARS_PER_TOKEN:g} characters a token and "
+        f"{VERDICT_TOKENS} tokens a verdict; for sources that are not here their published "
+        f"size and {CHARS_PER_ROW} characters a row. Dollars are 0 where no price is configured."
     )

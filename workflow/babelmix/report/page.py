@@ -83,7 +83,7 @@ class StudyPart:
 def study_part(
     study: StudySet, name: str, tables: dict[str, ReadTable], figures: list[dict[str, str]]
 ) -> StudyPart:
-    """Findings, figures and tables of one study; the figure of the first finding is the main one."""
+    """Findings, figures and tables of one study; the first finding's figure is the main one."""
     spec = study.studies[name]
     own = [figure for figure in figures if figure["study"] == name]
     found = statements(study, name, tables)

@@ -11,7 +11,7 @@ from ..analyse.grade_tables import BEST
 from ..analyse.study import ALL, StudySet
 from ..analyse.table import ReadTable
 
-#: Thin spaces and an ellipsis keep an interval on one line.
+#: Narrow, and no line break.
 _NARROW = "\u202f"
 
 
@@ -55,8 +55,8 @@ def _gain(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Stat
     points = f"{top['difference']:+.2f} grade points ({size})"
     if low is not None and low > 0:
         text = (
-            f"{top['label']} beats the best monolingual mixture, {mono}, by {points}: "
-            f"a gain of {percent(top['gain'], 1)} ({interval(study, top['low'], top['high'], '.1f')})."
+            f"{top['label']} beats the best monolingual mixture, {mono}, by {points}: a gain of "
+            f"{percent(top['gain'], 1)} ({interval(study, top['low'], top['high'], '.1f')})."
         )
     elif high is not None and high < 0:
         text = (
@@ -85,7 +85,8 @@ def _preference(study: StudySet, name: str, evaluation: str, table: ReadTable) -
     if top["low"] is not None and top["low"] > 50:
         text = f"{top['label']} is preferred to {against}: {score}."
     elif top["high"] is not None and top["high"] < 50:
-        text = f"No language mixture is preferred to {against}; the nearest is {top['label']}: {score}."
+        nearest = f"the nearest is {top['label']}: {score}"
+        text = f"No language mixture is preferred to {against}; {nearest}."
     else:
         text = f"No preference between {top['label']} and {against} can be shown: {score}."
     counts = f"{top['wins']:.0f} wins, {top['ties']:.0f} ties, {top['losses']:.0f} losses."
@@ -123,8 +124,8 @@ def _pinch(study: StudySet, rows: Rows) -> Statement:
     start, *rest = rows
     with_start = f"With {main} only" if start["x"] == 0 else f"With {_rows_words(start, main)}"
     text = (
-        f"{with_start}, {_share_words(study, start)} of the answers to questions in other languages "
-        "come in the language of the question"
+        f"{with_start}, {_share_words(study, start)} of the answers to questions in other "
+        "languages come in the language of the question"
     )
     steps = list(rest[:1])
     if len(rest) > 1:
@@ -176,7 +177,7 @@ def interval(study: StudySet, low: float | None, high: float | None, form: str) 
     if low is None or high is None:
         return "no interval: too few questions"
     level = f"{100 * study.confidence:.3g}{_NARROW}%"
-    return f"{level}: {low:{form}} … {high:{form}}"
+    return f"{level}: {low:{form}}\u00a0…\u00a0{high:{form}}"
 
 
 def percent(value: float | None, decimals: int) -> str:
@@ -188,7 +189,8 @@ def percent(value: float | None, decimals: int) -> str:
 def _best_of(count: int) -> str:
     if count < 2:
         return ""
-    return f"The best of {count} mixtures in these data; the interval does not correct for the choice. "
+    choice = "the interval does not allow for that choice"
+    return f"The best of {count} mixtures in these data; {choice}. "
 
 
 def _basis(row: dict[str, Any]) -> str:

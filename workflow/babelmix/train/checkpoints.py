@@ -20,7 +20,7 @@ _NAME = re.compile(r"checkpoint-(\d+)")
 
 
 def mark_whole(folder: Path, *, step: int, devices: int, training: str) -> None:
-    """Write the manifest of a finished checkpoint; ``training`` is the digest of what is trained."""
+    """Write the manifest of a finished checkpoint; ``training`` is its digest."""
     sync_tree(folder)
     files = {
         path.relative_to(folder).as_posix(): path.stat().st_size

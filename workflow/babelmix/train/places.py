@@ -18,8 +18,8 @@ def find_weights(model: Model, where: str) -> Path:
     if not list(source.glob("*.safetensors")):
         raise BabelmixError(
             f"{where}: {source}: no *.safetensors. Pickled weights (*.bin, *.pt) can run code when "
-            "they are opened and are never loaded; convert them with the model's own tools, or name "
-            "a revision that has safetensors."
+            "they are opened and are never loaded; convert them with the model's own tools, or "
+            "name a revision that has safetensors."
         )
     return source
 

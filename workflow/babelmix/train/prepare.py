@@ -168,7 +168,7 @@ def _set_template(
 
 
 def _grow(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tokens: list[str]) -> None:
-    """Add control tokens; their new rows are the mean of the old ones, the same on every machine."""
+    """Add control tokens; their new rows are the mean of the old ones."""
     import torch
 
     tokenizer.add_special_tokens({"additional_special_tokens": tokens})

@@ -42,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--conversations", required=True, type=Path, help="parquet of conversations in one language"
     )
     parser.add_argument("--model", required=True, type=Path, help="folder made by prepare-model")
-    parser.add_argument("--output", required=True, type=Path, help="parquet of token ids and labels")
+    parser.add_argument(
+        "--output", required=True, type=Path, help="parquet of token ids and labels"
+    )
     parser.add_argument("--manifest", required=True, type=Path, help="JSON of counts")
 
 
@@ -67,8 +69,8 @@ def run(args: argparse.Namespace) -> None:
     write_table(args.output, to_table(conversations, rows))
     write_json(args.manifest, manifest)
     print(
-        f"tokenise {spec.dataset}.{spec.lang}: {manifest['rows']} rows, {manifest['tokens']} tokens "
-        f"({manifest['trained_tokens']} trained), {manifest['cut']} cut, "
+        f"tokenise {spec.dataset}.{spec.lang}: {manifest['rows']} rows, "
+        f"{manifest['tokens']} tokens ({manifest['trained_tokens']} trained), {manifest['cut']} cut, "
         f"{manifest['refused']} refused"
     )
 

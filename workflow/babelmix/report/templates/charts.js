@@ -16,7 +16,8 @@ function theme(isDark) {
       labelColor: ink, titleColor: soft, gridColor: line, domainColor: soft, tickColor: soft,
       labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal",
     },
-    legend: { labelColor: ink, titleColor: soft, labelFontSize: 12, symbolSize: 70 },
+    legend: { labelColor: ink, titleColor: soft, labelFontSize: 12, symbolSize: 70,
+      layout: { bottom: { direction: "vertical", anchor: "start", margin: 4 } } },
     text: { color: ink },
   };
 }
@@ -24,9 +25,9 @@ function theme(isDark) {
 // A phone has no room for four legend entries in a row, nor for long names beside a plot.
 function fitted(spec, width) {
   if (width > 520) return spec;
-  return JSON.parse(JSON.stringify(spec), (key, value) => {
+  return JSON.parse(JSON.stringify(spec), function (key, value) {
     if (key === "columns" && value === 4) return 2;
-    if (key === "labelLimit") return Math.min(value, 110);
+    if (key === "labelLimit" && this.orient !== "bottom") return Math.min(value, 110);
     return value;
   });
 }

@@ -69,6 +69,9 @@ class DeepLBackend:
             raise self._stop("cannot be reached or is too busy") from None
         except deepl.DeepLException as error:
             raise self._stop(f"refused the request ({str(error)[:200]})") from None
+        except (TypeError, ValueError, AttributeError):
+            # The client does not check the shape of what, say, a proxy answers.
+            raise self._stop("sent a reply of another shape") from None
         found = replies if isinstance(replies, list) else [replies]
         if len(found) != len(texts):
             return [Failure(f"{len(found)} translations for {len(texts)} texts")] * len(texts)

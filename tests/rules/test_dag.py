@@ -1,0 +1,109 @@
+"""The graph of each shipped configuration, by dry runs of the real Snakemake."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.study import ROOT, Study, mini_config
+
+
+def snakemake(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    # No key and no GPU: planning needs none.
+    hidden = {"HF_TOKEN", "OPENAI_API_KEY", "DEEPL_AUTH_KEY", "GOOGLE_API_KEY", "PYTHONPATH"}
+    clean = {k: v for k, v in os.environ.items() if k not in hidden}
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "2", "--nolock", *options],
+        cwd=ROOT,
+        env=clean | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def planned(output: str) -> dict[str, int]:
+    rows = re.findall(r"^([a-z_]+)\s+(\d+)$", output.split("Job stats:")[-1], flags=re.M)
+    return {rule: int(n) for rule, n in rows}
+
+
+def test_the_full_reproduction_is_planned_without_network_gpu_or_key() -> None:
+    done = snakemake("--dry-run", "--forceall")
+    assert done.returncode == 0, done.stdout[-3000:]
+    jobs = planned(done.stdout)
+    assert jobs["train"] == 80
+    assert jobs["judge_pairs"] == 27 + 54
+    assert jobs["judge_single"] == jobs["choose_baseline"] == 27
+    assert jobs["answer"] == jobs["score_answers"] == 81
+
+
+def test_the_demo_has_its_mixtures(tmp_path: Path) -> None:
+    done = snakemake("--dry-run", "--forceall", "--configfile", "config/demo.yaml")
+    assert done.returncode == 0, done.stdout[-3000:]
+    jobs = planned(done.stdout)
+    # Nine mixtures, and a pinch series whose ends are among them.
+    assert jobs["train"] == jobs["build_mixture"] == 13
+    assert jobs["translate_shard"] == 4
+
+
+def test_a_part_of_the_full_reproduction() -> None:
+    done = snakemake("--dry-run", "--forceall", "--config", "only_studies=[lima-x]")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert planned(done.stdout)["train"] == 9
+
+
+def test_the_small_study_names_the_missing_data_root() -> None:
+    done = snakemake("--dry-run", "--configfile", "config/small.yaml", BABELMIX_DATA_ROOT="/none")
+    assert done.returncode != 0
+    assert "the file '/none/alpaca/alpaca_5k.alpagasus_claude_t45.json' is missing" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("languages", ["en", "de", "xx"]), "unknown language 'xx'"),
+        (("sources.demo-instructions.path", "none.jsonl"), "the file 'none.jsonl' is missing"),
+        (("models.tiny.path", "none"), "holds no safetensors weights"),
+        (("jugdes", {}), "jugdes: unknown key. Did you mean 'judges'?"),
+    ],
+)
+def test_errors_are_one_paragraph_before_anything_runs(
+    change: tuple[str, object], expected: str, tmp_path: Path
+) -> None:
+    config = mini_config()
+    *way, last = change[0].split(".")
+    node = config
+    for part in way:
+        node = node[part]
+    node[last] = change[1]
+    study = Study(tmp_path / "study", config)
+    done = study.run()
+    assert done.returncode != 0
+    assert expected in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not study.results.exists()
+
+
+def test_a_gated_source_without_a_token_stops_before_any_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    config = mini_config()
+    config["sources"]["demo-instructions"] = {
+        "adapter": "lima",
+        "hub": {"repo": "GAIR/lima", "gated": True},
+        "file": "train.jsonl",
+        "licence": "x",
+    }
+    study = Study(tmp_path / "study", config)
+    done = study.run()
+    assert done.returncode != 0
+    assert "huggingface.co/datasets/GAIR/lima" in done.stdout
+    assert "HF_TOKEN" in done.stdout
+    assert not (study.results / "raw").exists()

@@ -1,0 +1,221 @@
+"""The weights that a training leaves: kept whole in ``work``, proved, then exported.
+
+A candidate is the chosen weights (the last, or the best so far by held-out loss) with the logits
+that the training's own model gave for a few rows. The export is reloaded from disk and must give
+the same logits before ``completed`` is written; an empty or torn export cannot pass.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..config.training import Recipe
+from ..errors import BabelmixError
+from ..io import read_json, write_json, write_text
+from .card import model_card
+from .chat import load_tokenizer, template_digest
+from .data import Rows
+from .folders import file_digests, whole_folder
+from .job import Job
+
+if TYPE_CHECKING:
+    from .loop import Metrics, MixtureTrainer
+
+_RECORD, _PROOF = "candidate.json", "proof.npz"
+_FROM_MODEL = ("tokenizer*.json", "special_tokens_map.json", "chat_template.jinja", "*.py")
+_FROM_MODEL_TOO = ("generation_config.json", "LICENSE*")
+#: Largest relative difference of logits (L2) between the trained and the reloaded model.
+_TOLERANCE = {"fp32": 1e-4, "bf16": 5e-2, "fp16": 2e-2}
+
+
+class Candidate:
+    """The weights chosen so far, in ``work/candidate`` (swapped in whole)."""
+
+    def __init__(self, work: Path, training: str) -> None:
+        self.folder, self.training = work / "candidate", training
+        self._final = work / "trained.json"
+
+    def record(self) -> dict[str, Any] | None:
+        """What is kept: step and held-out loss; None where there is nothing of this training."""
+        path = self.folder / _RECORD
+        record: dict[str, Any] | None = read_json(path) if path.is_file() else None
+        return record if record and record["training"] == self.training else None
+
+    def is_better(self, dev_loss: float) -> bool:
+        """Whether weights of this held-out loss should take its place."""
+        record = self.record()
+        return record is None or dev_loss < record["dev_loss"]
+
+    def is_final(self) -> bool:
+        """Whether the training has ended and only the export is left to do."""
+        if not self._final.is_file() or self.record() is None:
+            return False
+        return bool(read_json(self._final)["training"] == self.training)
+
+    def finish(self, first: bool) -> None:
+        """Note that the training has ended."""
+        if first:
+            write_json(self._final, {"training": self.training})
+
+    def drop(self) -> None:
+        """Delete it, after the export."""
+        self._final.unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def keep(
+        self,
+        trainer: MixtureTrainer,
+        rows: Rows,
+        recipe: Recipe,
+        *,
+        step: int,
+        dev_loss: float | None,
+    ) -> None:
+        """Save the trainer's weights; every process calls it, the first one writes."""
+        proof = _proof(trainer, rows)
+        state = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+        if not trainer.is_world_process_zero():
+            return
+        dtype = _dtype(recipe)
+        state = {
+            k: v.detach().to("cpu", dtype) if v.is_floating_point() else v.detach().cpu()
+            for k, v in state.items()
+        }
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        with whole_folder(self.folder) as fresh:
+            before = model.config.dtype
+            model.config.dtype = dtype
+            model.save_pretrained(fresh, state_dict=state)
+            model.config.dtype = before
+            np.savez(fresh / _PROOF, **proof)
+            record = {"training": self.training, "step": step, "dev_loss": dev_loss}
+            write_json(fresh / _RECORD, record)
+
+
+def _dtype(recipe: Recipe) -> Any:
+    import torch
+
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[recipe.precision]
+
+
+def _proof(
+    trainer: MixtureTrainer, rows: Rows, count: int = 3, longest: int = 48
+) -> dict[str, Any]:
+    """Tokens of a few rows and the logits that the trained model gives at their ends."""
+    import torch
+
+    model, proof = trainer.model_wrapped, {}
+    model.eval()
+    with torch.no_grad():
+        for number in range(min(count, len(rows))):
+            ids = rows[number]["input_ids"][:longest].astype(np.int64)
+            place = trainer.args.device
+            logits = model(input_ids=torch.from_numpy(ids)[None].to(place), use_cache=False).logits
+            proof[f"ids_{number}"] = ids
+            proof[f"logits_{number}"] = logits[0, -1].float().cpu().numpy()
+    model.train()
+    return proof
+
+
+def export(
+    job: Job,
+    candidate: Candidate,
+    metrics: Metrics,
+    counts: dict[str, Any],
+    deepspeed: dict[str, Any] | None,
+) -> None:
+    """Make the result's folder from the candidate, prove it, write metrics and ``completed``."""
+    kept = candidate.record()
+    if kept is None:
+        raise AssertionError(f"{job.work}: no candidate to export")
+    digest = template_digest(load_tokenizer(job.model))
+    last = max(row["step"] for row in metrics.rows if "loss" in row)
+    record = {
+        "run": job.spec.run,
+        "template_digest": digest,
+        "selected_step": kept["step"],
+        "final_loss": next(r["loss"] for r in metrics.rows if r["step"] == last and "loss" in r),
+        "dev_loss": kept["dev_loss"] if kept["dev_loss"] is not None else metrics.last("dev_loss"),
+        "tokens_seen": metrics.last("tokens"),
+        "trained_tokens_seen": metrics.last("trained_tokens"),
+        **counts,
+    }
+    with whole_folder(job.folder) as fresh:
+        _weights(job, candidate.folder, fresh)
+        for pattern in (*_FROM_MODEL, *_FROM_MODEL_TOO):
+            for path in sorted(job.model.glob(pattern)):
+                shutil.copyfile(path, fresh / path.name)
+        if deepspeed is not None:
+            write_json(fresh / "deepspeed.json", deepspeed)
+        write_text(fresh / "README.md", model_card(job.spec, record))
+        _prove(fresh, np.load(candidate.folder / _PROOF), job)
+        if template_digest(load_tokenizer(fresh)) != digest:
+            raise AssertionError(f"{fresh}: its chat template is not the base model's")
+        record["files"] = file_digests(fresh)
+    write_text(job.metrics, metrics.text())
+    write_json(job.completed, record)
+
+
+def _weights(job: Job, kept: Path, fresh: Path) -> None:
+    """Weights and config: as they were kept, or adapters merged into the base model."""
+    if job.spec.recipe.lora is None:
+        for path in sorted([*kept.glob("*.safetensors*"), kept / "config.json"]):
+            _link(path, fresh / path.name)
+        return
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    base = AutoModelForCausalLM.from_pretrained(
+        job.model,
+        dtype=torch.float32,
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=job.spec.model.trust_remote_code,
+    )
+    merged: Any = PeftModel.from_pretrained(base, str(kept))
+    merged = merged.merge_and_unload().to(_dtype(job.spec.recipe))
+    merged.save_pretrained(fresh)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Same file under another name (``work`` is ours to delete), or a copy across file systems."""
+    with contextlib.suppress(OSError):
+        os.link(source, target)
+        return
+    shutil.copyfile(source, target)
+
+
+def _prove(folder: Path, proof: Any, job: Job) -> None:
+    """Reload the export from disk; its logits must be the trained model's."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype="auto",
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=job.spec.model.trust_remote_code,
+    ).eval()
+    allowed = _TOLERANCE[job.spec.recipe.precision]
+    for name in [n for n in proof.files if n.startswith("ids_")]:
+        ids, wanted = proof[name], proof[name.replace("ids", "logits")]
+        with torch.no_grad():
+            logits = model(input_ids=torch.from_numpy(ids)[None], use_cache=False).logits
+        found = logits[0, -1].float().numpy()
+        if found.shape != wanted.shape or not np.isfinite(found).all():
+            raise BabelmixError(f"{job.spec.run}: the exported model gives no usable logits.")
+        difference = np.linalg.norm(found - wanted) / max(float(np.linalg.norm(wanted)), 1e-9)
+        if difference > allowed:
+            raise BabelmixError(
+                f"{job.spec.run}: the exported model is not the trained one (its logits differ by "
+                f"{difference:.1e} of their size, {allowed:.0e} is allowed). Nothing was exported; "
+                f"the trained weights are kept in {job.work / 'candidate'}."
+            )

@@ -1,0 +1,105 @@
+"""Start one process a device, once, and take them down with us.
+
+One supervisor (this process) stands over torchrun. DeepSpeed does not survive torchrun's own
+restarts, so there are none: a failed training is started again as a whole and resumes. On several
+nodes the verb runs once a node (srun); the nodes find each other through SLURM's variables.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+
+from ..errors import BabelmixError
+from .job import Job
+
+_PORT = 29517
+
+
+def node_count() -> int:
+    """Nodes that run this verb side by side: SLURM's tasks, else 1."""
+    return int(os.environ.get("SLURM_NNODES", "1")) if "SLURM_PROCID" in os.environ else 1
+
+
+def launch(job: Job, processes: int) -> None:
+    """Run a job's processes on this node; returns when all have finished well."""
+    path = job.work / f"job.{node_rank()}.json"
+    path.write_text(job.model_dump_json(), encoding="utf-8")
+    complaint = complaint_file(job.work)
+    complaint.unlink(missing_ok=True)
+    environment = os.environ | {"OMP_NUM_THREADS": str(job.threads)}
+    package = str(Path(__file__).resolve().parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
+    if not job.on_gpu:
+        environment |= {"DS_ACCELERATOR": "cpu", "CUDA_VISIBLE_DEVICES": ""}
+    child = subprocess.Popen(
+        command(path, processes), env=environment, preexec_fn=_die_with_parent, stdin=-3
+    )
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        child.send_signal(number)
+
+    before = {n: signal.signal(n, pass_on) for n in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        code = child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if complaint.is_file():
+        raise BabelmixError(complaint.read_text(encoding="utf-8"))
+    if code != 0:
+        raise BabelmixError(
+            f"{job.spec.run}: a training process failed (status {code}; its error stands above). "
+            f"Run it again: it resumes from the newest whole checkpoint in {job.work}."
+        )
+
+
+def command(job_file: Path, processes: int) -> list[str]:
+    """The torchrun command line for this node."""
+    nodes = node_count()
+    meeting = ["--standalone"]
+    if nodes > 1:
+        meeting = [
+            f"--nnodes={nodes}",
+            f"--node-rank={node_rank()}",
+            f"--master-addr={first_node()}",
+            f"--master-port={_PORT}",
+        ]
+    runner = [sys.executable, "-m", "torch.distributed.run", *meeting]
+    runner += [f"--nproc-per-node={processes}", "--max-restarts=0"]
+    return [*runner, "-m", "babelmix.train.worker", str(job_file)]
+
+
+def node_rank() -> int:
+    """This node's number."""
+    return int(os.environ.get("SLURM_NODEID", "0")) if node_count() > 1 else 0
+
+
+def first_node() -> str:
+    """Name of the node that the others meet at."""
+    nodes = os.environ.get("SLURM_JOB_NODELIST") or os.environ.get("SLURM_STEP_NODELIST")
+    if not nodes:
+        return socket.gethostname()
+    listed = subprocess.run(
+        ["scontrol", "show", "hostnames", nodes], capture_output=True, text=True, check=True
+    )
+    return listed.stdout.split()[0]
+
+
+def complaint_file(work: Path) -> Path:
+    """Where a worker leaves the text of an error that the user can mend."""
+    return work / "error.txt"
+
+
+def _die_with_parent() -> None:
+    """In the child: be ended by the kernel when the supervisor is killed (Linux)."""
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

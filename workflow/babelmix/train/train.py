@@ -1,0 +1,96 @@
+"""Verb ``train``: fine-tune one model on one mixture.
+
+The verb checks everything that can be checked without loading anything, then trains in its own
+process, or starts one process a device (once, through torchrun) and waits for them. Killed, it goes
+on from the newest whole checkpoint in ``--work`` when it is called again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from ..errors import BabelmixError
+from ..io import read_json
+from ..specs import TrainSpec
+from .devices import claim_gpus, gpus_needed, require_device
+from .job import Job
+from .launch import launch, node_count
+from .settings import check_recipe, lay_out
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's options."""
+    parser.add_argument("--spec", required=True, help="TrainSpec as JSON")
+    parser.add_argument("--mixture", required=True, type=Path, help="parquet: id, lang, split")
+    parser.add_argument(
+        "--tokenised", required=True, type=Path, nargs="+", help="tokenised files of its languages"
+    )
+    parser.add_argument("--model", required=True, type=Path, help="folder made by prepare-model")
+    parser.add_argument("--work", required=True, type=Path, help="folder of resumable checkpoints")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads, over all processes")
+    parser.add_argument(
+        "--nproc", type=int, help="processes on the CPU (default 1); on GPUs the model's `gpus`"
+    )
+    parser.add_argument("--folder", required=True, type=Path, help="folder of the result")
+    parser.add_argument("--metrics", required=True, type=Path, help="JSON lines of the training")
+    parser.add_argument("--completed", required=True, type=Path, help="JSON written last")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Check, then train here or in one process a device."""
+    spec = TrainSpec.model_validate_json(args.spec)
+    require_device(spec.model, spec.model_name)
+    gpus = gpus_needed(spec.model)
+    if gpus and args.nproc not in (None, gpus):
+        raise BabelmixError(
+            f"--nproc is for the CPU; models.{spec.model_name} takes {gpus} GPU(s)."
+        )
+    processes = gpus or args.nproc or 1
+    devices = processes * node_count()
+    check_recipe(spec.recipe, spec.model, spec.run, gpus=gpus)
+    lay_out(spec.recipe, devices, spec.run)
+    job = Job(
+        spec=spec,
+        mixture=args.mixture,
+        tokenised=list(args.tokenised),
+        model=args.model,
+        work=args.work,
+        folder=args.folder,
+        metrics=args.metrics,
+        completed=args.completed,
+        threads=max(1, args.threads // processes),
+        devices=devices,
+        on_gpu=bool(gpus),
+    )
+    args.work.mkdir(parents=True, exist_ok=True)
+    with claim_gpus(gpus):
+        if devices == 1 and spec.recipe.deepspeed is None:
+            train_here(job)
+        else:
+            launch(job, processes)
+    if args.completed.is_file():  # on other nodes than the first there is nothing to report
+        print(summary(job))
+
+
+def train_here(job: Job) -> None:
+    """Train in this process."""
+    os.environ["OMP_NUM_THREADS"] = str(job.threads)  # read when torch is first imported
+    if "deepspeed" not in sys.modules:
+        # Installed but not wanted here: importing it costs seconds, and libraries that find it do.
+        sys.modules["deepspeed"] = None  # type: ignore[assignment]
+    from .worker import work
+
+    work(job)
+
+
+def summary(job: Job) -> str:
+    """The verb's one line."""
+    done = read_json(job.completed)
+    dev = "" if done["dev_loss"] is None else f", held-out loss {done['dev_loss']:.4f}"
+    return (
+        f"train {job.spec.run}: {done['steps']} steps, {done['trained_tokens']} trained tokens, "
+        f"loss {done['final_loss']:.4f}{dev}"
+    )
