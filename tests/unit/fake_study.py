@@ -6,13 +6,21 @@ are graded higher and answer in the asked language more often; the judge leaves 
 
 from __future__ import annotations
 
+import argparse
+import atexit
 import dataclasses
+import functools
 import random
+import shutil
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from babelmix.io import digest, write_json, write_records, write_text
+from babelmix.analyse import figures, tables
+from babelmix.analyse.table import ReadTable, read_tables
+from babelmix.io import digest, read_json, write_json, write_records, write_text
 from babelmix.records import Answer, Judgement, Question, Score
 from babelmix.specs import ScoreSpec
 
@@ -60,11 +68,15 @@ class FakeStudy:
         return given
 
 
-def mixtures(questions: int) -> dict[str, dict[str, int]]:
+#: The mixtures of a smaller study, where a test needs no more.
+FEW = ("mono-EN", "mono-DE", "mono-FR", "all-ENDEFR")
+
+
+def mixtures(questions: int, only: tuple[str, ...] | None = None) -> dict[str, dict[str, int]]:
     """Rows by language of each mixture; ``questions`` only scales them."""
     rows = max(questions, 3) * 10
     third = rows // 3
-    return {
+    found = {
         "mono-EN": {"en": rows},
         "mono-DE": {"de": rows},
         "mono-FR": {"fr": rows},
@@ -73,12 +85,15 @@ def mixtures(questions: int) -> dict[str, dict[str, int]]:
         "even-ENDEFR": {"de": third, "en": rows - 2 * third, "fr": third},
         "all-ENDEFR": {"en": rows, "de": rows, "fr": rows},
     }
+    return {name: found[name] for name in only or found}
 
 
-def describe(questions: int, pairs: bool, seeds: tuple[int, ...]) -> dict[str, Any]:
+def describe(
+    questions: int, pairs: bool, seeds: tuple[int, ...], only: tuple[str, ...] | None
+) -> dict[str, Any]:
     """A ``study.json`` like the one of the ``describe`` verb."""
     runs: dict[str, Any] = {}
-    for mixture, rows in mixtures(questions).items():
+    for mixture, rows in mixtures(questions, only).items():
         main = "en" if mixture.startswith("pinch") else None
         for seed in seeds:
             runs[f"tiny.{mixture}.short.s{seed}"] = {
@@ -87,7 +102,7 @@ def describe(questions: int, pairs: bool, seeds: tuple[int, ...]) -> dict[str, A
                 "recipe": "short",
                 "seed": seed,
                 "studies": ["polyglot"],
-                "label": mixture,
+                "label": f"{mixture} · tiny",
                 "dataset": "pool",
                 "kind": "parallel" if mixture.startswith("all") else "blocks",
                 "languages": list(rows),
@@ -129,7 +144,7 @@ def describe(questions: int, pairs: bool, seeds: tuple[int, ...]) -> dict[str, A
         "description": "A made-up study set for tests.",
         "note": "Demo: made-up numbers, not a measure of quality.",
         "confidence": 0.95,
-        "bootstrap_samples": 300,
+        "bootstrap_samples": 200,
         "languages": LANGUAGES,
         "runs": runs,
         "evaluations": evaluations,
@@ -148,7 +163,7 @@ def describe(questions: int, pairs: bool, seeds: tuple[int, ...]) -> dict[str, A
                     {
                         "name": "pinch",
                         "policy": "pinch",
-                        "mixtures": ["mono-EN", "pinch-1row", "pinch-p10", "even-ENDEFR"],
+                        "mixtures": ["pinch-1row", "pinch-p10", "even-ENDEFR"],
                     },
                 ],
             }
@@ -180,13 +195,14 @@ def make(
     pairs: bool = True,
     seeds: tuple[int, ...] = (0, 1),
     unscored: tuple[str, ...] = ("q00",),
+    only: tuple[str, ...] | None = None,
 ) -> FakeStudy:
     """Write the study set under ``root``. ``unscored``: questions whose German grade failed."""
     study = FakeStudy(root)
-    described = describe(questions, pairs, seeds)
+    described = describe(questions, pairs, seeds, only)
     write_json(study.study, described)
     asked = _write_questions(study, questions)
-    by_mixture = mixtures(questions)
+    by_mixture = mixtures(questions, only)
     for run, spec in described["runs"].items():
         rows = by_mixture.get(spec["mixture"] or "", {})
         answers = _answers(run, rows, asked)
@@ -200,6 +216,44 @@ def make(
         if spec["mixture"]:
             _write_metrics(study, run)
     _write_inputs(study, by_mixture)
+    return study
+
+
+def run_verb(verb: ModuleType, *options: str) -> None:
+    """Call a verb's module as the command line does."""
+    parser = argparse.ArgumentParser()
+    verb.add_arguments(parser)
+    verb.run(parser.parse_args(options))
+
+
+def make_tables(study: FakeStudy, folder: Path) -> dict[str, ReadTable]:
+    """Run ``tables`` on a study set; the tables as read back."""
+    places = ("--folder", str(folder), "--output", str(folder / "index.json"))
+    lists = ("scores", "judgements", "manifests", "audits", "metrics")
+    run_verb(tables, *study.options(*lists), *places)
+    return read_tables(folder / "index.json")
+
+
+def make_figures(study: FakeStudy, folder: Path) -> list[dict[str, Any]]:
+    """Run ``figures`` on a study set that has its tables; the index's entries."""
+    inputs = ("--study", str(study.study), "--tables", str(study.root / "tables/index.json"))
+    places = ("--folder", str(folder), "--output", str(folder / "index.json"))
+    run_verb(figures, *inputs, *places)
+    entries: list[dict[str, Any]] = read_json(folder / "index.json")["figures"]
+    return entries
+
+
+@functools.cache
+def built() -> FakeStudy:
+    """A study set with its tables and figures, built once for all tests of this process.
+
+    Not to be changed by a test.
+    """
+    root = Path(tempfile.mkdtemp(prefix="fake-study-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    study = make(root)
+    make_tables(study, root / "tables")
+    make_figures(study, root / "figures")
     return study
 
 
@@ -328,10 +382,11 @@ def _votes(answer: Answer, skill: float, baseline: str, protocol: str) -> list[J
 def _write_metrics(study: FakeStudy, run: str) -> None:
     draw = random.Random(run)
     lines = [
-        f'{{"step": {s}, "loss": {4 - s / 20 + draw.random() / 10:.4f}, "tokens": {s * 512}}}'
+        f'{{"step": {s}, "loss": {4 - s / 20 + draw.random() / 10:.4f}, "tokens": {s * 512}, '
+        f'"trained_tokens": {s * 300}, "grad_norm": null, "seconds": {s * 0.5}}}'
         for s in range(1, 31)
     ]
-    lines.append('{"step": 30, "dev_loss": 2.9, "seconds": 12.5, "epoch": 1.0}')
+    lines.append('{"step": 30, "dev_loss": 2.9, "seconds": 15.5}')
     path = study.root / "checkpoints" / f"{run}.metrics.jsonl"
     write_text(path, "\n".join(lines) + "\n")
     study.metrics.append(path)

@@ -25,6 +25,7 @@ class Fake:
 
     whole_texts = False
     journalled = True
+    batch_dependent = False
 
     def __init__(self, batch_size: int = 2, concurrency: int = 1, lose: bool = False) -> None:
         self.settings: dict[str, Any] = {"backend": "fake", "lose": lose}
@@ -131,9 +132,27 @@ def test_what_is_done_when_the_backend_stops_is_kept(tmp_path: Path) -> None:
     assert len(going_on.asked) == 6
 
 
+def test_batches_that_depend_on_their_texts_are_redone_whole(tmp_path: Path) -> None:
+    rows = [row(str(n), f"text {n}", f"answer {n}") for n in range(4)]
+    stopping, going_on, more = Fake(batch_size=3), Fake(batch_size=3), Fake(batch_size=3)
+    stopping.stop_after = 3
+    for backend in (stopping, going_on, more):
+        backend.batch_dependent = True
+    with pytest.raises(BabelmixError, match="quota"):
+        translate(stopping, rows, tmp_path / "j.jsonl")
+    made, _ = translate(going_on, rows, tmp_path / "j.jsonl")
+    assert (len(stopping.asked), len(going_on.asked)) == (3, 5)
+    # Another row changes the second and third batch, not the first.
+    translate(more, [*rows[:2], row("x", "new", "newer"), *rows[2:]], tmp_path / "j.jsonl")
+    assert len(more.asked) == 7
+    assert made == translate(Fake(), rows)[0]
+
+
 def test_other_settings_or_languages_reuse_nothing(tmp_path: Path) -> None:
     keys = {
-        Translations(Fake(lose=lose), "en", lang, None).key("x") for lose in (0, 1) for lang in "ab"
+        Translations(Fake(lose=lose), "en", lang, None).keys(["x"])[0]
+        for lose in (0, 1)
+        for lang in "ab"
     }
     assert len(keys) == 4
 

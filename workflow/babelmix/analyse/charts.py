@@ -99,7 +99,7 @@ def heatmap(
             axis=_label_axis(orient="top", labelAngle=-40 if _longest(x_order) > 5 else 0),
         ),
         y=alt.Y("label:N", sort=y_order, axis=_label_axis()),
-        tooltip=_tooltips(rows, [x, "label", "value", "low", "high", "questions"]),
+        tooltip=_tooltips(rows, [x, "label", "value", "interval", "questions"]),
     )
     fills = cells.mark_rect().encode(color=alt.Color("value:Q", scale=scale, legend=None))
     numbers = cells.mark_text(fontSize=10 if small else 12).encode(
@@ -137,7 +137,7 @@ def dots(
     step = max(26, 12 * len(colour_order) + 8)
     chart = _base(rows, height=step * len(y_order)).encode(
         y=alt.Y("label:N", sort=y_order, axis=_label_axis(grid=several)),
-        tooltip=_tooltips(rows, ["label", colour, "value", "low", "high", "questions"]),
+        tooltip=_tooltips(rows, ["label", colour, "value", "interval", "questions"]),
     )
     if several:
         chart = chart.encode(yOffset=alt.YOffset(f"{colour}:N", sort=colour_order))
@@ -145,7 +145,7 @@ def dots(
         f"{colour}:N",
         scale=alt.Scale(**colours(colour_order)),
         sort=colour_order,
-        legend=_legend() if several else None,
+        legend=_legend(colour_order) if several else None,
     )
     axis = alt.X("value:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=8))
     intervals = chart.mark_rule(strokeWidth=_INTERVAL).encode(
@@ -183,7 +183,7 @@ def curve(
 
     xs = sorted({row["x"] for row in lines})
     smallest = min((x for x in xs if x > 0), default=1.0)
-    bent = smallest < 5 and xs[-1] > 20
+    bent = is_bent(xs)
     x = alt.X(
         "x:Q",
         title=x_title,
@@ -197,10 +197,10 @@ def curve(
     dash = alt.StrokeDash(
         "line:N",
         scale=alt.Scale(domain=line_order, range=dashes[: len(line_order)]),
-        legend=_legend(symbolType="stroke", symbolSize=500, symbolStrokeWidth=2.2),
+        legend=_legend(line_order, symbolType="stroke", symbolSize=500, symbolStrokeWidth=2.2),
     )
     chart = _base(lines, height=300).encode(x=x)
-    tooltip = _tooltips(lines, ["line", "label", "x", "value", "low", "high", "questions"])
+    tooltip = _tooltips(lines, ["line", "label", "x", "value", "interval", "questions"])
     mean = alt.Y("mean(value):Q", title=y_title, scale=scale, axis=alt.Axis(format=form))
     line = chart.mark_line(color=NEUTRAL, strokeWidth=2.2).encode(y=mean, strokeDash=dash)
     marks = chart.mark_point(color=NEUTRAL, filled=True, size=45).encode(y=y, tooltip=tooltip)
@@ -215,6 +215,11 @@ def curve(
     return alt.LayerChart(layer=layers)
 
 
+def is_bent(xs: Sequence[float]) -> bool:
+    """Whether an axis is stretched near 0: it holds small positive values beside large ones."""
+    return min((x for x in xs if x > 0), default=1.0) < 5 and max(xs) > 20
+
+
 def _language_dots(points: Rows, x: alt.X, y: alt.Y, order: list[str]) -> alt.Chart:
     import altair as alt
 
@@ -225,10 +230,10 @@ def _language_dots(points: Rows, x: alt.X, y: alt.Y, order: list[str]) -> alt.Ch
             x=x,
             y=y,
             color=alt.Color(
-                "language:N", scale=alt.Scale(**colours(order)), sort=order, legend=_legend()
+                "language:N", scale=alt.Scale(**colours(order)), sort=order, legend=_legend(order)
             ),
             shape=alt.Shape("language:N", scale=alt.Scale(**_shapes(order)), sort=order),
-            tooltip=_tooltips(points, ["language", "label", "x", "value", "low", "high"]),
+            tooltip=_tooltips(points, ["language", "label", "x", "value", "interval"]),
         )
     )
 
@@ -249,7 +254,7 @@ def outcome_bars(rows: Rows, *, y_order: list[str]) -> alt.Chart:
             color=alt.Color(
                 "outcome:N",
                 scale=alt.Scale(domain=order, range=[PALETTE[0], "#b4bac2", PALETTE[1]]),
-                legend=_legend(),
+                legend=_legend(order),
             ),
             order=alt.Order("rank:Q"),
             tooltip=_tooltips(rows, ["label", "outcome", "count"]),
@@ -264,7 +269,7 @@ def losses(rows: Rows, *, label_order: list[str]) -> alt.LayerChart:
     few = len(label_order) <= len(PALETTE)
     hue = alt.Color("label:N", scale=alt.Scale(**colours(label_order)), sort=label_order)
     hue = (
-        hue.legend(_legend(symbolType="stroke"))
+        hue.legend(_legend(label_order, symbolType="stroke"))
         if few or len(label_order) <= 20
         else hue.legend(None)
     )
@@ -296,11 +301,17 @@ def scatter(rows: Rows, *, x_title: str, y_title: str) -> alt.LayerChart:
     return line + points + names
 
 
-def _legend(**extra: Any) -> alt.Legend:
+def _legend(names: Sequence[str], **extra: Any) -> alt.Legend:
+    """Below the plot; the page halves the columns on a narrow screen."""
     import altair as alt
 
     return alt.Legend(
-        orient="bottom", title=None, columns=4, labelLimit=_LEGEND_LIMIT, symbolLimit=40, **extra
+        orient="bottom",
+        title=None,
+        columns=2 if _longest(names) > 14 else 4,
+        labelLimit=_LEGEND_LIMIT,
+        symbolLimit=40,
+        **extra,
     )
 
 
@@ -319,5 +330,5 @@ def _tooltips(rows: Rows, columns: list[str]) -> list[alt.Tooltip]:
     return found
 
 
-def _longest(names: list[str]) -> int:
+def _longest(names: Sequence[str]) -> int:
     return max(map(len, names), default=0)

@@ -70,9 +70,17 @@ def with_value(rows: Rows, column: str) -> Rows:
         {"value": row[column]}
         | {name: row.get(name) for name in keep if row.get(name) is not None}
         | {name: row[name] for name in ("language", "category", "turn") if row.get(name)}
+        | {"interval": interval_text(row)}
         for row in rows
         if row.get(column) is not None
     ]
+
+
+def interval_text(row: dict[str, Any]) -> str:
+    """``1.2 … 3.4`` for a tooltip."""
+    if row.get("low") is None or row.get("high") is None:
+        return "none"
+    return f"{row['low']:.3g} … {row['high']:.3g}"
 
 
 def renamed_mean(rows: Rows) -> Rows:

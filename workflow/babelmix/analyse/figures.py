@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..io import write_json, write_text
+from ..io import file_digest, write_json, write_text
 from .figure import Figure
 from .judged_figures import judged_figures
 from .language_figures import language_figures
@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> None:
         spec = figure.chart.to_dict() | {"autosize": {"type": "fit-x", "contains": "padding"}}
         path = args.folder / f"{figure.id}.json"
         write_text(path, json.dumps(spec, sort_keys=True, ensure_ascii=False) + "\n")
-        entries.append(figure.entry())
+        # The digest makes the index change when a figure does: it is what reruns hang on.
+        entries.append(figure.entry() | {"sha256": file_digest(path)})
     write_json(args.output, {"figures": entries})
     print(f"figures: {len(entries)} figures in {args.folder}")

@@ -12,6 +12,7 @@ from .figure import (
     Rows,
     extremes,
     figure_id,
+    interval_text,
     interval_words,
     present,
     renamed_mean,
@@ -98,6 +99,8 @@ def _curve(study: StudySet, series: Series, measure: str, rows: Rows) -> Figure:
     shown = sorted((row for row in lines if row["line"] == first), key=lambda row: row["x"])
     form = ".0%" if kind == "answer_language" else ".1f"
     ends = [f"{format(row['value'], form)} at {row['x']:.3g}" for row in (shown[0], shown[-1])]
+    bent = charts.is_bent([row["x"] for row in lines])
+    stretched = " The axis is stretched near 0." if bent else ""
     model, recipe, _ = series.variants[0].comparable
     return Figure(
         id=figure_id("series", kind, series.study, series.family, f"{model}.{recipe}", of),
@@ -107,7 +110,8 @@ def _curve(study: StudySet, series: Series, measure: str, rows: Rows) -> Figure:
         caption=(
             f"Dots are languages, lines are means ({', '.join(names.values())}), bands "
             f"{interval_words(study)}."
-            f"{seeds_words(study, series.study)} Mixture family {series.family}, model {model}."
+            f"{stretched}{seeds_words(study, series.study)} "
+            f"Mixture family {series.family}, model {model}."
         ),
         alt=f"Line chart, {y_title} against {axis}. {first}: {ends[0]}, {ends[1]}.",
         table="series",
@@ -126,7 +130,8 @@ def _curve(study: StudySet, series: Series, measure: str, rows: Rows) -> Figure:
 
 def _point(row: dict[str, Any]) -> dict[str, Any]:
     keep = ("x", "value", "low", "high", "label", "questions")
-    return {name: row[name] for name in keep if row.get(name) is not None}
+    kept = {name: row[name] for name in keep if row.get(name) is not None}
+    return kept | {"interval": interval_text(row)}
 
 
 def _line_names(study: StudySet, series: Series, rows: Rows) -> dict[str, str]:

@@ -164,6 +164,11 @@ def _series(study: str, family: dict[str, Any], variants: Iterable[Variant]) -> 
     if main is None:
         main = next((v.languages[0] for v in members if v.monolingual), None)
     languages = list(dict.fromkeys(lang for v in members for lang in v.languages))
+    if family["policy"] == "pinch":
+        # Where a pinch begins: the main language alone, though the family need not name it.
+        members += [
+            v for v in variants if v.monolingual and v.languages == [main] and v not in members
+        ]
     series = Series(study, family["name"], family["policy"], main, languages, members)
     members.sort(key=lambda v: (series.position(v), v.name))
     return series
@@ -213,9 +218,15 @@ def _variant(name: str, runs: list[str], specs: dict[str, Any]) -> Variant:
 
 
 def _distinct_labels(variants: dict[str, Variant]) -> dict[str, Variant]:
-    """Replace a label that two variants share by their full names."""
-    labels = [v.label for v in variants.values()]
-    return {
-        name: v if labels.count(v.label) == 1 else replace(v, label=name)
-        for name, v in variants.items()
-    }
+    """The shortest label that is a variant's own: mixture, given label, full name."""
+    found = {}
+    for name, variant in variants.items():
+        mixtures = [v.mixture for v in variants.values()]
+        labels = [v.label for v in variants.values()]
+        if variant.mixture and mixtures.count(variant.mixture) == 1:
+            found[name] = replace(variant, label=variant.mixture)
+        else:
+            found[name] = (
+                variant if labels.count(variant.label) == 1 else replace(variant, label=name)
+            )
+    return found

@@ -215,13 +215,21 @@ def _one_gpu(device: str) -> Iterator[None]:
 
 def run(args: argparse.Namespace) -> None:
     """Run the verb."""
+    from jinja2 import TemplateError
+
     spec = AnswerSpec.model_validate_json(args.spec)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     questions = [row for path in args.questions for row in read_records(path, Question)]
     formatter = load_formatter(args.checkpoint, args.completed)
     with _one_gpu(spec.device):
         engine = load_engine(spec, args.checkpoint, formatter, args.threads)
-        answers = answer_questions(spec, questions, formatter, engine)
+        try:
+            answers = answer_questions(spec, questions, formatter, engine)
+        except TemplateError as error:
+            raise BabelmixError(
+                f"{args.checkpoint}: its chat template does not take these questions ({error}). If "
+                "it knows no system prompt, set the benchmark's `system_prompt: false`."
+            ) from None
     reasons = Counter(answer.finish_reason for answer in answers)
     counts = {
         "answers": len(answers),

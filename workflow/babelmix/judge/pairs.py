@@ -57,12 +57,13 @@ def judge_pairs(
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
     add_common_arguments(parser)
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument(
-        "--baseline-map", help='JSON: the baseline run of each language, {"de": "…"}'
+    parser.add_argument(
+        "--baseline-map", default="{}", help='JSON: the baseline run of each language, {"de": "…"}'
     )
-    which.add_argument(
-        "--baseline-json", type=Path, help="output of choose-baseline: one run for all languages"
+    parser.add_argument(
+        "--baseline-json",
+        type=Path,
+        help="output of choose-baseline: the run for every language that the map leaves out",
     )
     parser.add_argument(
         "--baseline-answers",
@@ -75,12 +76,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def read_baselines(args: argparse.Namespace, languages: list[str]) -> dict[str, str]:
     """The baseline run of each language."""
-    if args.baseline_json:
-        return dict.fromkeys(languages, read_json(args.baseline_json)["run"])
     try:
         given = json.loads(args.baseline_map)
     except json.JSONDecodeError as error:
         raise BabelmixError(f"--baseline-map is not valid JSON ({error}).") from None
+    if args.baseline_json:
+        given = dict.fromkeys(languages, read_json(args.baseline_json)["run"]) | given
     return {lang: given[lang] for lang in languages if lang in given}
 
 

@@ -128,7 +128,7 @@ def parse_rating(text: str, scale: tuple[float, float] = SCALE) -> Verdict[float
 
     def alone(content: str) -> Verdict[float] | None:
         match = _NUMBER.fullmatch(content)
-        return _in_scale(match, scale) if match else None
+        return _in_scale(match, scale) if match and not match["label"] else None
 
     return _parse(text, _RATING_BEFORE, _RATING_PLAIN, inside, plain, alone)
 
@@ -150,8 +150,7 @@ def parse_preference(text: str) -> Verdict[Preference]:
         return Verdict(_LETTERS[match["letter"]]) if match else None
 
     def alone(content: str) -> Verdict[Preference] | None:
-        found = inside(content)
-        return found if found and found.value else None
+        return inside(content) if content in _LETTERS or content in _TIES else None
 
     return _parse(text, _VERDICT_BEFORE, _VERDICT_PLAIN, inside, plain, alone)
 

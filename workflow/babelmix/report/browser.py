@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..analyse.study import StudySet
-from ..io import canonical_json, read_records
-from ..records import Answer, Judgement, Question
+from ..io import read_table
+from ..records import Answer, Judgement, Question, from_table
 
 #: A judge's text is shown up to this many characters; the files hold all of it.
 RAW_CHARS = 1500
 
+#: Bytes of one answer or judgement besides its text.
+_FRAME_BYTES = 120
+
 #: (question id, language)
 Item = tuple[str, str]
-
-
-@dataclass
-class BenchmarkAnswers:
-    """What the page shows of one benchmark. ``total``: its questions; ``items``: those included."""
-
-    name: str
-    total: int
-    items: list[dict[str, Any]] = field(default_factory=list)
+Read = TypeVar("Read", Question, Answer, Judgement)
 
 
 def browser_data(
@@ -47,12 +44,14 @@ def browser_data(
         verdicts = [
             path for path in judgements if study.evaluations[path.parent.name]["benchmark"] == name
         ]
-        benchmark = _benchmark(name, asked[name], answered.get(name, []), verdicts)
-        benchmarks.append(_within(benchmark, budget // len(asked)))
+        files = asked[name], answered.get(name, []), verdicts
+        sizes = _sizes(*files)
+        kept = _within(sizes, budget // len(asked))
+        benchmarks.append({"name": name, "total": len(sizes), "items": _items(*files, kept)})
     return {
         "runs": [_run(study, run) for run in study.runs],
         "languages": [[code, study.language_name(code)] for code in study.languages],
-        "benchmarks": [{"name": b.name, "total": b.total, "items": b.items} for b in benchmarks],
+        "benchmarks": benchmarks,
     }
 
 
@@ -70,12 +69,53 @@ def _run(study: StudySet, run: str) -> dict[str, Any]:
     return {"run": run, "label": label, "mixed": len(variant.languages) > 1}
 
 
-def _benchmark(
-    name: str, questions: list[Path], answers: list[Path], judgements: list[Path]
-) -> BenchmarkAnswers:
+def _sizes(
+    questions: Sequence[Path], answers: Sequence[Path], judgements: Sequence[Path]
+) -> dict[str, int]:
+    """About how many bytes each question takes with all that belongs to it.
+
+    Read column by column: the texts of a large study do not fit into memory all at once.
+    """
+    sizes: dict[str, int] = {}
+    for path in questions:
+        for question_id in read_table(path, ["question_id"])["question_id"].to_pylist():
+            sizes.setdefault(question_id, 0)
+    for paths, column, longest in ((answers, "text", None), (judgements, "raw", RAW_CHARS)):
+        for path in paths:
+            table = read_table(path, ["question_id", column])
+            lengths = pc.utf8_length(table[column]).to_pylist()
+            for question_id, length in zip(table["question_id"].to_pylist(), lengths, strict=True):
+                if question_id in sizes:
+                    sizes[question_id] += _FRAME_BYTES + min(length, longest or length)
+    return sizes
+
+
+def _within(sizes: dict[str, int], budget: int) -> set[str]:
+    """Questions up to the budget, in the order of their ids' digests; one at least."""
+    kept: set[str] = set()
+    used = 0
+    for question_id in sorted(sizes, key=lambda i: hashlib.sha256(i.encode()).hexdigest()):
+        if kept and used + sizes[question_id] > budget:
+            break
+        kept.add(question_id)
+        used += sizes[question_id]
+    return kept
+
+
+def _read(path: Path, record_type: type[Read], kept: set[str]) -> list[Read]:
+    """The records of the kept questions."""
+    table = read_table(path)
+    wanted = pa.array(sorted(kept), table["question_id"].type)
+    return from_table(table.filter(pc.is_in(table["question_id"], wanted)), record_type)
+
+
+def _items(
+    questions: Sequence[Path], answers: Sequence[Path], judgements: Sequence[Path], kept: set[str]
+) -> list[dict[str, Any]]:
+    """One entry a kept question and language, sorted."""
     items: dict[Item, dict[str, Any]] = {}
     for path in questions:
-        for question in read_records(path, Question):
+        for question in _read(path, Question, kept):
             items[question.question_id, question.lang] = {
                 "id": question.question_id,
                 "lang": question.lang,
@@ -85,19 +125,18 @@ def _benchmark(
                 "answers": {},
             }
     for path in answers:
-        for answer in read_records(path, Answer):
+        for answer in _read(path, Answer, kept):
             item = items.get((answer.question_id, answer.lang))
             if item is not None:
                 turns = item["answers"].setdefault(answer.run, {})
                 turns[str(answer.turn)] = {"text": answer.text, "finish": answer.finish_reason}
     for path in judgements:
-        for judgement in read_records(path, Judgement):
+        for judgement in _read(path, Judgement, kept):
             item = items.get((judgement.question_id, judgement.lang))
             turn = item and item["answers"].get(judgement.run, {}).get(str(judgement.turn))
             if turn:
                 turn.setdefault("judgements", []).append(_judgement(judgement, path.parent.name))
-    chosen = [items[key] for key in sorted(items)]
-    return BenchmarkAnswers(name, len({item["id"] for item in chosen}), chosen)
+    return [items[key] for key in sorted(items)]
 
 
 def _judgement(judgement: Judgement, evaluation: str) -> dict[str, Any]:
@@ -111,20 +150,3 @@ def _judgement(judgement: Judgement, evaluation: str) -> dict[str, Any]:
     if judgement.order:
         shown |= {"order": judgement.order, "baseline": judgement.baseline}
     return shown
-
-
-def _within(benchmark: BenchmarkAnswers, budget: int) -> BenchmarkAnswers:
-    """Keep whole questions, in the order of their ids' digests, up to the budget; one at least."""
-    sizes: dict[str, int] = {}
-    for item in benchmark.items:
-        size = len(canonical_json(item).encode("utf-8", "surrogatepass"))
-        sizes[item["id"]] = sizes.get(item["id"], 0) + size
-    kept: set[str] = set()
-    used = 0
-    for question_id in sorted(sizes, key=lambda i: hashlib.sha256(i.encode()).hexdigest()):
-        if kept and used + sizes[question_id] > budget:
-            break
-        kept.add(question_id)
-        used += sizes[question_id]
-    items = [item for item in benchmark.items if item["id"] in kept]
-    return BenchmarkAnswers(benchmark.name, benchmark.total, items)

@@ -6,6 +6,7 @@ They reach the page in two ways only: through the template with escaping on, or 
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -182,11 +183,19 @@ def relative_link(target: Path, page: Path) -> str:
     return Path(os.path.relpath(target.resolve(), page.resolve().parent)).as_posix()
 
 
+@functools.cache
+def libraries() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script (0.9 MB), from the vl-convert package."""
+    import vl_convert
+
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return bundle.replace("</script", "<\\/script")
+
+
 def render(
     shown: dict[str, Any], specs: dict[str, Any], csv: dict[str, str], browser: dict[str, Any]
 ) -> str:
     """The whole page as HTML text; ``specs`` are the Vega-Lite figures by id."""
-    import vl_convert
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -204,12 +213,11 @@ def render(
         assert loader is not None
         return Markup(loader.get_source(environment, name)[0])
 
-    libraries = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return environment.get_template("page.html.jinja").render(
         shown,
         style=own_file("page.css"),
         scripts=[own_file("charts.js"), own_file("browser.js")],
-        libraries=Markup(libraries.replace("</script", "<\\/script")),
+        libraries=Markup(libraries()),
         figures_json=Markup(json_block(specs)),
         csv_json=Markup(json_block(csv)),
         browser_json=Markup(json_block(browser)),

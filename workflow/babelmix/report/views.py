@@ -341,8 +341,8 @@ def training_view(tables: dict[str, ReadTable]) -> View:
         {
             "run": ("run", words),
             "steps": ("steps", number),
-            "epochs": ("epochs", lambda value: number(value, ".2f")),
             "tokens": ("tokens", number),
+            "trained_tokens": ("trained on", number),
             "final_loss": ("final loss", loss),
             "dev_loss": ("held-out loss", loss),
             "seconds": ("seconds", number),

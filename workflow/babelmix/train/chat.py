@@ -1,8 +1,8 @@
 """Conversations as token ids, and the proof of which of them are the assistant's.
 
-Only the assistant's turns are trained on, each with the token that ends it. Where the template has
-``{% generation %}`` markers they say which text that is; else it is what stands between a prompt and
-the end of its answer. Either way the spans are proved a second time, with tokens: the prompt's
+Only the assistant's turns are trained on, each with the token that ends it. The template's
+``{% generation %}`` markers say which text that is; without them it is what stands between a prompt
+and the end of its answer. Either way the spans are proved a second time, with tokens: the prompt's
 tokens must be a prefix of the conversation's, and the trained span must begin where they end. A row
 in which the two disagree is refused, never guessed at.
 

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler, SequentialSampler
 from transformers import (
+    PrinterCallback,
     Trainer,
     TrainerCallback,
     TrainerControl,
@@ -42,6 +43,7 @@ class MixtureTrainer(Trainer):
         super().__init__(**kwargs)
         self.model_accepts_loss_kwargs = True  # asks for the step's count of trained tokens
         self.recipe, self.steps = recipe, steps
+        self.remove_callback(PrinterCallback)
         inner = self.accelerator.unwrap_model(self.model)
         inner = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
         self.sliced = "logits_to_keep" in inspect.signature(inner.forward).parameters
@@ -129,10 +131,11 @@ def training_arguments(
         max_grad_norm=recipe.max_grad_norm,
         bf16=recipe.precision == "bf16",
         fp16=recipe.precision == "fp16",
-        gradient_checkpointing=recipe.gradient_checkpointing,
-        gradient_checkpointing_kwargs=(
+        activation_checkpointing=recipe.gradient_checkpointing,
+        activation_checkpointing_kwargs=(
             {"use_reentrant": False} if recipe.gradient_checkpointing else None
         ),
+        ddp_find_unused_parameters=False,
         seed=seed,
         data_seed=seed,
         logging_steps=log_every,

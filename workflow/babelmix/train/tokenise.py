@@ -70,8 +70,8 @@ def run(args: argparse.Namespace) -> None:
     write_json(args.manifest, manifest)
     print(
         f"tokenise {spec.dataset}.{spec.lang}: {manifest['rows']} rows, "
-        f"{manifest['tokens']} tokens ({manifest['trained_tokens']} trained), {manifest['cut']} cut, "
-        f"{manifest['refused']} refused"
+        f"{manifest['tokens']} tokens ({manifest['trained_tokens']} trained), "
+        f"{manifest['cut']} cut, {manifest['refused']} refused"
     )
 
 

@@ -67,6 +67,10 @@ def work(job: Job) -> None:
         # The first process exports alone; the others need not wait for it.
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
+    if recipe.deepspeed is not None:
+        from transformers.integrations import unset_hf_deepspeed_config
+
+        unset_hf_deepspeed_config()  # else ZeRO-3 would shard the model that is reloaded as well
     if first:
         metrics = Metrics(job.work / "metrics.jsonl", steps)
         export(job, candidate, metrics, counts | {"steps": steps}, _deepspeed(job, layout))
@@ -225,9 +229,11 @@ def start_deepspeed(*, on_gpu: bool) -> None:
 def _quieten() -> None:
     """No progress bars of libraries (ours suffices) and no chatter below errors."""
     import logging
+    import warnings
 
     from transformers.utils import logging as transformers_logging
 
+    warnings.filterwarnings("ignore", category=FutureWarning)  # theirs to each other
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     for name in ("accelerate", "deepspeed", "DeepSpeed", "torch.distributed"):

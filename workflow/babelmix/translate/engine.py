@@ -33,25 +33,37 @@ class Translations:
     reused: int = 0
     sent_chars: int = 0
 
-    def key(self, text: str) -> str:
-        """Digest of all that the translation of a text depends on."""
-        return digest([self.backend.settings, self.pivot, self.lang, text])
+    def keys(self, batch: list[str]) -> list[str]:
+        """For each text of a batch the digest of all that its translation depends on."""
+        context = digest(batch) if self.backend.batch_dependent else ""
+        common = [self.backend.settings, self.pivot, self.lang, context]
+        return [digest([*common, text]) for text in batch]
 
     def fill(self, texts: Iterable[str]) -> None:
         """Translate the texts that have no result yet, each once."""
-        missing = []
-        for text in dict.fromkeys(texts):
-            if text in self.results:
-                continue
-            entry = self.journal.get(self.key(text)) if self.journal is not None else None
-            if entry is None:
-                missing.append(text)
-            else:
-                self.results[text] = entry["text"]
-                self.reused += 1
-                self.progress(1)
+        fresh = [text for text in dict.fromkeys(texts) if text not in self.results]
+        if self.backend.batch_dependent:
+            missing = [batch for batch in self._batches(fresh) if not self._known(batch)]
+        else:
+            missing = self._batches([text for text in fresh if not self._known([text])])
+        self._run(missing)
+
+    def _batches(self, texts: list[str]) -> list[list[str]]:
         size = self.backend.batch_size
-        self._run([missing[i : i + size] for i in range(0, len(missing), size)])
+        return [texts[i : i + size] for i in range(0, len(texts), size)]
+
+    def _known(self, batch: list[str]) -> bool:
+        """Take a batch's results from the journal, if all are there."""
+        if self.journal is None:
+            return False
+        entries = [self.journal.get(key) for key in self.keys(batch)]
+        found = [entry["text"] for entry in entries if entry is not None]
+        if len(found) < len(batch):
+            return False
+        self.results.update(zip(batch, found, strict=True))
+        self.reused += len(batch)
+        self.progress(len(batch))
+        return True
 
     def _run(self, batches: list[list[str]]) -> None:
         if self.backend.concurrency == 1:
@@ -82,10 +94,10 @@ class Translations:
         if len(results) != len(batch):
             raise BabelmixError(f"a backend gave {len(results)} results for {len(batch)} texts.")
         done = []
-        for text, result in zip(batch, results, strict=True):
+        for key, text, result in zip(self.keys(batch), batch, results, strict=True):
             self.results[text] = result
             if isinstance(result, str):
-                done.append({"key": self.key(text), "text": result})
+                done.append({"key": key, "text": result})
         self.sent_chars += sum(map(len, batch))
         if self.journal is not None and done:
             self.journal.extend(done)

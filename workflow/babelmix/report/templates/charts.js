@@ -26,7 +26,7 @@ function theme(isDark) {
 function fitted(spec, width) {
   if (width > 520) return spec;
   return JSON.parse(JSON.stringify(spec), function (key, value) {
-    if (key === "columns" && value === 4) return 2;
+    if (key === "columns") return value / 2;
     if (key === "labelLimit" && this.orient !== "bottom") return Math.min(value, 110);
     return value;
   });

@@ -22,7 +22,9 @@ class Backend(Protocol):
     ``settings`` is what the translation depends on (no secrets, hosts or prices): with the text it
     makes the journal's key. ``whole_texts``: takes whole messages, unprotected and unsegmented.
     ``journalled``: results are worth keeping between runs. ``batch_size`` texts go into one call of
-    ``translate``, and ``concurrency`` calls may run at once, in threads.
+    ``translate``, and ``concurrency`` calls may run at once, in threads. ``batch_dependent``: a
+    text's translation may depend on the others of its batch, so batches are kept or redone whole,
+    and the result is the same whether or not a run was interrupted.
     """
 
     settings: dict[str, Any]
@@ -30,6 +32,7 @@ class Backend(Protocol):
     journalled: bool
     batch_size: int
     concurrency: int
+    batch_dependent: bool
 
     def translate(self, texts: list[str]) -> list[Result]:
         """One result a text, in order. Raises BabelmixError for what stops the whole job."""

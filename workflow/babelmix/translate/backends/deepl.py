@@ -18,6 +18,7 @@ class DeepLBackend:
 
     whole_texts = False
     journalled = True
+    batch_dependent = False
     batch_size = 50
     concurrency = 1
 

@@ -25,6 +25,7 @@ class GoogleBackend:
 
     whole_texts = False
     journalled = True
+    batch_dependent = False
     batch_size = 100
     concurrency = 1
 

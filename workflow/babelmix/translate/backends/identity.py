@@ -12,6 +12,7 @@ class IdentityBackend:
 
     whole_texts = False
     journalled = False
+    batch_dependent = False
     batch_size = 10_000
     concurrency = 1
 

@@ -15,6 +15,7 @@ class MemoryBackend:
 
     whole_texts = True
     journalled = False
+    batch_dependent = False
     batch_size = 10_000
     concurrency = 1
 

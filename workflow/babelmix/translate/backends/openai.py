@@ -28,6 +28,7 @@ class OpenAIBackend:
 
     whole_texts = False
     journalled = True
+    batch_dependent = False
     batch_size = 1
 
     def __init__(

@@ -1,0 +1,303 @@
+"""Answering: batches, waves, and a real tiny model through the verb."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny_model
+from hypothesis import given
+from hypothesis import strategies as st
+
+from babelmix.answer import answer as verb
+from babelmix.answer.answer import answer_questions
+from babelmix.answer.batches import Prompt, plan_batches
+from babelmix.answer.engine import Completion, TransformersEngine
+from babelmix.config.evaluation import Generation
+from babelmix.errors import BabelmixError
+from babelmix.io import digest, read_json, read_records, write_json, write_records
+from babelmix.records import Answer, Question
+from babelmix.specs import AnswerSpec
+from babelmix.train.chat import Formatter, template_digest
+
+# --- batches -------------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 120), st.sampled_from([0.0, 0.7])), max_size=40),
+    st.integers(1, 50),
+    st.one_of(st.none(), st.integers(20, 130)),
+    st.integers(64, 2000),
+)
+def test_every_prompt_is_in_one_batch_or_does_not_fit(
+    rows: list[tuple[int, float]], new: int, context: int | None, room: int
+) -> None:
+    prompts = [Prompt([0] * length, temperature) for length, temperature in rows]
+    batches, too_long = plan_batches(prompts, new, context, room)
+    assert sorted([i for b in batches for i in b.indices] + too_long) == list(range(len(rows)))
+    for batch in batches:
+        longest = max(len(prompts[i].ids) for i in batch.indices)
+        assert (
+            len(batch.indices) * (longest + batch.max_new_tokens) <= room or len(batch.indices) == 1
+        )
+        assert {prompts[i].temperature for i in batch.indices} == {batch.temperature}
+        assert context is None or longest + batch.max_new_tokens <= context
+        assert batch.max_new_tokens == new or context is not None
+    assert all(context is not None and len(prompts[i].ids) >= context for i in too_long)
+
+
+# --- waves, with an engine that only repeats ------------------------------------------------------
+
+
+class Echo:
+    """Answers a prompt with its length; prompts over 60 characters do not fit."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[Prompt]] = []
+
+    def complete(
+        self, prompts: Sequence[Prompt], on_done: Callable[[int], object]
+    ) -> list[Completion]:
+        self.calls.append(list(prompts))
+        on_done(len(prompts))
+        return [
+            Completion("", "error", 0)
+            if len(p.ids) > 60
+            else Completion(f"n{len(p.ids)}", "stop", 1)
+            for p in prompts
+        ]
+
+
+class Plain:
+    """Renders a chat as roles and texts, one token a character."""
+
+    def __init__(self) -> None:
+        self.rendered: list[str] = []
+
+    def render(self, messages: list[dict[str, str]], *, prompt: bool = False) -> str:
+        self.rendered.append("".join(f"{m['role'][0]}:{m['content']};" for m in messages))
+        return self.rendered[-1]
+
+    def tokens(self, text: str) -> list[int]:
+        return [ord(char) for char in text]
+
+
+def spec(**changes: Any) -> AnswerSpec:
+    value: dict[str, Any] = {"version": 1, "run": "r", "benchmark": "b", "languages": ["de", "en"]}
+    value |= {"device": "cpu", "trust_remote_code": False, "system_prompts": {}}
+    value |= {"generation": {"max_new_tokens": 8, "batch_tokens": 512}}
+    return AnswerSpec.model_validate(value | changes)
+
+
+def questions() -> list[Question]:
+    return [
+        Question("q1", "de", "math", ["eins", "zwei"]),
+        Question("q1", "en", "math", ["one", "two"]),
+        Question("q2", "en", "writing", ["only"]),
+    ]
+
+
+def test_second_turns_follow_the_model_s_own_first_answers() -> None:
+    engine, renderer = Echo(), Plain()
+    answers = answer_questions(spec(), questions(), renderer, engine)
+    assert [(a.lang, a.question_id, a.turn) for a in answers] == [
+        ("de", "q1", 1),
+        ("de", "q1", 2),
+        ("en", "q1", 1),
+        ("en", "q1", 2),
+        ("en", "q2", 1),
+    ]
+    assert [len(call) for call in engine.calls] == [3, 2]
+    assert renderer.rendered[-2:] == ["u:eins;a:n7;u:zwei;", "u:one;a:n6;u:two;"]
+    assert answers[1].prompt_sha == digest("u:eins;a:n7;u:zwei;")
+    assert answers[1].question == "zwei"
+
+
+def test_system_prompts_open_the_chat_where_there_are_any() -> None:
+    renderer = Plain()
+    answer_questions(spec(system_prompts={"de": "Hallo", "en": ""}), questions(), renderer, Echo())
+    assert renderer.rendered[0] == "s:Hallo;u:eins;"
+    assert renderer.rendered[1] == "u:one;"
+
+
+def test_temperature_by_category() -> None:
+    engine = Echo()
+    generation = {"temperature": 0.1, "temperature_by_category": {"writing": 0.7}}
+    answer_questions(spec(generation=generation), questions(), Plain(), engine)
+    assert [p.temperature for p in engine.calls[0]] == [0.1, 0.1, 0.7]
+
+
+def test_a_prompt_that_does_not_fit_is_an_error_and_so_is_what_follows() -> None:
+    rows = [Question("q1", "de", "c", ["x" * 100, "kurz"]), *questions()[1:]]
+    engine = Echo()
+    answers = answer_questions(spec(), rows, Plain(), engine)
+    assert [(a.text, a.finish_reason) for a in answers[:2]] == [("", "error"), ("", "error")]
+    assert len(engine.calls[1]) == 1
+    assert len(answers) == 5
+
+
+def test_missing_and_doubled_questions_are_errors() -> None:
+    with pytest.raises(BabelmixError, match="No questions in fr"):
+        answer_questions(spec(languages=["de", "fr"]), questions(), Plain(), Echo())
+    with pytest.raises(BabelmixError, match="twice"):
+        answer_questions(spec(), [*questions(), questions()[0]], Plain(), Echo())
+    assert len(answer_questions(spec(languages=["de"]), questions(), Plain(), Echo())) == 2
+
+
+# --- the engine, on a real tiny model -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_model.build(tmp_path_factory.mktemp("tiny"))
+
+
+def engine(folder: Path, stop_ids: Sequence[int] = (2,), **settings: Any) -> TransformersEngine:
+    generation = Generation.model_validate({"max_new_tokens": 40, "batch_tokens": 4096} | settings)
+    return TransformersEngine(
+        folder, generation, stop_ids, lambda ids: " ".join(map(str, ids)), device="cpu"
+    )
+
+
+def prompts(temperature: float = 0.0) -> list[Prompt]:
+    return [Prompt(list(range(10, 10 + n)), temperature) for n in (3, 30, 7, 12, 90, 5)]
+
+
+def greedy_by_hand(model: Any, ids: list[int], count: int, stop_ids: Sequence[int]) -> list[int]:
+    """One row, no cache, no batch: what generation should come to."""
+    import torch
+
+    new: list[int] = []
+    while len(new) < count:
+        logits = model(torch.tensor([ids + new])).logits[0, -1]
+        new.append(int(logits.argmax()))
+        if new[-1] in stop_ids:
+            return new[:-1]
+    return new
+
+
+@pytest.mark.parametrize("batch_tokens", [64, 4096])
+def test_greedy_batches_give_what_single_rows_give(folder: Path, batch_tokens: int) -> None:
+    import torch
+
+    # Random weights never stop by themselves: a fifth of the vocabulary stops them.
+    stops = list(range(0, 400, 20))
+    tested = engine(folder, stops, batch_tokens=batch_tokens, max_new_tokens=24)
+    done = tested.complete(prompts(), lambda n: None)
+    with torch.inference_mode():
+        for prompt, completion in zip(prompts(), done, strict=True):
+            right = greedy_by_hand(tested.model, prompt.ids, 24, stops)
+            assert completion.text == " ".join(map(str, right))
+            assert completion.n_tokens == len(right)
+            assert completion.finish_reason == ("stop" if len(right) < 24 else "length")
+
+
+def test_sampling_is_seeded_and_differs_by_seed(folder: Path) -> None:
+    def texts(seed: int) -> list[str]:
+        tested = engine(folder, seed=seed, top_p=0.9)
+        return [c.text for c in tested.complete(prompts(1.0), lambda n: None)]
+
+    assert texts(0) == texts(0)
+    assert texts(0) != texts(1)
+
+
+def test_the_context_bounds_a_row_and_not_its_neighbours(folder: Path) -> None:
+    tested = engine(folder)
+    assert tested.context == 256
+    rows = [Prompt([5] * 250), Prompt([5] * 256), Prompt([5] * 20), Prompt([5] * 300)]
+    done = tested.complete(rows, lambda n: None)
+    assert [(c.finish_reason, c.n_tokens) for c in done] == [
+        ("length", 6),
+        ("error", 0),
+        ("length", 40),
+        ("error", 0),
+    ]
+
+
+def test_a_gpu_that_is_not_there_is_an_error(folder: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(BabelmixError, match="sees no GPU"):
+        TransformersEngine(folder, Generation(), [2], str, device="cuda")
+
+
+def test_short_memory_halves_the_batch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    tested = engine(folder)
+    right = [c.text for c in tested.complete(prompts(), lambda n: None)]
+    generate = tested._generate
+
+    def small(rows: list[list[int]], batch: Any) -> list[list[int]]:
+        if len(rows) > 2:
+            raise torch.OutOfMemoryError("no")
+        return generate(rows, batch)
+
+    monkeypatch.setattr(tested, "_generate", small)
+    assert [c.text for c in tested.complete(prompts(), lambda n: None)] == right
+
+
+# --- the verb -------------------------------------------------------------------------------------
+
+
+def arguments(folder: Path, tmp_path: Path, spec_: AnswerSpec, name: str = "out") -> list[str]:
+    write_records(tmp_path / "q.parquet", questions(), Question)
+    completed = tmp_path / "done.json"
+    if not completed.exists():
+        template = Formatter.load(folder).template
+        write_json(completed, {"template_digest": template_digest(template)})
+    words = ["--spec", spec_.model_dump_json(), "--questions", str(tmp_path / "q.parquet")]
+    words += ["--checkpoint", str(folder), "--completed", str(completed), "--threads", "1"]
+    words += ["--output", str(tmp_path / f"{name}.parquet")]
+    return [*words, "--manifest", str(tmp_path / f"{name}.json")]
+
+
+def run(words: list[str]) -> None:
+    parser = argparse.ArgumentParser()
+    verb.add_arguments(parser)
+    verb.run(parser.parse_args(words))
+
+
+def test_the_verb_writes_answers(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(arguments(folder, tmp_path, spec()))
+    rows = read_records(tmp_path / "out.parquet", Answer)
+    assert len(rows) == 5
+    assert all(row.run == "r" and row.n_prompt_tokens > 0 for row in rows)
+    assert all("<|" not in row.text and "</s>" not in row.text for row in rows)
+    assert read_json(tmp_path / "out.json")["answers"] == 5
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    run(arguments(folder, tmp_path, spec(), "again"))
+    first = (tmp_path / "out.parquet").read_bytes()
+    assert (tmp_path / "again.parquet").read_bytes() == first
+
+
+def test_another_chat_template_is_refused(folder: Path, tmp_path: Path) -> None:
+    write_json(tmp_path / "done.json", {"template_digest": digest("another")})
+    with pytest.raises(BabelmixError, match="chat template"):
+        run(arguments(folder, tmp_path, spec()))
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_a_template_that_refuses_system_prompts_is_named(tmp_path: Path) -> None:
+    refusing = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    own = tiny_model.tokenizer().chat_template
+    changed = tiny_model.build(tmp_path / "m", template=refusing + own)
+    with pytest.raises(BabelmixError, match="no system"):
+        run(arguments(changed, tmp_path, spec(system_prompts={"de": "Hallo"})))
+
+
+def test_a_folder_without_a_model_is_an_error(folder: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for path in folder.iterdir():
+        if not path.name.endswith("safetensors"):
+            (empty / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(BabelmixError, match="cannot be loaded"):
+        run(arguments(empty, tmp_path, spec()))

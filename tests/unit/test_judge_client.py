@@ -1,0 +1,257 @@
+"""The judging client against a scripted server: patience, limits, money, secrets."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from tests.loopback import Action, Request, ScriptedServer, error, garbage, text
+
+from babelmix.config.evaluation import OpenAIJudge
+from babelmix.errors import BabelmixError
+from babelmix.judge import client as module
+from babelmix.judge.client import Reply, ask_all, is_loopback, read_key
+from babelmix.judge.client import Request as Call
+
+SECRET = "sk-very-secret"
+
+
+@pytest.fixture(autouse=True)
+def quick_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits that we choose ourselves last no time; waits that a server asks for are real."""
+    monkeypatch.setattr("babelmix.judge.failures.random.uniform", lambda low, high: 0.001)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+def judge(server: ScriptedServer, **changes: Any) -> OpenAIJudge:
+    settings = {"engine": "openai", "model": "m", "base_url": server.base_url, "max_retries": 3}
+    settings |= {"concurrency": 4, "timeout_s": 5.0, "max_tokens": 100}
+    return OpenAIJudge.model_validate(settings | changes)
+
+
+def calls(count: int) -> list[Call]:
+    return [Call(f"k{i}", [{"role": "user", "content": f"prompt {i}"}]) for i in range(count)]
+
+
+def ask(
+    server: ScriptedServer, count: int = 1, spent: float = 0.0, **changes: Any
+) -> tuple[dict[str, Reply], dict[str, str]]:
+    replies: dict[str, Reply] = {}
+
+    def keep(reply: Reply) -> None:
+        replies[reply.key] = reply
+
+    failures = ask_all(judge(server, **changes), calls(count), keep, spent)
+    assert len(replies) + len(failures) == count
+    return replies, failures
+
+
+def then(first: Action, later: Action) -> Any:
+    """A script: one action for the first request, another for the rest."""
+    return lambda request: first if request.number == 0 else later
+
+
+def test_replies_tokens_and_costs() -> None:
+    with ScriptedServer(lambda r: text(f"to {r.prompt}", tokens=(1000, 10))) as server:
+        replies, failures = ask(server, 9, price_in=10.0, price_out=30.0)
+    assert not failures
+    assert replies["k3"] == Reply("k3", "to prompt 3", False, 1000, 10, 0.0103)
+    body = server.requests[0].body
+    assert (body["model"], body["temperature"], body["max_tokens"]) == ("m", 0.0, 100)
+
+
+def test_concurrency_is_bounded() -> None:
+    with ScriptedServer(lambda r: text("x", wait_s=0.05)) as server:
+        ask(server, 12, concurrency=3)
+    assert server.most_at_once == 3
+
+
+def test_a_truncated_reply_is_marked_and_missing_usage_is_estimated() -> None:
+    with ScriptedServer(lambda r: text("Rating: [[", "length", tokens=None)) as server:
+        replies, _ = ask(server)
+    assert replies["k0"].truncated
+    assert replies["k0"].tokens_in > 0
+    assert replies["k0"].tokens_out > 0
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        *(error(status) for status in (408, 409, 429, 500, 503)),
+        *(garbage(body) for body in (b'{"choices": [', b"{}", b"[]", b"null")),
+        text("x", cut=True),
+    ],
+)
+def test_passing_failures_are_tried_again(failing: Action) -> None:
+    with ScriptedServer(then(failing, text("ok"))) as server:
+        replies, failures = ask(server)
+    assert not failures
+    assert replies["k0"].text == "ok"
+    assert len(server.requests) == 2
+
+
+def test_a_time_out_is_tried_again() -> None:
+    with ScriptedServer(then(text("late", wait_s=1.0), text("ok"))) as server:
+        replies, _ = ask(server, timeout_s=0.3)
+    assert replies["k0"].text == "ok"
+
+
+def test_retry_after_is_obeyed_by_all_calls() -> None:
+    script = then(error(429, retry_after="1"), text("ok"))
+    with ScriptedServer(script) as server:
+        replies, _ = ask(server, 3, concurrency=1)
+    assert len(replies) == 3
+    assert server.times[1] - server.times[0] >= 0.95
+
+
+def test_a_wait_beyond_our_patience_is_not_waited_for() -> None:
+    with ScriptedServer(lambda r: error(429, retry_after="3600")) as server:
+        start = time.monotonic()
+        _, failures = ask(server)
+    assert time.monotonic() - start < 3
+    assert "HTTP 429" in failures["k0"]
+
+
+def test_tries_are_counted() -> None:
+    with ScriptedServer(lambda r: error(500)) as server:
+        _, failures = ask(server, max_retries=2)
+    assert len(server.requests) == 3
+    assert failures["k0"] == "gave up after 3 tries: HTTP 500"
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        (error(401, "invalid_api_key"), "key in OPENAI_API_KEY was refused"),
+        (error(403), "refused"),
+        (error(404, "model_not_found"), "no such model"),
+        (error(400, "model_not_found"), "no such model"),
+        (error(429, "insufficient_quota"), "no credit left"),
+        (error(402), "no credit left"),
+        (error(400, "unsupported_value", param="temperature"), "does not take `temperature`"),
+    ],
+)
+def test_what_cannot_pass_stops_at_once(action: Action, message: str) -> None:
+    with (
+        ScriptedServer(lambda r: action) as server,
+        pytest.raises(BabelmixError, match=message),
+    ):
+        ask(server, 50, concurrency=1)
+    assert len(server.requests) == 1
+
+
+def test_one_refused_prompt_concerns_no_other() -> None:
+    def script(request: Request) -> Action:
+        if request.prompt == "prompt 3":
+            return error(400, "context_length_exceeded", "too long")
+        return text("ok")
+
+    with ScriptedServer(script) as server:
+        replies, failures = ask(server, 8)
+    assert failures == {"k3": "HTTP 400: too long"}
+    assert len(replies) == 7
+
+
+def test_the_content_filter_is_a_failure_and_a_refusal_a_reply() -> None:
+    with ScriptedServer(then(text("", "content_filter"), text(None))) as server:
+        replies, failures = ask(server, 2, concurrency=1)
+    assert "content filter" in failures["k0"]
+    assert replies["k1"].text == ""
+
+
+def test_a_dead_server_is_given_up() -> None:
+    with (
+        ScriptedServer(lambda r: error(500)) as server,
+        pytest.raises(BabelmixError, match="in a row"),
+    ):
+        ask(server, 100, max_retries=1)
+    assert len(server.requests) < 30
+    gone = judge(server, max_retries=1)
+    with pytest.raises(BabelmixError, match="connection failed"):
+        ask_all(gone, calls(100), lambda reply: None)
+
+
+def test_a_server_that_refuses_everything_is_given_up() -> None:
+    with ScriptedServer(lambda r: error(422)) as server, pytest.raises(BabelmixError, match="422"):
+        ask(server, 100)
+
+
+def test_newer_models_get_their_own_name_for_the_limit() -> None:
+    def script(request: Request) -> Action:
+        if "max_tokens" in request.body:
+            return error(400, "unsupported_parameter", param="max_tokens")
+        return text("ok")
+
+    with ScriptedServer(script) as server:
+        replies, _ = ask(server, 3, concurrency=1)
+    assert len(replies) == 3
+    assert server.requests[-1].body["max_completion_tokens"] == 100
+    assert len(server.requests) == 4
+
+
+def test_the_cap_is_never_passed_and_keeps_what_was_bought() -> None:
+    prices = {"price_in": 0.0, "price_out": 1e6}  # one dollar a token
+    with ScriptedServer(lambda r: text("ok", tokens=(1, 10))) as server:
+        replies, failures = ask(server, 20, max_tokens=40, max_cost=101.0, concurrency=8, **prices)
+    spent = sum(reply.cost for reply in replies.values())
+    # A seventh call could cost 40 dollars, and 41 are left; an eighth cannot be risked.
+    assert spent == 70.0
+    assert len(failures) == 13
+    assert all("max_cost" in reason for reason in failures.values())
+
+
+def test_earlier_spending_counts() -> None:
+    with ScriptedServer(lambda r: text("ok")) as server:
+        _, failures = ask(server, 3, spent=0.9999, max_cost=1.0, price_out=10.0)
+    assert len(failures) == 3
+    assert not server.requests
+
+
+def test_a_cap_without_prices_is_an_error() -> None:
+    with (
+        ScriptedServer(lambda r: text("ok")) as server,
+        pytest.raises(BabelmixError, match="price"),
+    ):
+        ask(server, 3, max_cost=1.0)
+
+
+def test_the_key_goes_to_the_configured_server_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ScriptedServer(lambda r: text("ok")) as other:
+        moved = Action(307, headers={"location": f"{other.base_url}/chat/completions"})
+        with ScriptedServer(lambda r: moved) as server:
+            monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+            monkeypatch.setenv("OPENAI_BASE_URL", other.base_url)
+            _, failures = ask(server)
+    assert server.requests[0].headers["authorization"] == f"Bearer {SECRET}"
+    assert not other.requests
+    assert "HTTP 307" in failures["k0"]
+    assert module.DEFAULT_BASE_URL.startswith("https://api.openai.com")
+
+
+def test_no_error_shows_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", SECRET)
+    with ScriptedServer(lambda r: error(401)) as server, pytest.raises(BabelmixError) as caught:
+        ask(server, key_env="MY_KEY")
+    assert SECRET not in str(caught.value)
+    assert "MY_KEY" in str(caught.value)
+
+
+def test_a_missing_key_names_its_variable_except_on_loopback() -> None:
+    far = OpenAIJudge(engine="openai", model="m", base_url="https://example.com/v1", key_env="K_X")
+    with pytest.raises(BabelmixError, match="K_X"):
+        read_key(far)
+    with pytest.raises(BabelmixError, match="OPENAI_API_KEY"):
+        read_key(OpenAIJudge(engine="openai", model="m"))
+    near = OpenAIJudge(engine="openai", model="m", base_url="http://localhost:1/v1")
+    assert read_key(near)
+    assert not is_loopback("http://127.0.0.1.example.com/v1")
+    assert is_loopback("http://[::1]:8000/v1")
+
+
+def test_a_proxy_is_not_asked_for_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    with ScriptedServer(lambda r: text("ok")) as server:
+        replies, _ = ask(server)
+    assert replies["k0"].text == "ok"

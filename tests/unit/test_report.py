@@ -1,0 +1,243 @@
+"""The page: one file, everything in it, no text of a model ever HTML."""
+
+import dataclasses
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import fake_study
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from babelmix.analyse.study import load_study
+from babelmix.analyse.table import read_tables
+from babelmix.io import read_json
+from babelmix.report import report
+from babelmix.report.browser import browser_data
+from babelmix.report.page import json_block
+from babelmix.report.statements import statements
+from babelmix.report.views import formatted
+
+CHROMIUM = shutil.which("chromium")
+
+
+def make_page(study: fake_study.FakeStudy, output: Path) -> str:
+    options = study.options("answers", "questions", "judgements", "manifests")
+    for name in ("tables", "figures"):
+        options += [f"--{name}", str(study.root / name / "index.json")]
+    fake_study.run_verb(report, *options, "--output", str(output))
+    return output.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def study() -> fake_study.FakeStudy:
+    return fake_study.built()
+
+
+@pytest.fixture(scope="module")
+def page(study: fake_study.FakeStudy) -> str:
+    return make_page(study, study.root / "report" / "index.html")
+
+
+def block(page: str, name: str) -> Any:
+    """A JSON block of the page."""
+    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', page, re.S)
+    assert found
+    return json.loads(found.group(1))
+
+
+def markup(page: str) -> str:
+    """The page without its scripts, styles and data."""
+    return re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.S)
+
+
+def test_hostile_answers_are_data_and_never_html(page: str) -> None:
+    assert "<script>alert" not in page
+    assert "\\u003cscript\\u003ealert('x')" in page
+    texts = [
+        turn["text"]
+        for item in block(page, "browser-data")["benchmarks"][0]["items"]
+        for turns in item["answers"].values()
+        for turn in turns.values()
+    ]
+    assert any(fake_study.HOSTILE.strip() in text for text in texts)
+    assert "tiny &lt;b&gt;one&lt;/b&gt;" in page
+    opened = len(re.findall(r"<script\b", page))
+    assert opened == page.count("</script>")
+
+
+@given(st.text())
+def test_a_json_block_gives_back_any_text(text: str) -> None:
+    made = json_block({"text": text})
+    assert not set(made) & set("<>&\u2028\u2029")
+    assert json.loads(made)["text"] == text
+
+
+def test_a_broken_surrogate_does_not_break_the_page() -> None:
+    assert json.loads(json_block("a\ud800b")) == "a?b"
+
+
+def test_nothing_is_fetched(page: str) -> None:
+    shown = markup(page)
+    assert not re.search(r'(src|href)="(https?:)?//', shown)
+    assert "@import" not in page.split("</style>")[0]
+    for link in re.findall(r'href="([^"]*)"', shown):
+        assert link.startswith(("#", "data:,", "../tables/"))
+
+
+def test_links_within_the_page_lead_somewhere(page: str) -> None:
+    shown = markup(page)
+    ids = re.findall(r'id="([^"]+)"', shown)
+    assert len(ids) == len(set(ids))
+    for target in re.findall(r'href="#([^"]+)"', shown):
+        assert target in ids
+
+
+def test_the_first_screen_holds_note_question_answer_and_figure(page: str) -> None:
+    first = markup(page).split('<nav aria-label="Contents">')[0]
+    assert "Demo: made-up numbers, not a measure of quality." in first
+    assert "Which language mixture makes the model answer best in all languages?" in first
+    answer = re.search(r'<p class="answer">(.*?)</p>', first)
+    assert answer
+    assert "With English only" in answer.group(1)
+    assert "95\u202f%" in answer.group(1)
+    assert first.index('class="answer"') < first.index('class="chart"')
+
+
+def test_tables_and_figures_can_be_read_without_eyes(
+    study: fake_study.FakeStudy, page: str
+) -> None:
+    shown = markup(page)
+    assert shown.count("<table>") == shown.count("<caption>")
+    assert shown.count('<th scope="col"') > 30
+    figures = read_json(study.root / "figures" / "index.json")["figures"]
+    for figure in figures:
+        assert f'aria-label="{html.escape(figure["alt"])}"' in shown.replace("&#39;", "&#x27;")
+    assert set(block(page, "figures-data")) == {figure["id"] for figure in figures}
+
+
+def test_every_table_is_part_of_the_page(study: fake_study.FakeStudy, page: str) -> None:
+    for name, text in block(page, "csv-data").items():
+        assert text == (study.root / "tables" / name).read_text(encoding="utf-8")
+        assert f'data-csv="{name}"' in page
+
+
+def test_deviations_licences_and_provenance(page: str) -> None:
+    shown = markup(page)
+    assert 'class="warn">non-commercial only' in shown
+    assert "Doe 2024" in shown
+    assert '<abbr title="unpublished: ours">?</abbr>' in shown
+    assert "Babelmix 0.1.0" in shown
+    digest = read_json_digest(page)
+    assert digest in shown
+    assert "torch" in shown
+
+
+def read_json_digest(page: str) -> str:
+    """The digest of the first manifest in the provenance."""
+    found = re.search(r"<code>([0-9a-f]{64})</code>", page)
+    assert found
+    return found.group(1)
+
+
+def test_coverage_and_its_reasons_are_shown(page: str) -> None:
+    section = markup(page).split('<section id="judging">')[1].split("</section>")[0]
+    assert "no verdict in the judge&#39;s text (2)" in section
+    assert "warn" in section
+
+
+def test_the_page_has_the_same_bytes_again(study: fake_study.FakeStudy, page: str) -> None:
+    assert make_page(study, study.root / "again" / "index.html") == page
+
+
+def test_a_small_budget_keeps_whole_questions(study: fake_study.FakeStudy) -> None:
+    made = load_study(study.study)
+    files = study.questions, study.answers, study.judgements
+    small = browser_data(made, *files, budget=1)["benchmarks"][0]
+    assert small["total"] == 6
+    assert len({item["id"] for item in small["items"]}) == 1
+    assert {item["lang"] for item in small["items"]} == set(fake_study.LANGUAGES)
+    whole = browser_data(made, *files, budget=10**9)["benchmarks"][0]
+    assert len({item["id"] for item in whole["items"]}) == 6
+    item = next(i for i in whole["items"] if i["id"] == "q00" and i["lang"] == "de")
+    turn = item["answers"]["tiny.mono-EN.short.s0"]["1"]
+    reasons = [j.get("reason") for j in turn["judgements"]]
+    assert "no verdict in the judge's text" in reasons
+
+
+def test_statements_say_when_nothing_can_be_shown(study: fake_study.FakeStudy) -> None:
+    made = load_study(study.study)
+    tables = read_tables(study.root / "tables" / "index.json")
+
+    def gain(low: float, difference: float, high: float) -> str:
+        rows = [
+            row | {"difference": difference, "difference_low": low, "difference_high": high}
+            for row in tables["gains"].rows
+        ]
+        changed = tables | {"gains": dataclasses.replace(tables["gains"], rows=rows)}
+        return next(
+            s.text for s in statements(made, "polyglot", changed) if s.figures[0] == "gains"
+        )
+
+    assert "No difference can be shown at this size" in gain(-0.1, 0.2, 0.5)
+    assert " beats the best monolingual mixture" in gain(0.1, 0.2, 0.5)
+    assert "No language mixture beats" in gain(-0.5, -0.2, -0.1)
+
+
+def test_the_judge_comes_first_unless_it_is_made_of_rules(
+    study: fake_study.FakeStudy, tmp_path: Path
+) -> None:
+    tables = read_tables(study.root / "tables" / "index.json")
+    described = read_json(study.study)
+    assert "come in the language" in statements(load_study(study.study), "polyglot", tables)[0].text
+    for evaluation in described["evaluations"].values():
+        evaluation["engine"] = "openai"
+    (tmp_path / "study.json").write_text(json.dumps(described), encoding="utf-8")
+    first = statements(load_study(tmp_path / "study.json"), "polyglot", tables)[0]
+    assert first.figures[0] == "gains"
+
+
+def test_halves_round_as_in_the_figures() -> None:
+    assert [formatted(v, ".0f") for v in (62.5, 63.5, -62.5, 0.0)] == ["63", "64", "-63", "0"]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_in_a_browser_everything_is_drawn_and_nothing_complains(
+    study: fake_study.FakeStudy, page: str, tmp_path: Path
+) -> None:
+    place = (study.root / "report" / "index.html").as_uri()
+    state = "#answers?question=q01&lang=de&left=tiny.mono-DE.short.s0&right=tiny.untuned"
+    quiet = ["quic", "background-networking", "component-update", "sync", "gpu"]
+    shown = subprocess.run(
+        [
+            str(CHROMIUM),
+            "--headless",
+            "--no-sandbox",
+            "--no-first-run",
+            *(f"--disable-{name}" for name in quiet),
+            f"--user-data-dir={tmp_path}",
+            "--enable-logging=stderr",
+            "--v=0",
+            "--virtual-time-budget=15000",
+            "--dump-dom",
+            place + state,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    complaints = [line for line in shown.stderr.splitlines() if "CONSOLE" in line]
+    assert not complaints
+    dom = markup(shown.stdout)
+    figures = len(read_json(study.root / "figures" / "index.json")["figures"])
+    assert dom.count("<svg") == figures
+    browser = dom.split('id="browser"')[1]
+    assert "(de) First question 1?" in browser
+    assert "&lt;script&gt;alert('x')&lt;/script&gt; {{ 7*7 }} {answer}" in browser
+    assert "tiny (untuned)" in browser
