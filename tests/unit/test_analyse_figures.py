@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import built_study
 import fake_study
 import pytest
 
@@ -14,7 +15,7 @@ from babelmix.io import read_json
 
 @pytest.fixture(scope="module")
 def study() -> fake_study.FakeStudy:
-    return fake_study.built()
+    return built_study.built()
 
 
 @pytest.fixture(scope="module")
@@ -104,15 +105,15 @@ def test_the_matrix_has_parity_on_its_diagonal(
 
 
 def test_figures_have_the_same_bytes_again(study: fake_study.FakeStudy, tmp_path: Path) -> None:
-    fake_study.make_figures(study, tmp_path)
+    built_study.make_figures(study, tmp_path)
     for path in (study.root / "figures").iterdir():
         assert path.read_bytes() == (tmp_path / path.name).read_bytes()
 
 
 def test_without_pairs_or_families_there_are_fewer_figures(tmp_path: Path) -> None:
     study = fake_study.make(tmp_path, questions=3, pairs=False, seeds=(0,), only=fake_study.FEW)
-    fake_study.make_tables(study, tmp_path / "tables")
-    made = fake_study.make_figures(study, tmp_path / "figures")
+    built_study.make_tables(study, tmp_path / "tables")
+    made = built_study.make_figures(study, tmp_path / "figures")
     kinds = {figure["kind"] for figure in made}
     assert "matrix" not in kinds
     assert "gains" in kinds

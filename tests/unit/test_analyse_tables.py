@@ -5,9 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import built_study
 import fake_study
 import pytest
-from fake_study import make_tables
+from built_study import make_tables
 
 from babelmix.analyse.figure import select
 from babelmix.analyse.study import load_study
@@ -25,7 +26,7 @@ def small(root: Path, **changes: Any) -> fake_study.FakeStudy:
 
 @pytest.fixture(scope="module")
 def study() -> fake_study.FakeStudy:
-    return fake_study.built()
+    return built_study.built()
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import built_study
 import fake_study
 import pytest
 from hypothesis import given
@@ -30,13 +31,13 @@ def make_page(study: fake_study.FakeStudy, output: Path) -> str:
     options = study.options("answers", "questions", "judgements", "manifests")
     for name in ("tables", "figures"):
         options += [f"--{name}", str(study.root / name / "index.json")]
-    fake_study.run_verb(report, *options, "--output", str(output))
+    built_study.run_verb(report, *options, "--output", str(output))
     return output.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def study() -> fake_study.FakeStudy:
-    return fake_study.built()
+    return built_study.built()
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +196,10 @@ def test_the_judge_comes_first_unless_it_is_made_of_rules(
     tables = read_tables(study.root / "tables" / "index.json")
     described = read_json(study.study)
     assert "come in the language" in statements(load_study(study.study), "polyglot", tables)[0].text
+    rows = [row | {"abstained": 2.0} for row in tables["answer_language"].rows]
+    shares = dataclasses.replace(tables["answer_language"], rows=rows)
+    short = statements(load_study(study.study), "polyglot", tables | {"answer_language": shares})
+    assert "Too short to tell, of all models here: 16 of" in short[0].note
     for evaluation in described["evaluations"].values():
         evaluation["engine"] = "openai"
     (tmp_path / "study.json").write_text(json.dumps(described), encoding="utf-8")

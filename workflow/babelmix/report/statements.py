@@ -109,13 +109,15 @@ def _language(study: StudySet, name: str, tables: dict[str, ReadTable]) -> Itera
         for row in select(tables["series"], study=name, policy="pinch", language="other")
         if row["measure"].startswith("answer_language:") and row["value"] is not None
     ]
-    for benchmark in dict.fromkeys(row["measure"] for row in series):
-        yield _pinch(study, [row for row in series if row["measure"] == benchmark])
+    for measure in dict.fromkeys(row["measure"] for row in series):
+        rows = [row for row in series if row["measure"] == measure]
+        benchmark = measure.removeprefix("answer_language:")
+        yield _pinch(study, rows, select(tables["answer_language"], benchmark=benchmark))
     if not series:
         yield from _shares(study, name, tables["answer_language"])
 
 
-def _pinch(study: StudySet, rows: Rows) -> Statement:
+def _pinch(study: StudySet, rows: Rows, shares: Rows) -> Statement:
     """From the main language alone to its pinch: the first steps and the highest."""
     first_family = (rows[0]["family"], rows[0]["model"])
     rows = [row for row in rows if (row["family"], row["model"]) == first_family]
@@ -133,8 +135,23 @@ def _pinch(study: StudySet, rows: Rows) -> Statement:
         steps.append(highest)
     for step in steps:
         text += f"; with {_rows_words(step, main)}, {_share_words(study, step)}"
-    note = f"{_basis(start)} Model {start['model']}, mixture family {start['family']}."
+    variants = {row["variant"] for row in rows}
+    note = (
+        f"{_basis(start)}{_silent(shares, variants, start['main'])} "
+        f"Model {start['model']}, mixture family {start['family']}."
+    )
     return Statement(f"{text}.", note, ("answer_language_series", "answer_language"))
+
+
+def _silent(shares: Rows, variants: set[str], main: str) -> str:
+    """How many answers of these variants, not to ``main`` questions, could not be judged."""
+    rows = [
+        row for row in shares if row["variant"] in variants and row["language"] not in (ALL, main)
+    ]
+    silent, answers = (sum(row[name] for row in rows) for name in ("abstained", "answers"))
+    if not silent:
+        return ""
+    return f" Too short to tell, of all models here: {silent:.0f} of {answers:.0f} answers."
 
 
 def _rows_words(row: dict[str, Any], main: str) -> str:

@@ -76,10 +76,17 @@ def require_device(model: Model, name: str) -> None:
 def claim_gpus(count: int, wait_s: float = 60.0) -> Iterator[list[str]]:
     """Hold ``count`` GPUs that no other process of ours holds; sets ``CUDA_VISIBLE_DEVICES``.
 
-    Where that variable is set already (by SLURM, by the user) it is obeyed and nothing is locked.
+    Where that variable is set already (by SLURM, by the user) it is obeyed (its first
+    ``count`` GPUs are taken) and nothing is locked.
     """
-    if count == 0 or "CUDA_VISIBLE_DEVICES" in os.environ:
-        yield visible_gpus()[:count]
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if count == 0 or given is not None:
+        chosen = visible_gpus()[:count]
+        if count:  # one process sees one GPU, or frameworks spread it over all they see
+            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
+        yield chosen
+        if given is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = given
         return
     folder = Path(tempfile.gettempdir()) / f"babelmix-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -89,7 +96,7 @@ def claim_gpus(count: int, wait_s: float = 60.0) -> Iterator[list[str]]:
         try:
             yield claimed
         finally:
-            del os.environ["CUDA_VISIBLE_DEVICES"]
+            os.environ.pop("CUDA_VISIBLE_DEVICES", None)
 
 
 def _claim(held: contextlib.ExitStack, folder: Path, count: int, until: float) -> list[str]:

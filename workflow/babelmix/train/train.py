@@ -78,9 +78,11 @@ def run(args: argparse.Namespace) -> None:
 def train_here(job: Job) -> None:
     """Train in this process."""
     os.environ["OMP_NUM_THREADS"] = str(job.threads)  # read when torch is first imported
-    if "deepspeed" not in sys.modules:
-        # Installed but not wanted here: importing it costs seconds, and libraries that find it do.
-        sys.modules["deepspeed"] = None  # type: ignore[assignment]
+    unwanted = ["deepspeed", "datasets", *([] if job.spec.recipe.lora else ["peft"])]
+    for name in unwanted:
+        # Installed but not wanted here: transformers imports what it finds, and each costs a second
+        # or more of a tiny training's few. None in sys.modules makes a module look uninstalled.
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
     from .worker import work
 
     work(job)
