@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import tiny_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from babelmix.errors import BabelmixError
 from babelmix.train.chat import IGNORED, Formatter, template_digest
 from babelmix.train.prepare import read_template
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 #: ChatML as many published models ship it: no markers, a newline after each end of turn.
 UNMARKED = (

@@ -9,9 +9,10 @@ import pytest
 from tests.loopback import Action, Request, ScriptedServer, error, garbage, text
 
 from babelmix.config.evaluation import OpenAIJudge
+from babelmix.endpoints import is_loopback
 from babelmix.errors import BabelmixError
 from babelmix.judge import client as module
-from babelmix.judge.client import Reply, ask_all, is_loopback, read_key
+from babelmix.judge.client import Reply, ask_all, read_key
 from babelmix.judge.client import Request as Call
 
 SECRET = "sk-very-secret"

@@ -162,6 +162,16 @@ def test_quarantine_policies(policy: str, out: int) -> None:
     assert pool.failed_in["3"] == ([] if policy == "keep" else ["de"])
 
 
+def test_keep_still_leaves_out_rows_that_are_not_there() -> None:
+    ids = [f"{i}" for i in range(10)]
+    pool = build_pool(
+        {"en": ids, "de": ids},
+        {"de": {"3": ["numbers"], "4": ["translated", "language"]}},
+        pool_spec(on_failed_check="keep"),
+    )
+    assert (pool.split["3"] == "out", pool.split["4"]) == (False, "out")
+
+
 def test_a_pool_that_is_not_parallel_is_refused() -> None:
     with pytest.raises(BabelmixError, match="not parallel"):
         build_pool({"en": ["a", "b", "c"], "de": ["a", "b", "x"]}, {}, pool_spec(dev_rows=0))

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from babelmix.config.load import build_config, load_config, read_yaml
+from babelmix.endpoints import is_loopback
 from babelmix.errors import BabelmixError
 from babelmix.plan import Jobs, Plan, load_jobs
-from babelmix.plan.checks import count_gpus, is_loopback
+from babelmix.plan.checks import count_gpus
 from babelmix.plan.cost import cost_lines, evaluation_calls, render
 from babelmix.resources import ROOT
 

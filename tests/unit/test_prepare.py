@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import tiny_model
+
 from babelmix.config.training import Model
 from babelmix.errors import BabelmixError
 from babelmix.io import file_digest, read_json
@@ -157,9 +158,8 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "f"
     with whole_folder(target) as fresh:
         (fresh / "a").write_text("1")
-    with pytest.raises(ZeroDivisionError), whole_folder(target) as fresh:
-        (fresh / "a").write_text("2")
-        raise ZeroDivisionError
+    with pytest.raises(FileNotFoundError), whole_folder(target) as fresh:
+        (fresh / "nowhere" / "a").write_text("2")
     assert (target / "a").read_text() == "1"
     with whole_folder(target) as fresh:
         (fresh / "b").write_text("3")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import tiny_model
+
 from babelmix.errors import BabelmixError
 from babelmix.io import read_json, read_table, write_records
 from babelmix.records import Conversation, Message

@@ -11,6 +11,7 @@ rule judge_single:
     """Grade one run's answers. Bottleneck: API, money."""
     input:
         unpack(lambda w: JOBS.judge_input(w.evaluation, w.run)),
+        prompts=lambda w: JOBS.judge_prompts(w.evaluation),
     output:
         table="<set>/judgements/{evaluation}/{run}.parquet",
     log:
@@ -70,6 +71,7 @@ rule judge_pairs:
     """Compare one run's answers with a baseline's, in both orders. Bottleneck: API, money."""
     input:
         unpack(lambda w: JOBS.pairs_input(w.evaluation, w.run)),
+        prompts=lambda w: JOBS.judge_prompts(w.evaluation),
     output:
         table="<set>/judgements/{evaluation}/{run}.parquet",
     log:

@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from ..config.evaluation import OpenAIJudge
+from ..endpoints import is_loopback
 from ..errors import BabelmixError
 from .budget import Budget, reply_cost, text_tokens
 from .failures import CallFailedError, Patience, classify, is_retryable
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 #: Given explicitly, so that no environment variable can send the key to another host.
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _DUMMY_KEY = "none-needed"
 
 
@@ -43,11 +42,6 @@ class Reply:
     tokens_in: int
     tokens_out: int
     cost: float
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a server runs on this machine."""
-    return (urlsplit(url).hostname or "") in _LOOPBACK
 
 
 def read_key(judge: OpenAIJudge) -> str:

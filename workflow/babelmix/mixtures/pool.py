@@ -12,6 +12,7 @@ import pyarrow as pa
 from ..config.expand import seeded_order
 from ..errors import BabelmixError
 from ..io import read_table, write_json, write_table
+from ..records import ABSENT_CHECKS
 from ..specs import PoolSpec
 
 SCHEMA = pa.schema(
@@ -49,7 +50,8 @@ def build_pool(
 
     ``failed`` gives, by language, the failed checks of each failed id. Every language must hold the
     pivot's ids exactly. A row that failed in a language is out everywhere (``quarantine_all``), out
-    in that language (``quarantine``), or stays (``keep``).
+    in that language (``quarantine``), or stays (``keep``; a row that is
+    not there in a language, and only holds its place, is out everywhere then).
     """
     ids = ids_by_lang[spec.pivot]
     for lang, found in ids_by_lang.items():
@@ -59,8 +61,13 @@ def build_pool(
                 f"dataset '{spec.dataset}': language '{lang}' is not parallel to '{spec.pivot}': "
                 f"{len(lost)} ids missing {lost[:5]}, {len(extra)} too many {extra[:5]}."
             )
+    if spec.on_failed_check == "keep":
+        failed = {
+            c: {i: names for i, names in by_id.items() if ABSENT_CHECKS & set(names)}
+            for c, by_id in failed.items()
+        }
     failed_in = {i: [c for c in spec.languages if i in failed.get(c, {})] for i in ids}
-    out = {i for i in ids if failed_in[i]} if spec.on_failed_check == "quarantine_all" else set()
+    out = {i for i in ids if failed_in[i]} if spec.on_failed_check != "quarantine" else set()
     usable = [i for i in ids if i not in out]
     if spec.dev_rows >= len(usable):
         raise BabelmixError(
@@ -70,8 +77,6 @@ def build_pool(
         )
     dev = set(seeded_order(usable, spec.seed, "dev")[: spec.dev_rows])
     split = {i: "out" if i in out else "dev" if i in dev else "train" for i in ids}
-    if spec.on_failed_check == "keep":
-        failed_in = {i: [] for i in ids}
     return Pool(ids, split, failed_in)
 
 

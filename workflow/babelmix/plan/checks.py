@@ -16,6 +16,7 @@ from ..config.translators import (
     GoogleTranslator,
     OpenAITranslator,
 )
+from ..endpoints import is_loopback
 from ..errors import BabelmixError, unknown_name
 
 
@@ -184,13 +185,6 @@ def _missing_keys(config: Config, judges: Iterable[str], translators: Iterable[s
                 "Set it to the key of the translation service."
             )
     return problems
-
-
-def is_loopback(url: str | None) -> bool:
-    """True for an endpoint on this machine, which needs no key."""
-    from urllib.parse import urlsplit
-
-    return url is not None and urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
 
 
 def count_gpus() -> int:

@@ -6,6 +6,7 @@ import json
 import shlex
 from typing import Any
 
+from ..resources import RESOURCES
 from ..specs import AnswerSpec, BaselineSpec, JudgeSpec, ScoreSpec
 from ..stages import STAGE_VERSIONS
 from .jobs_base import JobsBase, as_json
@@ -81,6 +82,13 @@ class JudgeJobs(JobsBase):
                 self.path(f"benchmarks/{benchmark}.{c}.parquet") for c in plan.languages_by_run[run]
             ],
         }
+
+    def judge_prompts(self, evaluation: str) -> list[str]:
+        """Prompt files that an evaluation's judge reads: editing one is a new judging."""
+        wanted = self.plan.evaluations[evaluation].evaluation
+        if self.config.judges[wanted.judge].engine == "rules":
+            return []
+        return [str(file) for file in sorted((RESOURCES / "judge_prompts").glob("*.yaml"))]
 
     def pairs_input(self, evaluation: str, run: str) -> dict[str, Any]:
         """The same with the baselines' answers, and the choice of the best where there is one."""

@@ -9,14 +9,13 @@ from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from ..config.sources import Hub, Source
+from ..endpoints import is_loopback
 from ..errors import BabelmixError
 from ..io import atomic_path, file_digest, write_json
 from ..specs import FetchSpec
 
 #: Where FastChat-shaped benchmarks keep reference answers, beside the questions.
 REFERENCES = "reference_answer/gpt-4.jsonl"
-#: The only hosts that may be asked without TLS.
-LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 #: Tries of a web address, and the first wait between two, in seconds.
 URL_TRIES = 5
 URL_WAIT_S = 1.0
@@ -182,7 +181,7 @@ def download_url(address: str, name: str, folder: Path, optional: bool = False) 
     from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
     parts = urlsplit(address)
-    if parts.scheme != "https" and parts.hostname not in LOCAL_HOSTS:
+    if parts.scheme != "https" and not is_loopback(address):
         raise BabelmixError(f"sources.{name}.url: {address} is not an https address.")
     steps = [step for step in unquote(parts.path).split("/") if step not in ("", ".", "..")]
     target = folder.joinpath(*steps)

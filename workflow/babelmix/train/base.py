@@ -101,6 +101,7 @@ def pretrain_base(
         context=settings.context,
         balance=settings.balance,
         single=settings.single,
+        switch=settings.switch,
     )
     model = base_fit.build_model(settings, tokenizer)
     progress, history = base_fit.train_model(

@@ -60,9 +60,9 @@ has close relatives in the training text: the figures compare models of this dat
 
 Llama: vocabulary {vocab_size:,} (byte-level BPE, digits and newlines split), hidden {hidden_size},
 {layers} layers, {heads} heads ({kv_heads} for keys and values), feed-forward {intermediate_size},
-tied embeddings, context {context}. Documents of one language each, from one sentence to {context}
-tokens, languages drawn in proportion to their tokens to the power {balance}. {tokens:,} tokens
-seen in {steps:,} steps ({train_tokens:,} tokens in the training text); Muon for the matrices,
+tied embeddings, context {context}. Documents from one sentence (most) to {context} tokens;
+the language of each sentence is drawn anew (in proportion to a language's tokens to the power
+{balance}), so a page does not keep to one language. {tokens:,} tokens seen in {steps:,} steps ({train_tokens:,} tokens in the training text); Muon for the matrices,
 AdamW for the rest, learning rate falling with the time spent; best step {best_step:,}.
 Trained {minutes_trained} minutes on the clock, seed {seed}, {machine}, torch {torch},
 transformers {transformers}. The clock decides the number of steps: another run gives another model

@@ -204,7 +204,7 @@ def encode_all(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list
 
 
 class DocumentStream:
-    """Endless documents of one language each, from single sentences to pages, in pools.
+    """Endless documents, from single sentences to pages, in pools.
 
     A pool is a list of token rows `<s> sentence [space or newline] sentence … </s>`. Within an
     epoch of a language each of its sentences occurs once; company and order are new every epoch.
@@ -219,7 +219,8 @@ class DocumentStream:
         seed: int,
         context: int = 1024,
         balance: float = 0.7,
-        single: float = 0.3,
+        single: float = 0.7,
+        switch: float = 1.0,
         long: float = 0.004,
         newline: float = 0.3,
     ) -> None:
@@ -235,7 +236,8 @@ class DocumentStream:
         self.bos, self.eos = tokenizer.bos_token_id, tokenizer.eos_token_id
         self.newline_ids = tokenizer("\n", add_special_tokens=False)["input_ids"]
         self.seed, self.context = seed, context
-        self.single, self.long, self.newline = single, long, newline
+        self.single, self.switch = single, switch
+        self.long, self.newline = long, newline
         self.cursor = dict.fromkeys(self.languages, 0)
         self.pool = 0
         self._orders: dict[str, tuple[int, list[int]]] = {}
@@ -265,7 +267,10 @@ class DocumentStream:
         return known[1][place]
 
     def _document(self, rng: random.Random) -> list[int]:
-        """Draw one document: a sentence, a paragraph or (rarely) a page, in one language."""
+        """Draw one document: a sentence, a paragraph or (rarely) a page.
+
+        Before each further sentence the language is drawn anew with probability ``switch``.
+        """
         lang = rng.choices(self.languages, self.weights)[0]
         draw = rng.random()
         if draw < self.single:
@@ -276,6 +281,8 @@ class DocumentStream:
             target = self.context
         row = [self.bos, *self.plain[lang][self._next_sentence(lang)]]
         while len(row) < target:
+            if rng.random() < self.switch:
+                lang = rng.choices(self.languages, self.weights)[0]
             place = self._next_sentence(lang)
             if rng.random() < self.newline:
                 row += self.newline_ids + self.plain[lang][place]

@@ -47,7 +47,10 @@ class BaseSettings:
     final_lr: float = 0.02
     dropout: float = 0.0
     balance: float = 0.7
-    single: float = 0.3
+    single: float = 0.7
+    # 1: the language of a page's next sentence does not depend on the one before. A base that knows
+    # no page in one language shows what tuning does to the language of its answers.
+    switch: float = 1.0
     heldout_least: int = 500
     heldout_share: float = 0.02
     dev: int = 250

@@ -77,7 +77,7 @@ class Formatter:
         template_digest(tokenizer)
         self.template: str = tokenizer.chat_template
         self.marked = bool(_MARKER.search(self.template))
-        self._names = dict(tokenizer.special_tokens_map)
+        self._names: dict[str, Any] = dict(tokenizer.special_tokens_map)
         self._backend = tokenizer.backend_tokenizer
         self._backend.no_padding()
         self._backend.no_truncation()
@@ -98,14 +98,16 @@ class Formatter:
     ) -> tuple[str, list[tuple[int, int]]]:
         from transformers.utils.chat_template_utils import render_jinja_template
 
-        texts, spans = render_jinja_template(  # type: ignore[misc]
+        # Its annotation says text; it returns texts and, for each, the marked spans.
+        rendered: Any = render_jinja_template(
             conversations=[list(messages)],
             chat_template=self.template,
             return_assistant_tokens_mask=marks,
             add_generation_prompt=prompt,
             **self._names,
         )
-        return texts[0], [tuple(span) for span in spans[0]] if marks else []
+        texts, spans = rendered
+        return texts[0], [(start, end) for start, end in spans[0]] if marks else []
 
     def tokens(self, text: str) -> list[int]:
         """Token ids of rendered text: the template writes every special token itself."""

@@ -89,10 +89,8 @@ class Candidate:
         }
         model = trainer.accelerator.unwrap_model(trainer.model)
         with whole_folder(self.folder) as fresh:
-            before = model.config.dtype
-            model.config.dtype = dtype
             model.save_pretrained(fresh, state_dict=state)
-            model.config.dtype = before
+            _note_dtype(fresh, recipe)
             np.savez(fresh / _PROOF, **proof)
             record = {"training": self.training, "step": step, "dev_loss": dev_loss}
             write_json(fresh / _RECORD, record)
@@ -102,6 +100,15 @@ def _dtype(recipe: Recipe) -> Any:
     import torch
 
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[recipe.precision]
+
+
+def _note_dtype(folder: Path, recipe: Recipe) -> None:
+    """Name the weights' dtype in config.json, where transformers puts that of the one in memory."""
+    path = folder / "config.json"
+    if path.is_file():  # adapters have none
+        names = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+        config = {k: v for k, v in read_json(path).items() if k != "torch_dtype"}
+        write_json(path, config | {"dtype": names[recipe.precision]})
 
 
 def _proof(

@@ -26,6 +26,9 @@ def whole_folder(target: Path) -> Iterator[Path]:
     fresh.mkdir()
     try:
         yield fresh
+        for path in fresh.rglob("*"):
+            if path.is_file():  # some libraries leave files that only their owner may read
+                path.chmod(0o666 & ~_umask())
         sync_tree(fresh)
         if target.exists():
             target.rename(stale)
@@ -34,6 +37,12 @@ def whole_folder(target: Path) -> Iterator[Path]:
     finally:
         for leftover in (fresh, stale):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def sync_tree(folder: Path) -> None:

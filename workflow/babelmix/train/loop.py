@@ -50,13 +50,15 @@ class MixtureTrainer(Trainer):
         self._packing_proved = not recipe.packing
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
-        return SequentialSampler(train_dataset or self.train_dataset)
+        dataset: Any = train_dataset or self.train_dataset
+        return SequentialSampler(dataset)
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """The recipe's learning rate; the number of steps is the schedule's, on any machine."""
         if self.lr_scheduler is None:
+            stepped: Any = optimizer or self.optimizer
             self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
-                optimizer or self.optimizer, rate_factor(self.recipe, self.steps)
+                stepped, rate_factor(self.recipe, self.steps)
             )
         return self.lr_scheduler
 
@@ -79,17 +81,17 @@ class MixtureTrainer(Trainer):
 
     def _prove_packing(self, model: torch.nn.Module, inputs: dict[str, Any]) -> None:
         self._packing_proved = True
-        lengths = list(inputs["document_lengths"])
         rows = [
-            {"input_ids": ids.cpu().numpy(), "labels": labels.cpu().numpy()}
-            for ids, labels in zip(
-                inputs["input_ids"][0].split(lengths),
-                inputs["labels"][0].split(lengths),
-                strict=True,
+            {"input_ids": ids, "labels": ids}
+            for ids in (
+                row[:128].cpu().numpy()
+                for row in inputs["input_ids"][0].split(list(inputs["document_lengths"]))[:4]
             )
         ]
-        padded = self._prepare_inputs(Collator(pad=0, packed=False)(rows))
-        check_packing(model, inputs, padded, half=self.recipe.precision != "fp32")
+        packed, padded = (
+            self._prepare_inputs(Collator(pad=0, packed=packing)(rows)) for packing in (True, False)
+        )
+        check_packing(model, packed, padded, half=self.recipe.precision != "fp32")
 
     def mean_loss(self, rows: Rows, layout: Layout, collator: Collator) -> float:
         """Loss per trained token over held-out rows, shared out over the devices."""

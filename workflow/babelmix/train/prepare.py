@@ -23,9 +23,10 @@ from .chat import Formatter, load_tokenizer, template_digest
 from .devices import require_device
 from .folders import file_digests, whole_folder
 from .places import find_gguf, find_weights
+from .quiet import leave_out, quieten
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 #: Control tokens that a template of ours writes literally.
 _CONTROL = {"chatml": ["<|im_start|>", "<|im_end|>"]}
@@ -47,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Prepare one model."""
     spec = ModelSpec.model_validate_json(args.spec)
+    leave_out("deepspeed", "datasets", "peft")
+    require_device(spec.model, spec.name)
+    quieten()
     record = prepare_model(spec.name, spec.model, args.folder)
     write_json(args.output, record)
     print(
@@ -87,13 +91,13 @@ def read_template(name: str, where: str = "chat_template") -> str:
     return (root / f"{name}.jinja").read_text(encoding="utf-8")
 
 
-def _load_gguf(path: Path) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+def _load_gguf(path: Path) -> tuple[PreTrainedTokenizerBase, Any]:
     """Load a GGUF file, its weights brought back to float32."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
-    loaded = AutoModelForCausalLM.from_pretrained(
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
         path.parent, gguf_file=path.name, dtype=torch.float32
     )
     # It counts as quantised and would refuse to be saved, although nothing in it still is.
@@ -136,8 +140,8 @@ def _set_template(
     template: str | None,
     model: Model,
     folder: Path,
-    loaded: PreTrainedModel | None,
-) -> PreTrainedModel | None:
+    loaded: Any | None,
+) -> Any | None:
     """Give the tokenizer its template; returns the model where its vocabulary had to grow."""
     if tokenizer.eos_token is None:
         raise BabelmixError("the tokenizer names no end-of-sequence token; one is needed.")
@@ -167,7 +171,7 @@ def _set_template(
     return loaded
 
 
-def _grow(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tokens: list[str]) -> None:
+def _grow(model: Any, tokenizer: PreTrainedTokenizerBase, tokens: list[str]) -> None:
     """Add control tokens; their new rows are the mean of the old ones."""
     import torch
 

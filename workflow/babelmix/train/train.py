@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from ..errors import BabelmixError
@@ -18,6 +17,7 @@ from ..specs import TrainSpec
 from .devices import claim_gpus, gpus_needed, require_device
 from .job import Job
 from .launch import launch, node_count
+from .quiet import leave_out
 from .settings import check_recipe, lay_out
 
 
@@ -78,11 +78,7 @@ def run(args: argparse.Namespace) -> None:
 def train_here(job: Job) -> None:
     """Train in this process."""
     os.environ["OMP_NUM_THREADS"] = str(job.threads)  # read when torch is first imported
-    unwanted = ["deepspeed", "datasets", *([] if job.spec.recipe.lora else ["peft"])]
-    for name in unwanted:
-        # Installed but not wanted here: transformers imports what it finds, and each costs a second
-        # or more of a tiny training's few. None in sys.modules makes a module look uninstalled.
-        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+    leave_out("deepspeed", "datasets", *([] if job.spec.recipe.lora else ["peft"]))
     from .worker import work
 
     work(job)

@@ -23,6 +23,7 @@ from .export import Candidate, export
 from .job import Job, model_digest
 from .launch import complaint_file
 from .loop import Metrics, MixtureTrainer, Recorder, training_arguments
+from .quiet import quieten
 from .settings import deepspeed_config, evaluation_steps, lay_out, rate_factor
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -41,7 +42,7 @@ def main() -> None:
 def work(job: Job) -> None:
     """Train (or go on, or only export, as far as ``job.work`` has come)."""
     torch.set_num_threads(job.threads)
-    _quieten()
+    quieten()
     first = int(os.environ.get("RANK", "0")) == 0
     recipe = job.spec.recipe
     train, dev, counts = load_mixture(job.mixture, job.tokenised)
@@ -224,20 +225,6 @@ def start_deepspeed(*, on_gpu: bool) -> None:
         if isinstance(known, dict):
             known["deepspeed_shm_comm"] = False
     deepspeed.init_distributed(dist_backend="nccl" if on_gpu else "gloo")
-
-
-def _quieten() -> None:
-    """No progress bars of libraries (ours suffices) and no chatter below errors."""
-    import logging
-    import warnings
-
-    from transformers.utils import logging as transformers_logging
-
-    warnings.filterwarnings("ignore", category=FutureWarning)  # theirs to each other
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    for name in ("accelerate", "deepspeed", "DeepSpeed", "torch.distributed"):
-        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from typing import Any
-from urllib.parse import urlsplit
 
 from ...config.translators import OpenAITranslator
+from ...endpoints import is_loopback
 from ...errors import BabelmixError
 from ...resources import language_catalogue
 from .base import Failure, Result
@@ -18,7 +18,6 @@ _PROMPT = (
     "punctuation and Markdown. Copy tokens such as XQ1X exactly as they are, each once. Reply "
     "with the translation alone."
 )
-_LOCAL = {"localhost", "127.0.0.1", "::1"}
 _TIMEOUT_S = 120.0
 _RETRIES = 6
 
@@ -120,7 +119,7 @@ def _key(translator: OpenAITranslator, where: str) -> str:
     key = os.environ.get(translator.key_env)
     if key:
         return key
-    if translator.base_url and urlsplit(translator.base_url).hostname in _LOCAL:
+    if is_loopback(translator.base_url):
         return "none"  # local servers ask for no key, the client for some text
     raise BabelmixError(
         f"{where}: no key. Put it into the environment variable {translator.key_env} "

@@ -1,0 +1,319 @@
+"""Training a tiny random model: the loss, its repeatability, kill and resume, the export."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_model
+
+from babelmix.errors import BabelmixError
+from babelmix.io import file_digest, read_json
+from babelmix.train import train
+from babelmix.train.checkpoints import read_whole
+from babelmix.train.data import load_mixture, plan_schedule
+from babelmix.train.settings import Layout
+
+recipe = tiny_model.recipe
+Study = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A prepared model, tokenised files and a mixture, shared and never written to."""
+    return tiny_model.write_study(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(autouse=True)
+def _same_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train in the test's process without hiding packages from other tests."""
+
+    def here(job: Any) -> None:
+        from babelmix.train.worker import work
+
+        work(job)
+
+    monkeypatch.setattr(train, "train_here", here)
+
+
+def parse(words: list[str]) -> argparse.Namespace:
+    """The verb's arguments."""
+    parser = argparse.ArgumentParser()
+    train.add_arguments(parser)
+    return parser.parse_args(words)
+
+
+def fit(study: Study, out: Path, **changes: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Train; returns `completed` and the metrics."""
+    out.mkdir(exist_ok=True)
+    train.run(parse(tiny_model.train_arguments(study, out, recipe(**changes))))
+    return read_json(out / "done.json"), read_metrics(out)
+
+
+def read_metrics(out: Path) -> list[dict[str, Any]]:
+    """The metrics of a finished training."""
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+def losses(metrics: list[dict[str, Any]]) -> list[float]:
+    """Training losses by step."""
+    found = {row["step"]: row["loss"] for row in metrics if "loss" in row}
+    assert list(found) == list(range(1, len(found) + 1))
+    return list(found.values())
+
+
+@pytest.fixture(scope="module")
+def plain(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished training with the plain recipe."""
+    out = tmp_path_factory.mktemp("plain")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "train_here", lambda job: _work(job))
+        fit(study, out / "run")
+    return out / "run"
+
+
+def _work(job: Any) -> None:
+    from babelmix.train.worker import work
+
+    work(job)
+
+
+def test_our_labels_reach_the_loss(study: Study, plain: Path) -> None:
+    """The first step's loss is the mean over the trained tokens of its rows, computed apart."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    rows, _, _ = load_mixture(study["mixture"], study["tokenised"])
+    first = plan_schedule(rows, 1, Layout(8, 1, 4), 3, packed=False)[0]
+    model = AutoModelForCausalLM.from_pretrained(study["model"])
+    total, count = 0.0, 0
+    for row in first:
+        ids, labels = (
+            torch.from_numpy(rows[row][name].astype(np.int64)) for name in ("input_ids", "labels")
+        )
+        with torch.no_grad():
+            logits = model(ids[None]).logits[0, :-1].log_softmax(-1)
+        for place in (labels[1:] != -100).nonzero().flatten():
+            total -= float(logits[place, ids[place + 1]])
+            count += 1
+    assert losses(read_metrics(plain))[0] == pytest.approx(total / count, abs=1e-5)
+
+
+def test_the_loss_falls_and_all_is_written(study: Study, plain: Path) -> None:
+    done, metrics = read_json(plain / "done.json"), read_metrics(plain)
+    values = losses(metrics)
+    assert values[-1] < values[0] - 0.3
+    assert done["steps"] == len(values) == 8
+    assert done["final_loss"] == values[-1]
+    assert done["dev_loss"] == next(r["dev_loss"] for r in reversed(metrics) if "dev_loss" in r)
+    assert done["train_rows"] + done["dev_rows"] == done["mixture_rows"] == 40
+    assert done["trained_tokens_seen"] == 2 * done["trained_tokens"]
+    assert {"step", "loss", "lr", "tokens", "seconds"} <= set(metrics[0])
+    for name, sha in done["files"].items():
+        assert file_digest(plain / "result" / name) == sha
+    assert (
+        read_json(study["model"].parent / "tiny.json")["template_digest"] == done["template_digest"]
+    )
+    assert [p.name for p in (plain / "work").iterdir()] == ["metrics.jsonl"]
+    assert "| optimizer steps | 8" in (plain / "result" / "README.md").read_text()
+
+
+def test_the_export_loads_and_answers(plain: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(plain / "result")
+    tokenizer = AutoTokenizer.from_pretrained(plain / "result")
+    assert model.dtype == torch.float32
+    assert model.generation_config.eos_token_id == [2, 6]
+    prompt = tokenizer.apply_chat_template(
+        tiny_model.chat(1)[:1], add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
+    assert model.generate(**prompt, max_new_tokens=3).shape[1] > prompt["input_ids"].shape[1]
+
+
+def test_two_trainings_are_the_same(study: Study, plain: Path, tmp_path: Path) -> None:
+    done, metrics = fit(study, tmp_path / "run")
+    assert losses(metrics) == losses(read_metrics(plain))
+    assert done == read_json(plain / "done.json")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"packing": True}, {"packing": True, "micro_batch_size": 8}, {"micro_batch_size": 1}],
+)
+def test_packing_and_micro_batches_leave_the_loss(
+    study: Study, plain: Path, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    _, metrics = fit(study, tmp_path / "run", **changes)
+    assert losses(metrics) == pytest.approx(losses(read_metrics(plain)), abs=1e-4)
+
+
+def test_packing_that_leaks_is_refused(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from babelmix.train import batches
+
+    def leaky(*args: Any, document_lengths: Any = None, **kwargs: Any) -> Any:
+        return batches.packed_attention(*args, **kwargs)
+
+    def register(config: Any, *, packed: bool) -> str:
+        from transformers import AttentionInterface, AttentionMaskInterface
+
+        AttentionInterface.register("leaky", leaky)
+        AttentionMaskInterface.register("leaky", lambda *_, **__: None)
+        return "leaky"
+
+    monkeypatch.setattr("babelmix.train.worker.attention_for", register)
+    with pytest.raises(BabelmixError, match="packing: false"):
+        fit(study, tmp_path / "run", packing=True)
+
+
+def test_an_uneven_last_step_counts_its_own_tokens(study: Study, tmp_path: Path) -> None:
+    same = [
+        losses(fit(study, tmp_path / f"{m}-{p}", batch_size=12, micro_batch_size=m, packing=p)[1])
+        for m, p in [(12, False), (3, True)]
+    ]
+    assert len(same[0]) == 6
+    assert same[0] == pytest.approx(same[1], abs=1e-4)
+
+
+def test_the_best_held_out_loss_is_kept(study: Study, tmp_path: Path) -> None:
+    # A rate far too high: the held-out loss rises again, and the last weights are not the best.
+    done, metrics = fit(
+        study,
+        tmp_path / "run",
+        select="best_dev_loss",
+        epochs=10,
+        learning_rate=0.1,
+        schedule="constant",
+        checkpoint_steps=3,
+    )
+    measured = {row["step"]: row["dev_loss"] for row in metrics if "dev_loss" in row}
+    assert done["dev_loss"] == min(measured.values())
+    assert measured[done["selected_step"]] == done["dev_loss"]
+    assert done["selected_step"] < done["steps"]
+
+
+def test_lora_is_merged_and_its_checkpoints_are_small(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from babelmix.train import loop
+
+    sizes = []
+
+    def weigh(folder: Path, **kwargs: Any) -> None:
+        sizes.append(sum(p.stat().st_size for p in folder.glob("*.safetensors")))
+
+    monkeypatch.setattr(loop, "mark_whole", weigh)
+    monkeypatch.setattr(loop, "prune", lambda *_, **__: None)
+    done, metrics = fit(study, tmp_path / "run", lora={"rank": 2}, checkpoint_steps=4)
+    base = (study["model"] / "model.safetensors").stat().st_size
+    assert sizes
+    assert max(sizes) < base / 3
+    assert (tmp_path / "run" / "result" / "model.safetensors").stat().st_size >= base
+    assert not list((tmp_path / "run" / "result").glob("adapter*"))
+    assert losses(metrics)[-1] < losses(metrics)[0]
+    assert done["steps"] == 8
+
+
+def test_half_precision_is_exported_in_half(study: Study, plain: Path, tmp_path: Path) -> None:
+    _, metrics = fit(study, tmp_path / "run", precision="bf16")
+    assert losses(metrics) == pytest.approx(losses(read_metrics(plain)), abs=2e-2)
+    assert read_json(tmp_path / "run" / "result" / "config.json")["dtype"] == "bfloat16"
+
+
+def test_a_loss_that_is_no_number_stops_the_training(study: Study, tmp_path: Path) -> None:
+    with pytest.raises(BabelmixError, match="Lower `learning_rate`"):
+        fit(study, tmp_path / "run", learning_rate=1e30, schedule="constant")
+    assert not (tmp_path / "run" / "done.json").exists()
+
+
+def test_a_false_export_is_refused(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from babelmix.train import export
+
+    def base_weights(job: Any, kept: Path, fresh: Path) -> None:
+        for name in ("model.safetensors", "config.json"):
+            (fresh / name).write_bytes((job.model / name).read_bytes())
+
+    monkeypatch.setattr(export, "_weights", base_weights)
+    with pytest.raises(BabelmixError, match="is not the trained one"):
+        fit(study, tmp_path / "run")
+    assert not (tmp_path / "run" / "result").exists()
+    monkeypatch.undo()
+    monkeypatch.setattr(train, "train_here", _work)
+    monkeypatch.setattr("babelmix.train.worker._train", None)  # only the export is left to do
+    done, _ = fit(study, tmp_path / "run")
+    assert math.isfinite(done["final_loss"])
+
+
+KILLED = """
+import argparse, os, signal, sys
+sys.path.insert(0, {tests!r})
+from babelmix.train import loop, train
+after = loop.Recorder.on_step_end
+def on_step_end(self, args, state, control, **kwargs):
+    after(self, args, state, control, **kwargs)
+    if state.global_step == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+loop.Recorder.on_step_end = on_step_end
+parser = argparse.ArgumentParser()
+train.add_arguments(parser)
+train.run(parser.parse_args(sys.argv[1:]))
+"""
+
+
+def test_a_killed_training_resumes_to_the_same_loss(study: Study, tmp_path: Path) -> None:
+    settings = {"checkpoint_steps": 3, "packing": True, "dropout": 0.1}
+    whole, metrics = fit(study, tmp_path / "whole", **settings)
+    out = tmp_path / "killed"
+    out.mkdir()
+    words = tiny_model.train_arguments(study, tmp_path / "whole", recipe(**settings))
+    words = [word.replace(str(tmp_path / "whole"), str(out)) for word in words]
+    code = KILLED.format(tests=str(Path(__file__).parent))
+    killed = subprocess.run([sys.executable, "-c", code, *words], check=False, timeout=300)
+    assert killed.returncode == -9
+    assert not (out / "done.json").exists()
+    assert read_whole(out / "work" / "checkpoint-6") is not None
+    torn = out / "work" / "checkpoint-7"
+    torn.mkdir()
+    (torn / "model.safetensors").write_bytes(b"half of it")
+    before = (out / "work" / "metrics.jsonl").read_text().splitlines()
+    train.run(parse(words))
+    after = (out / "metrics.jsonl").read_text().splitlines()
+    assert after[:6] == before[:6]  # with their seconds: they were not trained again
+    assert losses(read_metrics(out)) == losses(metrics)
+    assert read_json(out / "done.json") == whole
+    assert not list((out / "work").glob("checkpoint-*"))
+
+
+def test_two_ranks_under_deepspeed_match_one(study: Study, plain: Path, tmp_path: Path) -> None:
+    out = tmp_path / "zero"
+    chosen = recipe(deepspeed={"stage": 2}, packing=True)
+    words = tiny_model.train_arguments(study, out, chosen, "--nproc", "2", "--threads", "2")
+    run = subprocess.run(
+        [sys.executable, "-m", "babelmix", "train", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=400,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert run.stdout.count("\n") == 1
+    assert losses(read_metrics(out)) == pytest.approx(losses(read_metrics(plain)), abs=1e-4)
+    assert read_json(out / "result" / "deepspeed.json")["zero_optimization"]["stage"] == 2
+
+
+def test_nproc_is_for_the_cpu(study: Study, tmp_path: Path) -> None:
+    words = tiny_model.train_arguments(study, tmp_path, recipe(), "--nproc", "3")
+    with pytest.raises(BabelmixError, match="cannot be shared equally by 3"):
+        train.run(parse(words))
