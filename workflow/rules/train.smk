@@ -99,6 +99,7 @@ rule train:
         " --model {params.model:q}"
         " --work {params.work:q}"
         " --threads {threads}"
+        " --gpus {resources.gpu}"
         " --folder {params.folder:q}"
         " --metrics {output.metrics:q}"
         " --completed {output.completed:q}"

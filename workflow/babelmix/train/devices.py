@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -73,9 +75,10 @@ def require_device(model: Model, name: str) -> None:
 
 
 @contextlib.contextmanager
-def claim_gpus(count: int, wait_s: float = 60.0) -> Iterator[list[str]]:
+def claim_gpus(count: int, wait_s: float = math.inf) -> Iterator[list[str]]:
     """Hold ``count`` GPUs that no other process of ours holds; sets ``CUDA_VISIBLE_DEVICES``.
 
+    Jobs that find none free wait their turn (a lock ends with the process that holds it).
     Where that variable is set already (by SLURM, by the user) it is obeyed (its first
     ``count`` GPUs are taken) and nothing is locked.
     """
@@ -100,6 +103,7 @@ def claim_gpus(count: int, wait_s: float = 60.0) -> Iterator[list[str]]:
 
 
 def _claim(held: contextlib.ExitStack, folder: Path, count: int, until: float) -> list[str]:
+    told = False
     while True:
         attempt = contextlib.ExitStack()
         claimed = []
@@ -112,6 +116,9 @@ def _claim(held: contextlib.ExitStack, folder: Path, count: int, until: float) -
                 held.push(attempt)
                 return claimed
         attempt.close()
+        if not told:
+            print(f"waiting for {count} free GPU(s) …", file=sys.stderr)
+            told = True
         if time.monotonic() > until:
             raise BabelmixError(
                 f"{count} free GPU(s) wanted, but other Babelmix jobs hold them. Run fewer jobs at "

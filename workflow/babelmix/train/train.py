@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--nproc", type=int, help="processes on the CPU (default 1); on GPUs the model's `gpus`"
     )
+    parser.add_argument("--gpus", type=int, help="GPUs to train on (default: the model's `gpus`)")
     parser.add_argument("--folder", required=True, type=Path, help="folder of the result")
     parser.add_argument("--metrics", required=True, type=Path, help="JSON lines of the training")
     parser.add_argument("--completed", required=True, type=Path, help="JSON written last")
@@ -42,6 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Check, then train here or in one process a device."""
     spec = TrainSpec.model_validate_json(args.spec)
+    if args.gpus is not None:
+        # Where a training runs is no part of what it is: the rule gives it beside the spec.
+        model = spec.model.model_copy(update={"gpus": args.gpus})
+        spec = spec.model_copy(update={"model": model})
     require_device(spec.model, spec.model_name)
     gpus = gpus_needed(spec.model)
     if gpus and args.nproc not in (None, gpus):
