@@ -33,7 +33,7 @@ class ApertiumTranslator(_Translator):
 
     backend: Literal["apertium"] = Field(description="Backend.")
     modes: dict[Lang, list[str]] = Field(
-        description="Chain of Apertium modes a language, e.g. {fr: [eng-spa, spa-fra]}."
+        description="Chain of Apertium modes a language, e.g. {fr: [eng-spa, es-fr]}."
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -170,11 +169,13 @@ def _missing_keys(config: Config, judges: Iterable[str], translators: Iterable[s
             )
     for name in translators:
         translator = config.translators[name]
-        if isinstance(translator, ApertiumTranslator) and not shutil.which("apertium"):
-            problems.append(
-                f"translators.{name}: the program `apertium` is not installed. On Debian: `apt-get "
-                "install apertium apertium-eng-spa apertium-fr-es apertium-spa-ita`."
-            )
+        if isinstance(translator, ApertiumTranslator):
+            from ..translate.backends.apertium import check_modes
+
+            try:
+                check_modes(sorted({m for chain in translator.modes.values() for m in chain}), name)
+            except BabelmixError as error:
+                problems.append(str(error))
         if isinstance(translator, OpenAITranslator) and is_loopback(translator.base_url):
             continue
         if not isinstance(translator, OpenAITranslator | DeepLTranslator | GoogleTranslator):

@@ -45,7 +45,7 @@ class ApertiumBackend:
                 f"translators.{name}.modes: no chain for '{lang}' (there are: {known}). Add e.g. "
                 f"`{lang}: [eng-spa, …]`; `apertium -l` lists this machine's modes."
             )
-        _check_modes(modes, name)
+        check_modes(modes, name)
         self._modes = modes
         self.settings: dict[str, Any] = {"backend": "apertium", "modes": modes}
 
@@ -99,7 +99,8 @@ def _run(mode: str, stream: str) -> tuple[str, str | None]:
     return done.stdout.decode("utf-8", "replace"), None
 
 
-def _check_modes(modes: list[str], name: str) -> None:
+def check_modes(modes: list[str], name: str) -> None:
+    """Raise BabelmixError when the program or a mode is not installed."""
     wanted = " ".join(sorted({"apertium", *(_PACKAGES.get(m, f"apertium-{m}") for m in modes)}))
     install = f"On Debian: `apt-get install {wanted}`."
     try:
