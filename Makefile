@@ -11,6 +11,8 @@ READY := $(VENV)/ready
 export OMP_NUM_THREADS := 1
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
+# A study starts a hundred short processes: without compiled bytecode each compiles its imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
 .PHONY: demo small full test test-fast lint format schema setup demo-base clean help

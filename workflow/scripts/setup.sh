@@ -13,7 +13,7 @@ echo "Setting up $venv (once; a few minutes on a slow line)"
 # uv is quick; where it cannot find a package that pip can (a private index in pip's own settings),
 # pip does the work.
 export UV_FIND_LINKS=${UV_FIND_LINKS:-${PIP_FIND_LINKS:-}}
-if ! "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" -r requirements.lock; then
+if ! "$venv/bin/uv" pip install --quiet --compile-bytecode --python "$venv/bin/python" -r requirements.lock; then
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.lock
 fi
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --editable .

@@ -27,7 +27,6 @@ from .views import View
 #: Packages whose versions belong to the provenance, where they are installed.
 PACKAGES = (
     "accelerate",
-    "datasets",
     "deepspeed",
     "numpy",
     "openai",
@@ -40,7 +39,6 @@ PACKAGES = (
     "tokenizers",
     "torch",
     "transformers",
-    "trl",
 )
 MARKS = {
     "C": "confirmed in a public source",
