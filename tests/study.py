@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def mini_config() -> dict[str, Any]:
-    """The demo, made small: two languages, three mixtures, four questions, one epoch."""
+    """The demo, made small: two languages, three mixtures, four questions, three steps."""
     config = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text(encoding="utf-8"))
     config["study_set"] = "mini"
     config["languages"] = ["en", "de"]
@@ -32,7 +32,7 @@ def mini_config() -> dict[str, Any]:
             "percent": [50],
         },
     }
-    config["training"]["quick"] |= {"epochs": 1, "max_length": 192}
+    config["training"]["quick"] |= {"max_steps": 3, "max_length": 192}
     config["benchmarks"]["demo-bench"] |= {"languages": ["en", "de"], "questions": 4}
     config["benchmarks"]["demo-bench"]["generation"]["max_new_tokens"] = 8
     config["studies"]["demo"]["runs"][0]["mixtures"] = ["mono", "pinch"]

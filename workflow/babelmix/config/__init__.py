@@ -1,5 +1,1 @@
 """The configuration: pydantic models, one file a section; loading, expansion, documentation."""
-
-from .root import Config
-
-__all__ = ["Config"]
