@@ -54,7 +54,7 @@ format: $(READY)  ## format Python and snake files
 schema: $(READY)  ## write the configuration's schema and reference from the models
 	$(BIN)/python -m babelmix schema
 
-demo-base: $(READY)  ## pre-train the demo's tiny base model anew (needs Tatoeba; about 40 minutes)
+demo-base: $(READY)  ## pre-train the demo's tiny base model anew (needs Tatoeba; about 25 minutes)
 	$(BIN)/python -m babelmix pretrain-base --data $${BABELMIX_DATA_ROOT:?names the data folder}/tatoeba --out resources/demo/base
 
 clean:  ## remove results of the demo (not the environment)

@@ -286,7 +286,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, required=True, help="folder of Tatoeba pairs, or the one above it"
     )
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
-    parser.add_argument("--minutes", type=float, default=35.0, help="training time on the clock")
+    parser.add_argument("--minutes", type=float, default=24.0, help="training time on the clock")
     parser.add_argument("--seed", type=int, default=0, help="of weights and text order")
     parser.add_argument("--threads", type=int, default=1, help="processor threads")
     parser.add_argument("--work", type=Path, help="folder of the checkpoint of an unfinished run")

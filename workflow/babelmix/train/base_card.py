@@ -61,8 +61,8 @@ has close relatives in the training text: the figures compare models of this dat
 Llama: vocabulary {vocab_size:,} (byte-level BPE, digits and newlines split), hidden {hidden_size},
 {layers} layers, {heads} heads ({kv_heads} for keys and values), feed-forward {intermediate_size},
 tied embeddings, context {context}. Documents from one sentence (most) to {context} tokens;
-the language of each sentence is drawn anew (in proportion to a language's tokens to the power
-{balance}), so a page does not keep to one language. {tokens:,} tokens seen in {steps:,} steps
+before each further sentence the language is drawn anew with probability {switch} (in proportion
+to a language's tokens to the power {balance}), so a page does not always keep to one language. {tokens:,} tokens seen in {steps:,} steps
 ({train_tokens:,} tokens in the training text); Muon for the matrices, AdamW for the rest, learning
 rate falling with the time spent; best step {best_step:,}.
 Trained {minutes_trained} minutes on the clock, seed {seed}, {machine}, torch {torch},

@@ -219,8 +219,8 @@ class DocumentStream:
         seed: int,
         context: int = 1024,
         balance: float = 0.7,
-        single: float = 0.7,
-        switch: float = 1.0,
+        single: float = 0.5,
+        switch: float = 0.25,
         long: float = 0.004,
         newline: float = 0.3,
     ) -> None:
