@@ -48,9 +48,9 @@ class BaseSettings:
     dropout: float = 0.0
     balance: float = 0.7
     single: float = 0.5
-    # Chance that a page's next sentence takes a new language. At 0 the base keeps to a page's language
-    # whatever it is tuned on; at 1 it takes nothing from the page (both were tried). In between, tuning
-    # decides the language of its answers, which is what the demo shows.
+    # Chance that a page's next sentence takes a new language. At 0 the base keeps to a page's
+    # language whatever it is tuned on; at 1 it takes nothing from the page (both were tried).
+    # In between, tuning decides the language of its answers, which is what the demo shows.
     switch: float = 0.25
     heldout_least: int = 500
     heldout_share: float = 0.02
