@@ -63,7 +63,8 @@ Llama: vocabulary {vocab_size:,} (byte-level BPE, digits and newlines split), hi
 tied embeddings, context {context}. Documents from one sentence (most) to {context} tokens;
 before each further sentence the language is drawn anew with probability {switch} (in proportion
 to a language's tokens to the power {balance}), so a page does not always keep to one language.
-{tokens:,} tokens seen in {steps:,} steps ({train_tokens:,} tokens in the training text); Muon for the matrices, AdamW for the rest, learning
+{tokens:,} tokens seen in {steps:,} steps
+({train_tokens:,} tokens in the training text); Muon for the matrices, AdamW for the rest, learning
 rate falling with the time spent; best step {best_step:,}.
 Trained {minutes_trained} minutes on the clock, seed {seed}, {machine}, torch {torch},
 transformers {transformers}. The clock decides the number of steps: another run gives another model
