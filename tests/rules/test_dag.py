@@ -49,6 +49,8 @@ def test_the_demo_has_its_mixtures(tmp_path: Path) -> None:
     # Nine mixtures, and a pinch series whose ends are among them.
     assert jobs["train"] == jobs["build_mixture"] == 13
     assert jobs["translate_shard"] == 4
+    # Snakemake looks for profiles beside the Snakefile: the link there must lead to ours.
+    assert "workflow specific profile" in done.stdout
 
 
 def test_a_part_of_the_full_reproduction() -> None:

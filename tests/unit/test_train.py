@@ -185,6 +185,26 @@ def test_an_uneven_last_step_counts_its_own_tokens(study: Study, tmp_path: Path)
     assert same[0] == pytest.approx(same[1], abs=1e-4)
 
 
+@pytest.mark.parametrize("packing", [True, False])
+def test_a_micro_batch_without_rows_counts_nothing(packing: bool, tmp_path: Path) -> None:
+    # The last step of a mixture may leave a whole micro-batch empty: fillers alone.
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from babelmix.train.batches import Collator, Scheduled, token_loss
+    from babelmix.train.data import FILLER
+
+    model = AutoModelForCausalLM.from_pretrained(tiny_model.build(tmp_path / "model"))
+    rows = Scheduled([], np.full(4, FILLER), pad=0)  # type: ignore[arg-type]
+    batch = Collator(0, packed=packing)([rows[i] for i in range(4)])
+    batch.pop("document_lengths", None)
+    for sliced in (True, False):
+        total, count = token_loss(model, batch, sliced=sliced)
+        total.backward()
+        assert (total.item(), count.item()) == (0.0, 0)
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
 def test_the_best_held_out_loss_is_kept(study: Study, tmp_path: Path) -> None:
     # A rate far too high: the held-out loss rises again, and the last weights are not the best.
     done, metrics = fit(

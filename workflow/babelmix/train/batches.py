@@ -135,7 +135,9 @@ def token_loss(
     ``sliced``: the model can compute logits at chosen positions only, which spares most of them.
     """
     inputs = dict(inputs)
-    target = inputs.pop("labels")[:, 1:]
+    labels = inputs.pop("labels")
+    # A micro-batch of fillers alone is one token long and has no next token; all of it is ignored.
+    target = labels[:, 1:] if labels.shape[1] > 1 else labels
     places = (target != _IGNORED).any(0).nonzero().flatten()
     if not len(places):
         places = torch.zeros(1, dtype=torch.long, device=target.device)
