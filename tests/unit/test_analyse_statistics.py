@@ -26,7 +26,7 @@ def columns(rows: list[tuple[int, str, float]]) -> tuple[np.ndarray, np.ndarray,
 
 
 @given(VALUES)
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_the_interval_holds_finite_numbers_or_nothing(rows: list[tuple[int, str, float]]) -> None:
     values, clusters, strata = columns(rows)
     found = QUICK.mean(values, clusters, strata)
@@ -49,7 +49,7 @@ def test_the_interval_holds_finite_numbers_or_nothing(rows: list[tuple[int, str,
 
 
 @given(VALUES, st.integers(2, 5))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_duplicated_rows_never_shrink_an_interval(
     rows: list[tuple[int, str, float]], times: int
 ) -> None:
@@ -63,7 +63,7 @@ def test_duplicated_rows_never_shrink_an_interval(
 
 
 @given(VALUES, st.floats(-2, 2))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_a_constant_difference_has_no_spread(
     rows: list[tuple[int, str, float]], shift: float
 ) -> None:

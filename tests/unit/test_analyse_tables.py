@@ -11,6 +11,9 @@ import pytest
 from built_study import make_tables
 
 from babelmix.analyse.figure import select
+from babelmix.analyse.frames import grades, load_judgements
+from babelmix.analyse.gain_tables import contrast_table
+from babelmix.analyse.statistics import Bootstrap
 from babelmix.analyse.study import load_study
 from babelmix.analyse.table import ReadTable, Table, cell, read_tables
 from babelmix.errors import BabelmixError
@@ -206,7 +209,11 @@ def test_training_and_inputs(made: dict[str, ReadTable]) -> None:
     assert (row["steps"], row["tokens"], row["dev_loss"]) == (30, 15360, 2.9)
     assert one(made["mixtures"], mixture="all-ENDEFR", language="de")["mixture_rows"] == 180
     assert one(made["translation_audit"], language="de", check="any")["failed"] == 2
-    assert len(made["seed_noise"].rows) == 7
+    grades = [row for row in made["seed_noise"].rows if row["evaluation"] == fake_study.SINGLE]
+    assert len(grades) == 7
+    spread = one(made["seed_variance"], evaluation=fake_study.SINGLE)
+    assert (spread["variants"], spread["runs"]) == (7, 14)
+    assert 0 < spread["noise_floor"] < 2
 
 
 def test_tables_have_the_same_bytes_again(
@@ -290,3 +297,32 @@ def test_cells_are_rounded_and_sorted() -> None:
     columns = {"k": "Key.", "v": "Value."}
     table = Table("t", "T", "", columns, ("k",), [{"k": "b", "v": 1}, {"k": "a,", "v": None}])
     assert table.csv() == 'k,v\n"a,",\nb,1\n'
+
+
+def test_pools_are_contrasted_over_the_mixtures_made_from_both(tmp_path: Path) -> None:
+    """A second pool, graded two points lower: the contrast says so, and what kind it is."""
+    import pandas as pd
+
+    study = fake_study.make(tmp_path, pairs=False, seeds=(0,), only=fake_study.FEW)
+    made = load_study(study.study)
+    grades_of = grades(load_judgements(study.judgements, made))
+    twins, twin_rows = {}, []
+    for name, variant in made.variants.items():
+        if variant.dataset:
+            twin = dataclasses.replace(
+                variant, name=f"twin-{name}", dataset="other", recipe="long", rows=9000
+            )
+            twins[twin.name] = twin
+            own = grades_of[grades_of["variant"] == name]
+            twin_rows.append(own.assign(variant=twin.name, value=own["value"] - 2))
+            made.variants[name] = dataclasses.replace(variant, rows=180)
+    made.variants.update(twins)
+    frame = pd.concat([grades_of, *twin_rows])
+    table = contrast_table(made, frame, Bootstrap(samples=200))
+    row = next(row for row in table.rows if row["language"] == "all")
+    assert (row["left"], row["right"], row["contrast"]) == ("other", "pool", "size and source")
+    assert row["difference"] == pytest.approx(-2.0)
+    assert (row["mixtures"], row["recipes"]) == (4, "long, short")
+    assert row["p_holm"] == pytest.approx(row["p"])
+    made.raw["datasets"] = {name: {"sources": ["s"]} for name in ("pool", "other")}
+    assert contrast_table(made, frame, Bootstrap(samples=200)).rows[0]["contrast"] == "size"

@@ -175,9 +175,11 @@ def test_statements_say_when_nothing_can_be_shown(study: fake_study.FakeStudy) -
     made = load_study(study.study)
     tables = read_tables(study.root / "tables" / "index.json")
 
-    def gain(low: float, difference: float, high: float) -> str:
+    def gain(low: float, difference: float, high: float, p: float = 0.01) -> str:
         rows = [
-            row | {"difference": difference, "difference_low": low, "difference_high": high}
+            row
+            | {"difference": difference, "difference_low": low, "difference_high": high}
+            | {"p_holm": p, "detectable": 0.4}
             for row in tables["gains"].rows
         ]
         changed = tables | {"gains": dataclasses.replace(tables["gains"], rows=rows)}
@@ -185,7 +187,10 @@ def test_statements_say_when_nothing_can_be_shown(study: fake_study.FakeStudy) -
             s.text for s in statements(made, "polyglot", changed) if s.figures[0] == "gains"
         )
 
-    assert "No difference can be shown at this size" in gain(-0.1, 0.2, 0.5)
+    nothing = gain(-0.1, 0.2, 0.5)
+    assert "No difference can be shown at this size" in nothing
+    assert "A true difference of 0.40 grade points would be found in 4 of 5" in nothing
+    assert "once the other comparisons are allowed for" in gain(0.1, 0.2, 0.5, p=0.2)
     assert " beats the best monolingual mixture" in gain(0.1, 0.2, 0.5)
     assert "No language mixture beats" in gain(-0.5, -0.2, -0.1)
 

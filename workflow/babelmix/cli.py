@@ -39,6 +39,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "tables": ("analyse.tables", "make the tables, with intervals"),
     "figures": ("analyse.figures", "make the figures from the tables"),
     "report": ("report.report", "make the self-contained page"),
+    "compare": ("analyse.compare", "print the paired difference between two runs, with interval"),
 }
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BabelmixError
 from ..io import read_table
 from ..records import Judgement, Score, schema_of
-from .study import StudySet
+from .study import ALL, StudySet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,3 +121,10 @@ def aligned(frame: pd.DataFrame, left: str, right: str) -> pd.DataFrame:
     ]
     joined: pd.DataFrame = sides[0].to_frame().join(sides[1], how="outer").reset_index()
     return joined
+
+
+def languages_of(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield ("all", everything), then (language, its rows) for each language."""
+    yield ALL, frame
+    for lang, rows in frame.groupby("lang", sort=True):
+        yield str(lang), rows

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .frames import ITEM, over_seeds
-from .grade_tables import languages_of, stratified_mean
+from .frames import ITEM, languages_of, over_seeds
+from .grade_tables import stratified_mean
 from .language_tables import share
 from .statistics import Bootstrap, coverage
 from .study import ALL, StudySet

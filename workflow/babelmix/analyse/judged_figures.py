@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from . import charts
@@ -20,10 +19,12 @@ from .figure import (
     variant_order,
     with_value,
 )
-from .grade_tables import BEST
-from .grade_tables import MEAN as MEAN_OF_SINGLES
+from .gain_tables import BEST
+from .gain_tables import MEAN as MEAN_OF_SINGLES
+from .significance import correlation
 from .study import ALL, StudySet
 from .table import ReadTable
+from .wording import interval
 
 #: Above this many variants the language-by-language dots give way to the mean alone.
 _CROWDED = 14
@@ -233,25 +234,11 @@ def _transfer(study: StudySet, name: str, evaluation: str, table: ReadTable) -> 
 
 def correlation_words(points: list[tuple[float, float]], confidence: float) -> str | None:
     """Pearson's r with n and its interval (Fisher's z); None where it is not defined."""
-    n = len(points)
-    if n < 3:
+    found = correlation([x for x, _ in points], [y for _, y in points], confidence)
+    if found is None:
         return None
-    mean_x, mean_y = (sum(p[i] for p in points) / n for i in (0, 1))
-    xx = sum((x - mean_x) ** 2 for x, _ in points)
-    yy = sum((y - mean_y) ** 2 for _, y in points)
-    if not xx or not yy:
-        return None
-    r = sum((x - mean_x) * (y - mean_y) for x, y in points) / math.sqrt(xx * yy)
-    words = f"Pearson r = {r:.2f}, n = {n}"
-    if n < 4 or abs(r) >= 1:
+    words = f"Pearson r = {found.value:.2f}, n = {found.clusters}"
+    if found.low is None:
         return f"{words} (too few points for an interval)."
-    half = normal_quantile(confidence) / math.sqrt(n - 3)
-    low, high = (math.tanh(math.atanh(r) + sign * half) for sign in (-1, 1))
-    return f"{words}, {confidence:.0%} interval {low:.2f} … {high:.2f}.".replace("%", " %")
-
-
-def normal_quantile(confidence: float) -> float:
-    """Two-sided quantile of the normal distribution."""
-    from statistics import NormalDist
-
-    return NormalDist().inv_cdf(0.5 + confidence / 2)
+    ends = interval(confidence, found.low, found.high, ".2f").partition(": ")[2]
+    return f"{words}, {confidence:.0%} interval {ends}.".replace("%", " %")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from .frames import ITEM, metric
-from .grade_tables import languages_of
+from .frames import ITEM, languages_of, metric
 from .language import EMPTY, FOUND
 from .statistics import Bootstrap, Estimate
 from .study import ALL, Series, StudySet

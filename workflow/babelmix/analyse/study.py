@@ -23,7 +23,7 @@ class Variant:
     """Runs that differ in the seed alone, and the mixture they were tuned on.
 
     ``shares`` is each language's share of the rows; empty for an untuned model. ``comparable`` is
-    equal for variants that only differ in the language mixture.
+    equal for variants that only differ in the language mixture. ``rows``: training rows as built.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Variant:
     shares: dict[str, float]
     runs: tuple[str, ...]
     aliases: tuple[str, ...] = ()
+    rows: int | None = None
 
     @property
     def languages(self) -> list[str]:
@@ -52,6 +53,12 @@ class Variant:
     def comparable(self) -> tuple[str, str | None, str | None]:
         """Model, recipe and dataset: what must be equal for a fair comparison of mixtures."""
         return self.model, self.recipe, self.dataset
+
+    @property
+    def composition(self) -> tuple[Any, ...]:
+        """What is equal for the same mixture of two pools, whatever their sizes: to 1 %."""
+        shares = sorted((lang, round(share, 2)) for lang, share in self.shares.items() if share)
+        return self.kind, self.main, tuple(shares)
 
     def answers_to(self, mixture: str) -> bool:
         """Whether it was tuned on the mixture of this name, under any of its names."""
@@ -124,6 +131,11 @@ class StudySet:
             return "All languages"
         return str(self.raw["languages"].get(code, {}).get("name") or code)
 
+    def sources_of(self, dataset: str | None) -> list[str]:
+        """Names of the sources that a pool is made of, sorted; its own name where unknown."""
+        pool = self.raw.get("datasets", {}).get(dataset or "", {})
+        return sorted(pool.get("sources") or [dataset or ""])
+
     def variant_for_run(self, run: str, where: str) -> Variant:
         """The variant of a run; a run that the study set does not know is an error."""
         try:
@@ -187,6 +199,7 @@ def load_study(
         rows = (rows_by_mixture or {}).get(spec.get("mixture") or "")
         if rows:
             spec["shares"] = {lang: n / sum(rows.values()) for lang, n in rows.items()}
+            spec["rows"] = sum(rows.values())
     grouped: dict[str, list[str]] = {}
     for run, spec in raw["runs"].items():
         grouped.setdefault(_variant_name(run, spec), []).append(run)
@@ -214,6 +227,7 @@ def _variant(name: str, runs: list[str], specs: dict[str, Any]) -> Variant:
         shares=dict(spec.get("shares") or {}),
         runs=tuple(runs),
         aliases=tuple(spec.get("aliases") or ()),
+        rows=spec.get("rows"),
     )
 
 

@@ -31,6 +31,13 @@ ESTIMATE_COLUMNS = {
     "questions": "Questions behind the value: the clusters of the bootstrap.",
     "values": "Measured values behind the value.",
 }
+#: Columns of a tested difference, with their docs.
+TEST_COLUMNS = {
+    "detectable": "True difference that such a comparison finds with 80 % probability.",
+    "p": "Two-sided p of the permutation test that flips the signs of whole questions.",
+    "p_holm": "The same after Holm's correction for `tests` comparisons; only for `all`.",
+    "tests": "Comparisons that are corrected for one another (same study and evaluation).",
+}
 
 
 @dataclass

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from ..io import file_digest, write_json
 from .frames import ITEM, grades, load_judgements, load_scores
+from .gain_tables import contrast_table, gains_table
 from .grade_tables import (
     category_table,
-    gains_table,
     grades_table,
-    noise_table,
     stratified_mean,
 )
 from .input_tables import (
@@ -35,6 +34,7 @@ from .language_tables import (
     series_table,
 )
 from .pairs import outcomes
+from .seed_tables import noise_table, seed_table
 from .statistics import Bootstrap
 from .study import load_study
 from .table import Table
@@ -72,7 +72,9 @@ def build_tables(
         grades_table(study, judged, graded, bootstrap),
         category_table(study, graded, bootstrap),
         gains_table(study, graded, bootstrap),
-        noise_table(study, judged, bootstrap),
+        contrast_table(study, graded, bootstrap),
+        noise_table(study, judged, pairs, bootstrap),
+        seed_table(study, judged, pairs),
         preferences,
         position_table(study, judged, pairs, bootstrap),
         transfer_table(study, preferences),

@@ -118,6 +118,7 @@ def describe(plan: Plan) -> dict[str, Any]:
             name: source.model_dump(include={"licence", "non_commercial", "citation"})
             for name, source in plan.sources.items()
         },
+        "datasets": {name: {"sources": list(plan.dataset(name).sources)} for name in plan.datasets},
         "code_version": __version__,
         "stage_versions": STAGE_VERSIONS,
     }

@@ -20,7 +20,7 @@ from ..analyse.figure import Rows
 from ..analyse.study import StudySet
 from ..analyse.table import ReadTable
 from ..io import file_digest, read_json
-from . import views
+from . import judge_views, views
 from .statements import Statement, statements
 from .views import View
 
@@ -118,7 +118,12 @@ def context(
 ) -> dict[str, Any]:
     """Everything the template shows, the scripts and the data blocks apart."""
     raw = study.raw
-    optional = [views.position_view(tables), views.noise_view(tables)]
+    optional = [
+        judge_views.contrast_view(tables),
+        judge_views.position_view(tables),
+        judge_views.noise_view(tables),
+        judge_views.spread_view(tables),
+    ]
     return {
         "study_set": raw["study_set"],
         "description": raw["description"],
@@ -129,8 +134,8 @@ def context(
         "mixtures": views.mixtures_view(study, tables),
         "audit": views.audit_view(tables),
         "training": views.training_view(tables),
-        "judging": [*views.coverage_views(tables), *(view for view in optional if view)],
-        "cost": views.cost_view(tables),
+        "judging": [*judge_views.coverage_views(tables), *(view for view in optional if view)],
+        "cost": judge_views.cost_view(tables),
         "marks": MARKS,
         "sources": _licences(raw["sources"]),
         "models": _licences(raw.get("models") or {}),

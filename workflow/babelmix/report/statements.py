@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ..analyse import wording
 from ..analyse.figure import Rows, select
-from ..analyse.grade_tables import BEST
+from ..analyse.gain_tables import BEST
+from ..analyse.statistics import Estimate
 from ..analyse.study import ALL, StudySet
 from ..analyse.table import ReadTable
-
-#: Narrow, and no line break.
-_NARROW = "\u202f"
+from ..analyse.wording import NARROW, detectable_words, percent
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ def statements(study: StudySet, name: str, tables: dict[str, ReadTable]) -> list
         else:
             judged = _preference(study, name, evaluation, tables["preferences"])
         found += [judged] if judged else []
+    found += contrast_statements(study, name, tables["contrasts"])
     language = list(_language(study, name, tables))
     engines = {study.evaluations[e].get("engine") for e in study.studies[name]["evaluations"]}
     return language + found if engines == {"rules"} else found + language
@@ -53,7 +54,10 @@ def _gain(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Stat
     low, high = top["difference_low"], top["difference_high"]
     size = interval(study, low, high, "+.2f")
     points = f"{top['difference']:+.2f} grade points ({size})"
-    if low is not None and low > 0:
+    corrected = top["p_holm"]
+    alone = corrected is None or corrected < 1 - study.confidence
+    power = detectable_words(top["detectable"], "grade points")
+    if low is not None and low > 0 and alone:
         text = (
             f"{top['label']} beats the best monolingual mixture, {mono}, by {points}: a gain of "
             f"{percent(top['gain'], 1)} ({interval(study, top['low'], top['high'], '.1f')})."
@@ -64,12 +68,52 @@ def _gain(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Stat
             f"{top['label']}, is behind it by {points}."
         )
     else:
+        allowed = ", once the other comparisons are allowed for," if low and low > 0 else ""
         text = (
-            f"No difference can be shown at this size between {top['label']} and the best "
-            f"monolingual mixture, {mono}: {points}."
-        )
-    note = f"{_best_of(len(rows))}{_basis(top)} Judged by {_judge(study, evaluation)}."
+            f"No difference can be shown at this size{allowed} between {top['label']} and the best "
+            f"monolingual mixture, {mono}: {points}. {power}"
+        ).strip()
+    note = (
+        f"{_best_of(len(rows))}{_tested(top)}{_basis(top)} Judged by {_judge(study, evaluation)}."
+    )
     return Statement(text, note, ("gains", "grades"))
+
+
+def _tested(row: dict[str, Any]) -> str:
+    """The permutation test's p, corrected."""
+    if row["p_holm"] is None:
+        return ""
+    p = f"p {'< 0.001' if row['p_holm'] < 0.001 else format(row['p_holm'], '.3f')}"
+    return f"Permutation test: {p} after Holm's correction for {row['tests']:.0f} comparisons. "
+
+
+def contrast_statements(study: StudySet, name: str, table: ReadTable) -> Iterator[Statement]:
+    """Size and source of the data: what each pair of pools shows, over the matched mixtures."""
+    spec = study.studies[name]
+    own = {v.dataset for v in study.variants_of_study(name)}
+    for row in select(table, language=ALL):
+        if row["evaluation"] not in spec["evaluations"] or not own & {row["left"], row["right"]}:
+            continue
+        difference = Estimate(row["difference"], row["low"], row["high"], 0, 0)
+        text = wording.difference_sentence(
+            row["left"],
+            row["right"],
+            difference,
+            "grade points",
+            study.confidence,
+            row["detectable"],
+            corrected=row["p_holm"],
+        )
+        note = f"{_matched(row)} {_tested(row)}{_basis(row)}"
+        yield Statement(f"{row['contrast'].capitalize()} of the data: {text}", note, ())
+
+
+def _matched(row: dict[str, Any]) -> str:
+    """Over which mixtures two pools were compared, and what else differs."""
+    sizes = [f"{row[s]:,.0f}".replace(",", NARROW) for s in ("left_rows", "right_rows") if row[s]]
+    of_rows = f" of {' and '.join(sizes)} rows on average" if sizes else ""
+    recipes = f" Their recipes differ: {row['recipes']}." if row["recipes"] else ""
+    return f"{row['mixtures']:.0f} mixtures made from both pools{of_rows}.{recipes}"
 
 
 def _preference(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Statement | None:
@@ -156,10 +200,10 @@ def _silent(shares: Rows, variants: set[str], main: str) -> str:
 
 def _rows_words(row: dict[str, Any], main: str) -> str:
     if row["rows_other"] is None:
-        return f"{row['x']:.3g}{_NARROW}% of rows not in {main}"
+        return f"{row['x']:.3g}{NARROW}% of rows not in {main}"
     count = int(row["rows_other"])
     noun = "row" if count == 1 else "rows"
-    return f"{count:,} non-{main} {noun} ({row['x']:.2g}{_NARROW}%)".replace(",", _NARROW)
+    return f"{count:,} non-{main} {noun} ({row['x']:.2g}{NARROW}%)".replace(",", NARROW)
 
 
 def _share_words(study: StudySet, row: dict[str, Any], column: str = "value") -> str:
@@ -190,17 +234,8 @@ def _shares(study: StudySet, name: str, table: ReadTable) -> Iterator[Statement]
 
 
 def interval(study: StudySet, low: float | None, high: float | None, form: str) -> str:
-    """``95 %: 1.2 … 3.4``, or that there is none."""
-    if low is None or high is None:
-        return "no interval: too few questions"
-    level = f"{100 * study.confidence:.3g}{_NARROW}%"
-    return f"{level}: {low:{form}}\u00a0…\u00a0{high:{form}}"
-
-
-def percent(value: float | None, decimals: int) -> str:
-    """``12.3 %`` with a narrow space; a dash for nothing."""
-    # Halves go up, as in the figures.
-    return "–" if value is None else f"{value + 1e-9:.{decimals}f}{_NARROW}%"
+    """An interval at the study set's confidence, in words."""
+    return wording.interval(study.confidence, low, high, form)
 
 
 def _best_of(count: int) -> str:

@@ -1,0 +1,61 @@
+"""Sentences about a difference: what is shown, what is not, and what could have been."""
+
+from __future__ import annotations
+
+from .statistics import Estimate
+
+#: Narrow, and no line break.
+NARROW = "\u202f"
+
+
+def percent(value: float | None, decimals: int) -> str:
+    """``12.3 %`` with a narrow space; a dash for nothing."""
+    # Halves go up, as in the figures.
+    return "–" if value is None else f"{value + 1e-9:.{decimals}f}{NARROW}%"
+
+
+def interval(confidence: float, low: float | None, high: float | None, form: str) -> str:
+    """``95 %: 1.2 … 3.4``, or that there is none."""
+    if low is None or high is None:
+        return "no interval: too few questions"
+    level = f"{100 * confidence:.3g}{NARROW}%"
+    return f"{level}: {low:{form}}\u00a0…\u00a0{high:{form}}"
+
+
+def detectable_words(size: float | None, unit: str, form: str = ".2f") -> str:
+    """What the comparison would have found, so that no gain is as easy to see as a gain."""
+    if size is None:
+        return ""
+    return f"A true difference of {size:{form}} {unit} would be found in 4 of 5 such studies."
+
+
+def difference_sentence(
+    left: str,
+    right: str,
+    difference: Estimate,
+    unit: str,
+    confidence: float,
+    detectable: float | None = None,
+    form: str = ".2f",
+    corrected: float | None = None,
+) -> str:
+    """What a paired difference (left − right) shows, with its interval; no claim without one.
+
+    Where 0 lies in the interval it says so, and which effect could have been detected. The same
+    where the p value ``corrected`` for other comparisons says that this one may be chance.
+    """
+    if difference.value is None:
+        return f"{left} and {right} have no question in common that was scored."
+    size = interval(confidence, difference.low, difference.high, f"+{form}")
+    by = f"{difference.value:+{form}} {unit} ({size})"
+    if difference.excludes(0) and (corrected is None or corrected < 1 - confidence):
+        better, worse = (left, right) if difference.value > 0 else (right, left)
+        low, high = sorted((abs(difference.low or 0.0), abs(difference.high or 0.0)))
+        ends = interval(confidence, low, high, form)
+        return f"{better} beats {worse} by {abs(difference.value):{form}} {unit} ({ends})."
+    words = detectable_words(detectable, unit, form)
+    allowed = ""
+    if difference.excludes(0):
+        allowed = ", once the other comparisons are allowed for,"
+    nothing = f"No difference can be shown at this size{allowed} between {left} and {right}"
+    return f"{nothing}: {by}. {words}".strip()
