@@ -1,17 +1,24 @@
 """The adapters and the audit on real published files (BABELMIX_REAL_DATA)."""
 
+import contextlib
+import gzip
 import json
 import os
+import re
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from babelmix.config.sources import Source
 from babelmix.errors import BabelmixError
-from babelmix.sources.adapters import Parsed, conversations, questions
+from babelmix.sources.adapters import Parsed, conversations
 from babelmix.sources.benchmark import choose_questions
+from babelmix.sources.questions import questions
 from babelmix.sources.readers import read_rows
 from babelmix.specs import BenchmarkSpec, TranslateSpec
 from babelmix.translate.audit import audit
@@ -46,6 +53,34 @@ def parse(adapter: str, file: str, lang: str = "en", **more: Any) -> Parsed:
         ("alpaca", "alpaca/alpaca_en_demo.json", 999, {}, {}),
         ("alpaca", "dolly/dolly_3k.alpagasus.json", 2996, {}, {}),
         ("oasst", "oasst/oasst1_en_validation.jsonl", 186, {"no answer of rank 0 in en": 2}, {}),
+        # Counted by a script of its own, from the parents and ranks alone.
+        ("oasst", "oasst/oasst1_en_validation.jsonl", 188, {}, {"threads": "best_path"}),
+        ("oasst", "oasst/oasst1_en_validation.jsonl", 928, {}, {"threads": "all_paths"}),
+        ("oasst", "oasst/en_100_tree.jsonl", 99, {"no answer of rank 0 in en": 1}, {}),
+        ("oasst", "oasst/en_100_tree.jsonl", 100, {}, {"threads": "best_path"}),
+        ("oasst", "oasst/en_100_tree.jsonl", 546, {}, {"threads": "all_paths"}),
+        (
+            "fields",
+            "alpaca/seed_tasks.jsonl",
+            175,
+            {},
+            {
+                "fields": {
+                    "id": "id",
+                    "prompt": ["instruction", "instances.0.input"],
+                    "answer": "instances.0.output",
+                }
+            },
+        ),
+        (
+            "fields",
+            "eval_prompts/wizardlm_test_set.jsonl",
+            218,
+            {},
+            {"fields": {"id": "idx", "prompt": "Instruction"}},
+        ),
+        ("fields", "vicuna_bench/de/question.jsonl", 80, {}, {"fields": {"prompt": "text"}}),
+        ("alpaca_eval", "alpaca_eval/text_davinci_003.model_outputs.json", 805, {}, {}),
         (
             "alpaca_eval",
             "alpaca_eval/text_davinci_003.model_outputs.json",
@@ -62,6 +97,61 @@ def test_counts(adapter: str, file: str, kept: int, left_out: dict[str, int], mo
 
 def test_messages() -> None:
     assert len(parse("messages", "oasst/oasst_20230412_fr_top1.jsonl", "fr").rows) == 256
+
+
+def test_whole_threads_of_openassistant() -> None:
+    """Lengths in turn pairs of the best paths, counted apart from this code."""
+    rows = parse("oasst", "oasst/oasst1_en_validation.jsonl", threads="best_path").rows
+    assert Counter(len(r.messages) // 2 for r in rows) == {1: 102, 2: 85, 3: 1}
+    assert parse("oasst", "oasst/oasst1_en_validation.jsonl").raw == {
+        "messages": 2022,
+        "trees": 188,
+        "without_parent": 3,
+    }
+
+
+BACTRIAN = re.compile(r"^```json\n(\{.*?^\})\n```", re.MULTILINE | re.DOTALL)
+
+
+def test_bactrian_rows_of_the_published_card(tmp_path: Path) -> None:
+    """The card's sample rows that are JSON (one of the five is not: bare quotes in its output)."""
+    card = (DATA / "bactrian_x" / "DATASET_CARD.md").read_text(encoding="utf-8")
+    samples = BACTRIAN.findall(card)
+    rows = []
+    for sample in samples:
+        with contextlib.suppress(json.JSONDecodeError):
+            rows.append(json.loads(sample))
+    assert (len(samples), len(rows)) == (5, 4)
+    (tmp_path / "x.json.gz").write_bytes(gzip.compress(json.dumps(rows).encode("utf-8")))
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "x.parquet")
+    source = Source(adapter="alpaca", path="x", licence="x")
+    found = [
+        conversations(read_rows(tmp_path / name), source, "s", "en", "d", name).rows
+        for name in ("x.json.gz", "x.parquet")
+    ]
+    assert found[0] == found[1]
+    assert [r.id for r in found[0]] == ["alpaca-107", "alpaca-41997", "alpaca-40382", "dolly-10940"]
+    assert (
+        found[0][0].messages[0].content.startswith("What is the main idea of this text?\n\nThe r")
+    )
+
+
+def test_dolly_in_its_own_columns() -> None:
+    """The same rows under Dolly's own names give the same conversations."""
+    rows = read_rows(DATA / "dolly/dolly_3k.alpagasus.json")
+    own = [
+        {
+            "instruction": r["instruction"],
+            "context": r["input"],
+            "response": r["output"],
+            "category": r["category"],
+        }
+        for r in rows
+    ]
+    source = Source(adapter="alpaca", path="x", licence="x")
+    assert conversations(own, source, "s", "en", "d", "x") == conversations(
+        rows, source, "s", "en", "d", "x"
+    )
 
 
 def test_prompts_are_no_training_rows() -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from babelmix.config.sources import Source
 from babelmix.errors import BabelmixError
-from babelmix.sources.adapters import Parsed, conversations, questions
+from babelmix.sources.adapters import Parsed, conversations
+from babelmix.sources.questions import questions
 
 
 def source(adapter: str, **more: Any) -> Source:
@@ -56,6 +57,54 @@ def test_alpaca_joins_input_by_a_blank_line_and_keeps_ids() -> None:
     assert [r.id for r in parsed.rows] == ["alpaca-107", "row-1", "row-2"]
     assert parsed.rows[0].messages[0].content == "Sum up.\n\nText."
     assert parsed.rows[2].messages[1].content == " Hello\n"
+
+
+def test_dollys_own_columns() -> None:
+    rows = [
+        {
+            "instruction": "When?",
+            "context": "In 1998.",
+            "response": "1998",
+            "category": "closed_qa",
+        },
+        {"instruction": "Hi", "context": "", "response": "Ho", "category": "open_qa"},
+        {"instruction": "Hi", "context": "", "response": "", "category": "open_qa"},
+    ]
+    parsed = parse("alpaca", rows)
+    assert turns(parsed) == [
+        [("user", "When?\n\nIn 1998."), ("assistant", "1998")],
+        [("user", "Hi"), ("assistant", "Ho")],
+    ]
+    assert parsed.left_out == {"response is empty": 1}
+
+
+def test_sharegpt() -> None:
+    def said(*pairs: tuple[str, str], **more: Any) -> dict[str, Any]:
+        return {"conversations": [{"from": f, "value": v} for f, v in pairs]} | more
+
+    rows = [
+        said(("human", "q"), ("gpt", "a"), id="x"),
+        said(("human", "q"), ("gpt", "a"), system="s"),
+        {"items": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]},
+        said(("gpt", "a"), ("human", "q")),
+        said(("human", "q"), ("bing", "a")),
+        said(("human", "q"), ("gpt", "")),
+        {"text": "q"},
+    ]
+    parsed = parse("sharegpt", rows, id_prefix="r")
+    assert [r.id for r in parsed.rows] == ["x", "r1", "r2"]
+    assert turns(parsed)[1] == [("system", "s"), ("user", "q"), ("assistant", "a")]
+    assert parsed.left_out == {
+        "roles do not alternate between user and assistant": 1,
+        "speaker is neither of user and assistant (or system, in the first place)": 1,
+        "turn is empty": 1,
+        "conversations is missing": 1,
+    }
+
+
+def test_lima_turns_with_speakers() -> None:
+    row = {"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}
+    assert turns(parse("lima", [row])) == [[("user", "q"), ("assistant", "a")]]
 
 
 def test_bad_rows_are_counted_and_row_numbers_stay() -> None:
@@ -181,7 +230,7 @@ json_values = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["id", "messages", "role", "content", "turns", "en", "history", "output"]
+                ["id", "messages", "role", "content", "turns", "en", "conversations", "output"]
             ),
             inner,
             max_size=4,
@@ -193,7 +242,7 @@ json_values = st.recursive(
 
 @settings(deadline=None)
 @given(
-    st.sampled_from(["lima", "alpaca", "messages", "parallel", "oasst", "alpaca_eval"]),
+    st.sampled_from(["lima", "alpaca", "messages", "sharegpt", "parallel", "oasst", "alpaca_eval"]),
     st.lists(json_values, max_size=4),
 )
 def test_no_row_is_lost_whatever_it_holds(adapter: str, rows: list[Any]) -> None:

@@ -1,16 +1,20 @@
-"""Reading JSON, JSONL and gzip; errors name file and line."""
+"""Reading JSON, JSONL, CSV, TSV and parquet; errors name file and line."""
 
 import contextlib
+import csv
 import gzip
+import io
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from babelmix.errors import BabelmixError
-from babelmix.sources.readers import read_rows
+from babelmix.sources.readers import read_all_rows, read_rows
 
 ROWS = [{"a": 1}, {"a": "ü\u2028x"}]
 
@@ -26,6 +30,36 @@ def test_all_shapes_read_alike(tmp_path: Path, name: str) -> None:
     assert read_rows(tmp_path / name) == ROWS
 
 
+TABLE = [{"id": "1", "q": 'a "b", c', "a": "two\nlines"}, {"id": "2", "q": "ü", "a": ""}]
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.tsv", "r.csv.gz", "r.tsv.gz"])
+def test_tables(tmp_path: Path, name: str) -> None:
+    text = io.StringIO(newline="")
+    separator = "," if ".csv" in name else "\t"
+    writer = csv.DictWriter(text, ["id", "q", "a"], delimiter=separator)
+    writer.writeheader()
+    writer.writerows(TABLE)
+    data = text.getvalue().encode("utf-8")
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    assert read_rows(tmp_path / name) == TABLE
+
+
+def test_parquet_with_lists_of_objects(tmp_path: Path) -> None:
+    rows = [{"m": [{"role": "user", "n": 1}], "rank": None}, {"m": [], "rank": 0}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "r.parquet")
+    assert read_rows(tmp_path / "r.parquet") == rows
+    (tmp_path / "x.parquet").write_bytes(b"not parquet")
+    with pytest.raises(BabelmixError, match=r"x\.parquet: cannot be read as parquet"):
+        read_rows(tmp_path / "x.parquet")
+
+
+def test_parts_follow_each_other(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"a": 1}\n')
+    (tmp_path / "b.json").write_text('[{"a": 2}]')
+    assert read_all_rows([tmp_path / "a.jsonl", tmp_path / "b.json"]) == [{"a": 1}, {"a": 2}]
+
+
 def test_byte_order_mark_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "r.jsonl").write_bytes(b"\xef\xbb\xbf" + b'{"a": 1}\n')
     assert read_rows(tmp_path / "r.jsonl") == [{"a": 1}]
@@ -37,6 +71,9 @@ def test_byte_order_mark_is_no_error(tmp_path: Path) -> None:
         ("r.jsonl", b'{"a": 1}\n{"a": \n', "r.jsonl: line 2 is not valid JSON"),
         ("r.json", b'[{"a": 1},\n {"a": }\n]', "r.json: line 2 is not valid JSON"),
         ("r.jsonl", b'{"a": 1}\n{"a": "\xff"}\n', "r.jsonl: line 2 is not UTF-8 (byte 0xff)"),
+        ("r.csv", b"a,b\n1,2,3\n", "line 2 has 3 columns, line 1 names 2"),
+        ("r.csv", b'a,b\n1,"x\n', "r.csv: line 2 is broken"),
+        ("r.csv", b"a,a\n1,2\n", "must name the columns"),
         ("r.json.gz", b"not gzip", "not a whole gzip file"),
         ("r.json.gz", gzip.compress(b"[1, 2, 3]")[:-9], "not a whole gzip file"),
     ],

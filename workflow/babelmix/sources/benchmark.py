@@ -17,8 +17,8 @@ from ..errors import BabelmixError, unknown_name
 from ..io import read_json, read_records, write_json, write_records
 from ..records import ABSENT_CHECKS, Conversation, Question
 from ..specs import BenchmarkSpec
-from .adapters import questions
 from .normalise import file_of
+from .questions import questions
 from .readers import read_rows
 
 

@@ -1,27 +1,58 @@
-"""Read rows from JSON, JSONL and their gzipped forms; what is broken is named by file and line."""
+"""Read rows from JSON, JSONL, CSV, TSV and parquet; what is broken is named by file and line."""
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import json
+import sys
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import BabelmixError
 
+#: Separators of the table formats, by the end of the file's name.
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+
+
+def read_all_rows(paths: Sequence[Path | str]) -> list[Any]:
+    """The rows of several files of one source (the parts of a split), one after the other."""
+    return [row for path in paths for row in read_rows(path)]
+
 
 def read_rows(path: Path | str) -> list[Any]:
-    """All rows of a ``.json`` (a list) or ``.jsonl`` file, plain or ``.gz``, in file order.
+    """All rows of a file, in file order.
 
-    The shape is told from the content: a file that opens with ``[`` is one JSON list, anything
-    else has one JSON value a line (blank lines are passed over). Raises BabelmixError, with the
-    line, when the file is missing, not UTF-8 or not JSON.
+    ``.parquet`` is read by pyarrow; ``.csv`` and ``.tsv`` have their column names in the first line
+    and give objects of texts; anything else is JSON, whose shape is told from the content: a file
+    that opens with ``[`` is one JSON list, otherwise each line is a JSON value (blank lines are
+    passed over). All but parquet may be gzipped (``.gz``). Raises BabelmixError, with the line,
+    when the file is missing, not UTF-8 or broken.
     """
+    name = str(path).removesuffix(".gz")
+    if name.endswith(".parquet"):
+        return _read_parquet(path)
     text = _decode(path, _read_bytes(path))
+    separator = _SEPARATORS.get(Path(name).suffix)
+    if separator is not None:
+        return _parse_table(path, text, separator)
     if text.lstrip()[:1] == "[":
         return _parse_list(path, text)
     return [_parse_line(path, n, line) for n, line in _lines(text) if line.strip()]
+
+
+def _read_parquet(path: Path | str) -> list[Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return list(pq.read_table(path).to_pylist())
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else repr(error)
+        raise BabelmixError(f"{path}: cannot be read as parquet ({reason}).") from None
 
 
 def _read_bytes(path: Path | str) -> bytes:
@@ -53,6 +84,32 @@ def _decode(path: Path | str, data: bytes) -> str:
 def _lines(text: str) -> list[tuple[int, str]]:
     # Not splitlines(): it also breaks at U+2028 and form feeds, which JSON strings may hold.
     return list(enumerate(text.split("\n"), start=1))
+
+
+def _parse_table(path: Path | str, text: str, separator: str) -> list[Any]:
+    """Lines with a header -> objects; a line with other columns than the header is an error."""
+    csv.field_size_limit(sys.maxsize)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    rows: list[Any] = []
+    try:
+        names = next(lines, [])
+        if len(set(names)) < len(names) or not all(name.strip() for name in names):
+            raise BabelmixError(
+                f"{path}: line 1 must name the columns, each once and none blank; it has {names}."
+            )
+        for cells in lines:
+            if not cells:
+                continue
+            if len(cells) != len(names):
+                raise BabelmixError(
+                    f"{path}: the row that ends in line {lines.line_num} has {len(cells)} columns, "
+                    f"line 1 names {len(names)}. Texts that hold the separator, quotes or line "
+                    'breaks must stand in double quotes ("…").'
+                )
+            rows.append(dict(zip(names, cells, strict=True)))
+    except csv.Error as error:
+        raise BabelmixError(f"{path}: line {lines.line_num} is broken ({error}).") from None
+    return rows
 
 
 def _parse_list(path: Path | str, text: str) -> list[Any]:
