@@ -15,7 +15,8 @@ from pathlib import Path
 from ..config.evaluation import OpenAIJudge
 from ..config.load import load_config
 from ..config.sources import Source
-from ..sources import adapters
+from ..sources.adapters import conversations
+from ..sources.questions import questions
 from ..sources.readers import read_rows
 from ..specs import MixtureSpec
 from .checks import language_path
@@ -59,9 +60,9 @@ def _measure_once(source_json: str, path: str) -> tuple[int, float]:
     lang = source.languages[0]
     raw = read_rows(path)
     if source.adapter in {"mt_bench", "mt_bench_x"} or any("question_id" in r for r in raw[:1]):
-        questions = adapters.questions(raw, None, source, lang, path)
-        return len(questions), sum(len(t) for q in questions for t in q.turns) / len(questions)
-    rows = adapters.conversations(raw, source, "", lang, "", path).rows
+        found = questions(raw, None, source, lang, path)
+        return len(found), sum(len(t) for q in found for t in q.turns) / len(found)
+    rows = conversations(raw, source, "", lang, "", path).rows
     return len(rows), sum(len(m.content) for r in rows for m in r.messages) / len(rows)
 
 
@@ -95,6 +96,8 @@ def _source_rows(plan: Plan, source: str) -> int:
     measured = _local(plan, source)
     if measured is not None:
         return measured[0]
+    if section.expected_rows is not None:
+        return section.expected_rows
     if section.adapter == "lima" and section.single_turn_only:
         return 1000
     if section.adapter == "alpaca_eval" and "oasst" in section.exclude_subsets:
