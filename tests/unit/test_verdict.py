@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,12 @@ LOCALISED = [
     ("評分：【8】", 8),
     ("评分:8/10", 8),
     ("評価: ［［８］］", 8),
+    ("Puntuación final: 6/10", 6),
+    ("Note finale : 7,5", 7.5),
+    ("Bewertung: 8 von 10 Punkten", 8),
+    ("El puntaje es 8.", 8),
+    ("La note est de 8/10", 8),
+    ("Ich gebe eine Bewertung von 8/10.", 8),
     ("평가: [[8]]", 8),
     ("التقييم: [[٨]]", 8),
     ("मूल्यांकन: [[८]]", 8),
@@ -52,6 +60,18 @@ LOCALISED = [
 ]
 
 WRITTEN = [
+    ('{"rating": 8}', 8),
+    ('{"explanation": "x[[5]]", "score": 7.5}', 7.5),
+    ('```json\n{"Bewertung": "8/10"}\n```', 8),
+    ('{"rating": "[[8]]"}', 8),
+    ("Rating: (8)", 8),
+    ("Rating - 8", 8),
+    ("Rating (1-10): 8", 8),
+    ("Rating: [[8]]\x00", 8),
+    ("\u202eRating: [[8]]\u202c", 8),
+    ("Rating: [[𝟖]]", 8),
+    ("```\nRating: [[5]]\n```", 5),
+    ("`[[5]]`", 5),
     ("Rating: ［［８］］", 8),
     ("Rating: [[８]]", 8),
     (r"Rating: \[\[8\]\]", 8),
@@ -88,6 +108,9 @@ WRITTEN = [
 ]
 
 CHOSEN = [
+    ("```python\nprint([[5]])\n```\nRating: [[8]]", 8),
+    ("`x = [[5]]` is wrong. [[8]]", 8),
+    ("[[8]], and never `x = [[5]]`.", 8),
     ("The index x[[1]] is off. [[7]]", 7),
     ("Rating: [[8]], as df[[2]] shows.", 8),
     ("[[4]] at first, then [[6]]", 6),
@@ -129,6 +152,18 @@ UNSCORED = [
     "Write '[[5]]' at the end.",
     "<think>Rating: [[5]]",
     "Rating: eight",
+    "Rating: [[NaN]]",
+    "Rating: [[inf]]",
+    "Rating: [[1e1]]",
+    "Rating -3",
+    '{"rating": 80}',
+    '{"rating": true}',
+    '{"rating": 8, "score": 3}',
+    '{"rating": {"value": 8}}',
+    "{" * 5000,
+    "`x = [[8]]`",
+    "```\nfor i in [[8]]: pass\n```",
+    "It cannot get a rating of 10.",
 ]
 
 
@@ -166,6 +201,17 @@ def test_another_scale() -> None:
     [
         ("[[A]]", "A"),
         ("[[B]]", "B"),
+        ("Output (a)", "A"),
+        ("Output (b).", "B"),
+        ("Assistant B", "B"),
+        ("Verdict: tie", "tie"),
+        ("Verdict: (B)", "B"),
+        ('{"reason": "[[A]] is short", "verdict": "B"}', "B"),
+        ("Вердикт: [[А]]", "A"),
+        ("```python\nx = a[[A]]\n```\nVerdict: [[B]]", "B"),
+        ("`y = [[A]]` is wrong, so [[B]]", "B"),
+        ("`y = [[A]]` is wrong", None),
+        ("Output (a) is better than output (b)", None),
         ("[[C]]", "tie"),
         ("[[D]]", "both_bad"),
         ("Urteil: [[ b ]]", "B"),
@@ -220,6 +266,43 @@ def test_never_crashes_and_never_leaves_the_scale(text: str) -> None:
     assert (preference.value is None) == (preference.reason is not None)
 
 
+#: What judges write, and what breaks parsers: code, other scripts, marks, control characters.
+SHARDS = """
+[[8]]|[[A]]|[[B]]|[[C]]|[[11]]|[[0]]|[[-1]]|[[8/10]]|[[7,5]]|[8]|[[|]]|[|]|8|10|8/10|9.5|A|B|tie|
+Rating:|Bewertung:|Note :|Valutazione|Calificación:|评分：|التقييم|Verdict:|Urteil:|score|**|__|`|
+```|```python|{answer}|{|}|{"rating": 8}|"rating"|<think>|</think>|if|or|oder|out of|von|(|)|'|"|«|
+Correction:|x[[1]]|»|“|”|/|-|–|:|.|,|;|!|=|%|$ERROR$|is|est de|٨|८|８|【|】|é|The assistant wrote|
+Die Antwort ist gut|כן|1e9|NaN|99999999|½|א|न""".replace("\n", "").split("|")
+SHARDS += "\n\t\r\x00\\\u202e\u200f\u2028\ud800\u0301\ufeff😀"
+
+
+def generated_replies(count: int) -> Iterator[str]:
+    """Texts made of such pieces, and of any characters at all; the same ones every time."""
+    draw = random.Random(20)
+    for _ in range(count):
+        if draw.random() < 0.9:
+            joint = draw.choice(["", " ", "\n"])
+            yield joint.join(draw.choices(SHARDS, k=draw.randint(1, 12)))
+        else:
+            yield "".join(chr(draw.randrange(0x110000)) for _ in range(draw.randint(0, 30)))
+
+
+def test_a_hundred_thousand_replies_and_no_number_off_the_scale() -> None:
+    scored = preferred = 0
+    for text in generated_replies(100_000):
+        rating = parse_rating(text)
+        assert rating.value is None or 1 <= rating.value <= 10, (text, rating)
+        assert (rating.value is None) == bool(rating.reason), (text, rating)
+        preference = parse_preference(text)
+        assert preference.value in (None, "A", "B", "tie", "both_bad"), (text, preference)
+        assert (preference.value is None) == bool(preference.reason), (text, preference)
+        scored += rating.value is not None
+        preferred += preference.value is not None
+    # Both are read out of some texts, and left unread in most: the generator reaches both sides.
+    assert 5_000 < scored < 80_000
+    assert 5_000 < preferred < 80_000
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.integers(10, 100), st.text(alphabet=st.characters(categories=["L", "P", "Zs"])))
 def test_the_form_asked_for_is_read_after_any_prose(tenths: int, prose: str) -> None:
@@ -229,7 +312,29 @@ def test_the_form_asked_for_is_read_after_any_prose(tenths: int, prose: str) -> 
 
 @pytest.mark.parametrize(
     "piece",
-    ["[", "]", "[[8]]", "[[8]] ", "Rating: ", "Rating: [[", "Note ", "é", "<think>", "x=\n"],
+    [
+        "[",
+        "]",
+        "[[8]]",
+        "[[8]] ",
+        "Rating: ",
+        "Rating: [[",
+        "Note ",
+        "é",
+        "<think>",
+        "x=\n",
+        "`",
+        "```",
+        "`[[8]]",
+        "{",
+        '{"rating":',
+        "Rating (",
+        "Rating of 8",
+        "\x00",
+        "\u202e",
+        "א",
+        "final ",
+    ],
 )
 def test_a_megabyte_costs_no_time(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
@@ -256,3 +361,19 @@ def test_real_gpt4_judgements_of_mt_bench_x(real_data: Path) -> None:
     for row in rows:
         expected = None if row in errors else row["score"]
         assert parse_rating(row["judgment"]).value == expected
+
+
+@pytest.mark.real
+def test_real_pairwise_verdicts_of_llmbar(real_data: Path) -> None:
+    """1,600 replies of GPT-4 and ChatGPT; where the pair was swapped, (a) is the second output."""
+    seen = 0
+    for path in sorted(real_data.glob("llmbar/mt_bench_200/*/*/result.json")):
+        for row in json.loads(path.read_text(encoding="utf-8")):
+            for order, published in row["results"][-1].items():
+                first, second = ("2", "1") if order.endswith("True") else ("1", "2")
+                winner = {"A": first, "B": second}.get(
+                    str(parse_preference(published["completion"][0]).value)
+                )
+                assert winner == published["winner"]
+                seen += 1
+    assert seen == 1600

@@ -8,10 +8,11 @@ The rules, in order (a rating is a number on the scale; a preference A, B, C = t
    ``Bewertung:`` …) it goes before one without. Among equals the last wins: judges correct
    themselves.
 3. Left aside: quoted examples of the format, recited options (``[[A]] if …``), the scale's end
-   (``[[8]] out of [[10]]``), indices (``x[[1]]``).
+   (``[[8]] out of [[10]]``), indices (``x[[1]]``), what stands among other code in backticks.
 4. Without any ``[[…]]``, a labelled plain verdict counts (``**Rating:** 8``, ``Note : 8/10``), and
-   so does a text that is nothing but the verdict. A plain one after a ``[[…]]`` counts only if a
-   word of correction stands between them.
+   so does a text that is nothing but the verdict (``8/10``, ``Output (b)``), or a JSON object with
+   the verdict under a label. A plain one after a ``[[…]]`` counts only if a word of correction
+   stands between them.
 5. What is chosen is final: out of range, on another scale, not one number, or two verdicts side by
    side is unscored with a reason; there is no second best.
 """
@@ -26,6 +27,7 @@ from typing import Generic, Literal, TypeVar
 
 from .folding import fold
 from .labels import CORRECTIONS, RATING_LABELS, VERDICT_LABELS
+from .structured import CodeSpans, latin_letter, read_json_reply
 
 Value = TypeVar("Value")
 Preference = Literal["A", "B", "tie", "both_bad"]
@@ -75,7 +77,13 @@ _JOINED = re.compile(
     r"[ \t,;/&|–-]{0,4}(?:(?:or|and|oder|und|ou|et|o|e|y|or maybe|bis|to|a)[ \t]{1,3})?"
 )
 _INDEXED = re.compile(r"[a-z0-9_)\]]$")
-_COPULA = r"(?:is|ist|lautet|est|e|es|:|=|：)"
+# Longer words first: "es" is not "e" and a stray letter.
+_COPULA = r"(?:is|ist|lautet|est de|est|es de|es|e di|e|ni|:|=|：)"
+# Between a label and its colon: "Note finale : 8", "Rating (1-10): 8".
+_QUALIFIED = (
+    r"(?:[ \t]{1,2}(?:final|finale|finala|total|totale|global|globale|general|generale|overall|"
+    r"complessiv[ao]|insgesamt|gesamt|definitiv[ao]))?(?:[ \t]{0,2}\([^()\n]{1,25}\))?"
+)
 _CORRECTION = re.compile(CORRECTIONS)
 _THINKING = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE)
 
@@ -97,18 +105,25 @@ _NUMBER = re.compile(
 )
 # A number after a label: what follows must not make it a part of something else.
 _PLAIN_NUMBER = re.compile(
-    r"(?P<number>[-+−]?\d{1,6}(?:[.,]\d{1,2})?)"
+    r"\(?(?P<number>[-+−]?\d{1,6}(?:[.,]\d{1,2})?)"
     r"(?:[ \t]*(?:/|out of|von|sur|su|de|sobre|auf|of|из)[ \t]*(?P<of>\d{1,6}))?"
+    r"(?:[ \t]{1,2}(?:points?|punkten?|punti|puntos?|балл(?:ов|а)?)\b)?"
     r"(?=[ \t]*(?:$|[\n;!?)(\]]|[.,](?!\d)|[–—-](?![ \t]*\d)))"
 )
 _LETTERS: dict[str, Preference] = {"a": "A", "b": "B", "c": "tie", "d": "both_bad"}
 _LETTER = re.compile(
-    r"(?:(?P<label>[^\d:=]{1,25})[:=][ \t]*)?(?:assistant|assistent|asistente|assistente|"
-    r"l'assistant|answer|antwort|response|reponse|risposta|respuesta)?[ \t]*(?P<letter>[abcd])"
+    r"(?:(?P<label>[^\d:=]{1,25})[:=][ \t]*)?(?P<named>assistant|assistent|asistente|assistente|"
+    r"l'assistant|answer|antwort|response|reponse|risposta|respuesta|output|model|option)?"
+    r"[ \t]*(?P<bracket>\()?(?P<letter>[abcd])(?(bracket)\))"
 )
 _PLAIN_LETTER = re.compile(
-    r"(?:(?:assistant|assistent|asistente|assistente)[ \t]+)?(?P<letter>[abcd])"
+    r"(?:(?:assistant|assistent|asistente|assistente|answer|response|output|model)[ \t]+)?"
+    r"(?P<bracket>\()?(?P<letter>[abcd])(?(bracket)\))"
     r"(?=[ \t]*(?:$|[\n;!?)(\]]|[.,:](?![\w'])|[–—-]))"
+)
+_PLAIN_TIE = re.compile(
+    r"(?:a[ \t]+)?(?:tie|draw|gleichstand|unentschieden|egalite|parita|pareggio|empate)"
+    r"(?=[ \t]*(?:$|[\n;.!?)(\]]))"
 )
 _TIES = {"tie", "draw", "gleichstand", "unentschieden", "egalite", "parita", "pareggio", "empate"}
 
@@ -130,14 +145,14 @@ def parse_rating(text: str, scale: tuple[float, float] = SCALE) -> Verdict[float
         match = _NUMBER.fullmatch(content)
         return _in_scale(match, scale) if match and not match["label"] else None
 
-    return _parse(text, _RATING_BEFORE, _RATING_PLAIN, inside, plain, alone)
+    return _parse(text, _RATING, inside, plain, alone)
 
 
 def parse_preference(text: str) -> Verdict[Preference]:
     """Which answer a judge's text prefers: ``A``, ``B``, ``tie`` or ``both_bad``."""
 
     def inside(content: str) -> Verdict[Preference] | None:
-        content = content.strip()
+        content = latin_letter(content.strip())
         if content in _TIES:
             return Verdict("tie")
         match = _LETTER.fullmatch(content)
@@ -146,19 +161,39 @@ def parse_preference(text: str) -> Verdict[Preference]:
         return Verdict(_LETTERS[match["letter"]])
 
     def plain(content: str) -> Verdict[Preference] | None:
+        if _PLAIN_TIE.match(content):
+            return Verdict("tie")
         match = _PLAIN_LETTER.match(content)
         return Verdict(_LETTERS[match["letter"]]) if match else None
 
     def alone(content: str) -> Verdict[Preference] | None:
-        return inside(content) if content in _LETTERS or content in _TIES else None
+        match = _LETTER.fullmatch(content)
+        named = content in _LETTERS or content in _TIES or (match and match["named"])
+        return inside(content) if named and not (match and match["label"]) else None
 
-    return _parse(text, _VERDICT_BEFORE, _VERDICT_PLAIN, inside, plain, alone)
+    return _parse(text, _VERDICT, inside, plain, alone)
 
 
-_RATING_BEFORE = _label_before(RATING_LABELS + "|" + CORRECTIONS)
-_VERDICT_BEFORE = _label_before(VERDICT_LABELS + "|" + CORRECTIONS)
-_RATING_PLAIN = re.compile(rf"(?:{RATING_LABELS})[ \t]{{0,3}}{_COPULA}[ \t]{{0,3}}:?\s{{0,3}}")
-_VERDICT_PLAIN = re.compile(rf"(?:{VERDICT_LABELS})[ \t]{{0,3}}{_COPULA}[ \t]{{0,3}}:?\s{{0,3}}")
+@dataclass(frozen=True, slots=True)
+class _Labels:
+    """The labels of one kind of verdict, as patterns: alone, before brackets, before plain text."""
+
+    words: str
+    before: re.Pattern[str]
+    plain: re.Pattern[str]
+
+
+def _labels(words: str) -> _Labels:
+    fraction = r"[ \t]{1,2}(?:of|von|de|di|da|из)[ \t]{1,2}(?=\d{1,2}(?:[.,]\d{1,2})?[ \t]*/)"
+    joined = (
+        rf"(?:[ \t]{{0,3}}{_COPULA}[ \t]{{0,3}}:?|[ \t]{{1,3}}[–—-][ \t]{{1,3}}|{fraction})"
+    )
+    plain = rf"(?:{words}){_QUALIFIED}{joined}\s{{0,3}}"
+    return _Labels(words, _label_before(words + "|" + CORRECTIONS), re.compile(plain))
+
+
+_RATING = _labels(RATING_LABELS)
+_VERDICT = _labels(VERDICT_LABELS)
 
 
 def _in_scale(match: re.Match[str], scale: tuple[float, float]) -> Verdict[float]:
@@ -174,8 +209,7 @@ def _in_scale(match: re.Match[str], scale: tuple[float, float]) -> Verdict[float
 
 def _parse(
     text: str,
-    before: re.Pattern[str],
-    plain_label: re.Pattern[str],
+    labels: _Labels,
     inside: _Reader[Value],
     plain: _Reader[Value],
     alone: _Reader[Value],
@@ -185,11 +219,13 @@ def _parse(
         return Verdict(None, "empty reply")
     read, cut = _without_thinking(text)
     folded = fold(read)
-    whole = alone(folded.strip().strip("[]").strip(" .\t\n"))
+    whole = alone(folded.strip().strip("[]" + _QUOTES).strip(" .\t\n"))
+    if whole is None:
+        whole = _from_json(read, labels, inside)
     if whole is not None:
         return whole
-    bracketed, quoted = _bracketed(folded, before, inside)
-    labelled = _labelled(folded, plain_label, inside, plain)
+    bracketed, quoted = _bracketed(folded, labels.before, inside)
+    labelled = _labelled(folded, labels.plain, inside, plain)
     chosen = _last_of(bracketed)
     if chosen is None and labelled:
         return labelled[-1].verdict
@@ -201,6 +237,15 @@ def _parse(
     if cut:
         return Verdict(None, "the reasoning was cut off before a verdict")
     return Verdict(None, "only a quoted example of the format" if quoted else "no verdict found")
+
+
+def _from_json(text: str, labels: _Labels, inside: _Reader[Value]) -> Verdict[Value] | None:
+    """The verdict of a reply that is a JSON object with a label among its names."""
+    reply = read_json_reply(text)
+    values = reply.values(labels.words) if reply else []
+    if len(values) > 1:
+        return Verdict(None, "two verdicts side by side")
+    return inside(fold(values[0]).strip("[]")) if values else None
 
 
 def _without_thinking(text: str) -> tuple[str, bool]:
@@ -228,6 +273,7 @@ def _bracketed(
     """Candidates in double brackets, and whether quoted ones were left aside."""
     found: list[_Found[Value]] = []
     quoted = False
+    code = CodeSpans(text)
     for match in deque(_BRACKETED.finditer(text), maxlen=MAX_CANDIDATES):
         window = text[max(0, match.start() - 60) : match.start()]
         label = before.search(window)
@@ -237,7 +283,7 @@ def _bracketed(
             continue
         if _RECITED.match(after) or (found and _DENOMINATOR.search(window)):
             continue
-        if label is None and _INDEXED.search(window):
+        if label is None and (_INDEXED.search(window) or code.hold(*match.span())):
             continue
         verdict = inside(match[1])
         if verdict is not None:
