@@ -41,10 +41,11 @@ def load_scores(paths: Sequence[Path], study: StudySet) -> pd.DataFrame:
     return frame.drop_duplicates(identity).reset_index(drop=True)
 
 
-def load_judgements(paths: Sequence[Path], study: StudySet) -> pd.DataFrame:
+def load_judgements(paths: Sequence[Path], study: StudySet, repeats: bool = False) -> pd.DataFrame:
     """All judgements, with ``evaluation`` (the parent folder's name) and ``variant``.
 
-    A judgement that stands twice counts once; the scored one of the two is kept.
+    A judgement that stands twice counts once: the last scored one of them is kept. ``repeats``
+    keeps all of them (published files may judge an answer several times).
     """
     import pandas as pd
 
@@ -63,8 +64,14 @@ def load_judgements(paths: Sequence[Path], study: StudySet) -> pd.DataFrame:
     frame["variant"] = _variants(frame, paths, study)
     frame["scored"] = frame["score"].notna() | frame["verdict"].notna()
     identity = ["evaluation", "run", "baseline", *ITEM, "order"]
-    frame = frame.sort_values([*identity, "scored"], ascending=[True] * len(identity) + [False])
-    return frame.drop_duplicates(identity).reset_index(drop=True)
+    frame = frame.sort_values([*identity, "scored"], kind="stable").reset_index(drop=True)
+    return frame if repeats else without_repeats(frame)
+
+
+def without_repeats(frame: pd.DataFrame) -> pd.DataFrame:
+    """The last scored judgement of each item, of frames that ``load_judgements`` sorted."""
+    identity = ["evaluation", "run", "baseline", *ITEM, "order"]
+    return frame.drop_duplicates(identity, keep="last").reset_index(drop=True)
 
 
 def _read(paths: Sequence[Path], columns: list[str], record_type: type) -> pd.DataFrame:

@@ -126,7 +126,7 @@ def position_table(
         },
         ("evaluation", "category", "language"),
     )
-    verdicts = judgements[judgements["verdict"].isin(["A", "B"])]
+    verdicts = judgements[judgements["verdict"].isin(["A", "B"]) & (judgements["order"] != "")]
     for evaluation, frame in pairs.groupby("evaluation"):
         own = verdicts[verdicts["evaluation"] == evaluation]
         for category in [ALL, *sorted(frame["category"].unique())]:

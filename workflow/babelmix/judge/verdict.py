@@ -185,9 +185,7 @@ class _Labels:
 
 def _labels(words: str) -> _Labels:
     fraction = r"[ \t]{1,2}(?:of|von|de|di|da|из)[ \t]{1,2}(?=\d{1,2}(?:[.,]\d{1,2})?[ \t]*/)"
-    joined = (
-        rf"(?:[ \t]{{0,3}}{_COPULA}[ \t]{{0,3}}:?|[ \t]{{1,3}}[–—-][ \t]{{1,3}}|{fraction})"
-    )
+    joined = rf"(?:[ \t]{{0,3}}{_COPULA}[ \t]{{0,3}}:?|[ \t]{{1,3}}[–—-][ \t]{{1,3}}|{fraction})"
     plain = rf"(?:{words}){_QUALIFIED}{joined}\s{{0,3}}"
     return _Labels(words, _label_before(words + "|" + CORRECTIONS), re.compile(plain))
 

@@ -1,0 +1,142 @@
+"""The table of judges against judges: a jury among itself, or a judge against people's labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import permutations
+from typing import TYPE_CHECKING, Any
+
+from .frames import ITEM
+from .statistics import Bootstrap
+from .study import StudySet
+from .table import ESTIMATE_COLUMNS, Table, estimate_cells
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ITEM = ["run", "baseline", *ITEM]
+_RESULT = {"A": "win", "B": "loss", "tie": "tie", "both_bad": "tie"}
+_SWAPPED = {"win": "loss", "loss": "win"}
+#: Two grades that differ by no more are the same.
+SAME_GRADE = 0.5
+
+
+def agreement_table(
+    study: StudySet, judgements: pd.DataFrame, pairs: pd.DataFrame, bootstrap: Bootstrap
+) -> Table:
+    """Every judge against every other of the same benchmark, and against itself after the swap."""
+    table = Table(
+        "judge_agreement",
+        "Agreement of judges",
+        "The same answers under two judges (or under one judge and people's labels). Pairs: the "
+        "judge says the same as the other's outcome, joined (`outcome`: orders that contradict "
+        "each other are a tie) and, against votes without an order, in each order alone (`AB`, "
+        "`BA`) and in both at once (`both`). `swap`: a judge against itself with the answers "
+        "exchanged. Grades (`grade`): they "
+        f"differ by at most {SAME_GRADE:g}. Only items that both have scored.",
+        {
+            "benchmark": "Benchmark.",
+            "protocol": "`single` or a pairwise one.",
+            "judge": "Judge.",
+            "against": "Judge compared with; the same one under `swap`.",
+            "reading": "`AB`, `BA`, `both`, `outcome`, `swap` or `grade`.",
+            "items": "Items that both have scored.",
+            "same": "Items on which they say the same.",
+            "share": "Share of those.",
+        }
+        | ESTIMATE_COLUMNS
+        | {"kappa": "Cohen's kappa, by chance of each judge's own shares."},
+        ("benchmark", "protocol", "judge", "against", "reading"),
+    )
+    for place, readings in _readings(study, judgements, pairs):
+        for (left, mine), (right, theirs) in permutations(readings.items(), 2):
+            for reading in mine:
+                other = "grade" if reading == "grade" else "outcome"
+                # One order alone is set against votes that know no order.
+                alike = reading in ("outcome", "grade") or "AB" not in theirs
+                if reading != "swap" and alike and other in theirs:
+                    cells = place | {"judge": left, "against": right, "reading": reading}
+                    table.rows += _row(cells, mine[reading], theirs[other], bootstrap)
+        for judge, mine in readings.items():
+            if "swap" in mine:
+                cells = place | {"judge": judge, "against": judge, "reading": "swap"}
+                table.rows += _row(cells, mine["AB"], mine["swap"], bootstrap)
+    return table
+
+
+def _readings(
+    study: StudySet, judgements: pd.DataFrame, pairs: pd.DataFrame
+) -> Iterator[tuple[dict[str, Any], dict[str, dict[str, pd.Series]]]]:
+    """By benchmark and protocol: each judge's readings, each a series over items."""
+    found: dict[tuple[str, str], dict[str, dict[str, list[pd.Series]]]] = {}
+    for (evaluation, protocol), rows in judgements.groupby(["evaluation", "protocol"]):
+        spec = study.evaluations[str(evaluation)]
+        held = found.setdefault((spec["benchmark"], str(protocol)), {})
+        mine = held.setdefault(spec["judge"], {})
+        of = pairs[pairs["evaluation"] == evaluation]
+        for reading, series in _of_judge(rows, of, str(protocol)).items():
+            if len(series):
+                mine.setdefault(reading, []).append(series)
+    for (benchmark, protocol), judges in found.items():
+        yield (
+            {"benchmark": benchmark, "protocol": protocol},
+            {judge: _joined(mine) for judge, mine in judges.items()},
+        )
+
+
+def _joined(readings: dict[str, list[pd.Series]]) -> dict[str, pd.Series]:
+    import pandas as pd
+
+    return {reading: pd.concat(parts) for reading, parts in readings.items()}
+
+
+def _of_judge(rows: pd.DataFrame, pairs: pd.DataFrame, protocol: str) -> dict[str, pd.Series]:
+    """One judge's readings of one evaluation; results are in the run's terms."""
+    if protocol == "single":
+        return {"grade": rows.set_index(_ITEM)["score"].dropna()}
+    by_order = {
+        order: part.set_index(_ITEM)["verdict"].map(_RESULT).dropna()
+        for order, part in rows.groupby("order")
+    }
+    readings = {"outcome": pairs.set_index(_ITEM)["outcome"].dropna()}
+    if "AB" in by_order and "BA" in by_order:
+        readings["AB"] = by_order["AB"]
+        readings["BA"] = by_order["BA"].map(lambda result: _SWAPPED.get(result, result))
+        readings["swap"] = readings["BA"]
+        # What both orders say, and a value that equals nothing where they contradict each other.
+        both = readings["AB"].where(readings["AB"] == readings["BA"].reindex(readings["AB"].index))
+        readings["both"] = both.fillna("contradiction")
+    return readings
+
+
+def _row(
+    cells: dict[str, Any], left: pd.Series, right: pd.Series, bootstrap: Bootstrap
+) -> list[dict[str, Any]]:
+    """One row, or none where the judges share no item."""
+    import pandas as pd
+
+    both = pd.concat([left.rename("left"), right.rename("right")], axis=1, join="inner")
+    if both.empty:
+        return []
+    if cells["reading"] == "grade":
+        same = (both["left"] - both["right"]).abs() <= SAME_GRADE
+        kappa = None
+    else:
+        same = both["left"] == both["right"]
+        kappa = _kappa(both)
+    clusters = both.index.get_level_values("question_id").to_numpy()
+    estimate = bootstrap.share(same.to_numpy().astype(float), clusters)
+    return [
+        cells
+        | {"items": len(both), "same": int(same.sum())}
+        | estimate_cells(estimate, "share")
+        | {"kappa": kappa}
+    ]
+
+
+def _kappa(both: pd.DataFrame) -> float | None:
+    """Cohen's kappa of two columns; None where both always say one and the same."""
+    shares = [both[side].value_counts(normalize=True) for side in ("left", "right")]
+    chance = float((shares[0] * shares[1]).fillna(0.0).sum())
+    observed = float((both["left"] == both["right"]).mean())
+    return None if chance == 1.0 else (observed - chance) / (1.0 - chance)

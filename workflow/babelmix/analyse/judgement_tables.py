@@ -1,0 +1,131 @@
+"""Verb ``judgement-tables``: the tables that judgement files alone can give.
+
+For imported judgements, and for any judgement files of a study set: what evaluations, runs and
+languages there are is read from the files. The folder of a file names its evaluation.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import BabelmixError
+from ..io import file_digest, read_records, write_json
+from ..records import Judgement
+from ..resources import language_catalogue
+from .agreement_table import agreement_table
+from .frames import grades, load_judgements, without_repeats
+from .grade_tables import category_table, grades_table
+from .judge_tables import cost_table, coverage_table, position_table, preferences_table
+from .pairs import outcomes
+from .statistics import Bootstrap
+from .study import load_study
+from .table import Table
+
+
+def describe_judgements(paths: Sequence[Path]) -> dict[str, Any]:
+    """What ``study.json`` would say, from the judgements themselves."""
+    evaluations: dict[str, Any] = {}
+    runs: dict[str, Any] = {}
+    languages: dict[str, Any] = {}
+    for path in paths:
+        rows = read_records(path, Judgement)
+        name = path.parent.name
+        _same_evaluation(path, name, rows)
+        for row in rows:
+            known = language_catalogue().get(row.lang, {})
+            languages.setdefault(row.lang, {"name": known.get("name", row.lang)})
+            runs.setdefault(row.run, {"model": row.run, "label": row.run, "seed": None})
+            evaluations.setdefault(
+                name,
+                {
+                    "benchmark": name.partition(f".{row.judge}.")[0],
+                    "judge": row.judge,
+                    "engine": "published" if row.key and not row.tokens_in else "openai",
+                    "protocol": row.protocol,
+                    "baseline": row.baseline or None,
+                },
+            )
+    ordered = sorted(languages)
+    benchmarks = {e["benchmark"]: {"languages": ordered} for e in evaluations.values()}
+    study = {"runs": sorted(runs), "evaluations": sorted(evaluations), "families": []}
+    return {
+        "study_set": "judgements",
+        "languages": {code: languages[code] for code in ordered},
+        "runs": {name: runs[name] for name in sorted(runs)},
+        "evaluations": evaluations,
+        "benchmarks": benchmarks,
+        "studies": {"judgements": study | {"title": "Judgements", "question": ""}},
+    }
+
+
+def _same_evaluation(path: Path, name: str, rows: Sequence[Judgement]) -> None:
+    judges = {row.judge for row in rows}
+    if len(judges) > 1:
+        raise BabelmixError(
+            f"{path}: judgements of several judges ({', '.join(sorted(judges))}) in one evaluation "
+            f"'{name}'. Write each to a folder of its own."
+        )
+
+
+def tables_of(
+    study_path: Path, paths: Sequence[Path], bootstrap: Bootstrap | None = None
+) -> list[Table]:
+    """Grades, preferences, position bias, agreement, coverage and cost; those with rows."""
+    bootstrap = bootstrap or Bootstrap()
+    study = load_study(study_path)
+    every = load_judgements(paths, study, repeats=True)
+    judged = without_repeats(every)
+    graded = grades(judged)
+    pairs = outcomes(judged)
+    tables = [
+        grades_table(study, judged, graded, bootstrap),
+        category_table(study, graded, bootstrap),
+        preferences_table(study, pairs, bootstrap),
+        position_table(study, judged, pairs, bootstrap),
+        agreement_table(study, judged, pairs, bootstrap),
+        coverage_table(study, every),
+        cost_table(study, every),
+    ]
+    return [table for table in tables if table.rows]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the verb."""
+    parser.add_argument(
+        "judgements", nargs="+", type=Path, help="judgement files, or folders that hold some"
+    )
+    parser.add_argument("--folder", required=True, type=Path, help="where the tables go")
+    parser.add_argument("--samples", type=int, default=2000, help="bootstrap samples")
+    parser.add_argument("--confidence", type=float, default=0.95, help="of every interval")
+
+
+def find_files(places: Sequence[Path]) -> list[Path]:
+    """The parquet files among and below the places; none is an error."""
+    found: list[Path] = []
+    for place in places:
+        found += sorted(place.rglob("*.parquet")) if place.is_dir() else [place]
+    if not found:
+        raise BabelmixError(f"No judgement file in {', '.join(map(str, places))}.")
+    return found
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the verb."""
+    paths = find_files(args.judgements)
+    write_json(
+        args.folder / "study.json",
+        describe_judgements(paths)
+        | {"confidence": args.confidence, "bootstrap_samples": args.samples},
+    )
+    bootstrap = Bootstrap(args.confidence, args.samples)
+    tables = tables_of(args.folder / "study.json", paths, bootstrap)
+    entries = []
+    for table in tables:
+        table.write(args.folder)
+        entries.append(table.entry() | {"sha256": file_digest(args.folder / f"{table.name}.csv")})
+    write_json(args.folder / "tables.json", {"tables": entries})
+    for table in tables:
+        print(f"{args.folder / table.name}.csv: {table.title}, {len(table.rows)} rows")

@@ -1,0 +1,1 @@
+"""Judgements that others published, read into our own records."""
