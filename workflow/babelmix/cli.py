@@ -20,6 +20,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "check": ("plan.check", "say what this machine lacks to run a configuration"),
     "describe": ("plan.describe", "write study.json: what tables, figures and report must know"),
     "schema": ("config.document", "write the configuration's JSON schema and reference page"),
+    "sources": ("sources.listing", "list the built-in sources: licence, size, gated, pinned"),
     "fetch": ("sources.fetch", "fetch or verify one source; record files and digests"),
     "normalise": ("sources.normalise", "read sources into conversations of one language"),
     "translate": ("translate.shard", "translate one shard of a pool into one language"),

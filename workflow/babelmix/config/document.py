@@ -20,7 +20,8 @@ COMMAND = "python -m babelmix schema"
 def schema_text() -> str:
     """The JSON schema (draft 2020-12) of a configuration file.
 
-    Languages may be given as a list or without fields there, because known ones are filled in.
+    Languages may be given as a list or without fields there, because known ones are filled in, and
+    a source with ``builtin`` needs nothing else.
     """
     schema = Config.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
@@ -29,6 +30,9 @@ def schema_text() -> str:
     schema["properties"]["languages"]["additionalProperties"] = {
         "anyOf": [{"$ref": "#/$defs/Language"}, {"type": "null"}]
     }
+    # A built-in source brings what else is needed.
+    source = schema["$defs"]["Source"]
+    source["anyOf"] = [{"required": ["builtin"]}, {"required": source.pop("required")}]
     return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
 
 

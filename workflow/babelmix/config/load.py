@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from ..errors import BabelmixError, unknown_name
 from ..resources import language_catalogue
+from .builtin import fill_sources
 from .root import Config
 
 
@@ -56,11 +57,14 @@ def load_config(path: Path | str) -> Config:
 def build_config(raw: Mapping[str, Any], where: str = "config") -> Config:
     """Check a configuration given as a dict (as Snakemake merges it).
 
-    Known languages are filled in from the catalogue, and ``data_root`` is taken from the
-    environment variable BABELMIX_DATA_ROOT when that is set.
+    Known languages and built-in sources are filled in from their catalogues, and ``data_root`` is
+    taken from the environment variable BABELMIX_DATA_ROOT when that is set.
     """
     values = dict(raw)
     values["languages"] = _fill_languages(values.get("languages"), where)
+    if "sources" in values:
+        codes = values["languages"] if isinstance(values["languages"], Mapping) else {}
+        values["sources"] = fill_sources(values["sources"], codes, where)
     if os.environ.get("BABELMIX_DATA_ROOT"):
         values["data_root"] = os.environ["BABELMIX_DATA_ROOT"]
     try:

@@ -12,6 +12,7 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..config.builtin import catalogue
 from ..config.evaluation import OpenAIJudge
 from ..config.load import load_config
 from ..config.sources import Source
@@ -98,6 +99,9 @@ def _source_rows(plan: Plan, source: str) -> int:
         return measured[0]
     if section.expected_rows is not None:
         return section.expected_rows
+    entry = catalogue().get(section.builtin or "")
+    if entry is not None and entry.rows is not None:
+        return entry.rows
     if section.adapter == "lima" and section.single_turn_only:
         return 1000
     if section.adapter == "alpaca_eval" and "oasst" in section.exclude_subsets:
