@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from babelmix.errors import BabelmixError
 from babelmix.plan import export_environment, load_jobs, write_resolved
+from babelmix.plan.sizes import memory
 
 export_environment()
 
@@ -49,7 +50,8 @@ wildcard_constraints:
 
 onstart:
     write_resolved(config, JOBS.root)
-    shell("python -m babelmix check --config {JOBS.root}/config.resolved.json")
+    where = "" if workflow.local_exec else "--jobs-run-elsewhere"
+    shell("python -m babelmix check --config {JOBS.root}/config.resolved.json {where}")
 
 
 include: "workflow/rules/sources.smk"

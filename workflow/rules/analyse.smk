@@ -76,8 +76,8 @@ rule make_tables:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=lambda w, input, attempt: memory(input, attempt, 4000),
+        runtime=lambda w, attempt: 60 * attempt,
     params:
         version=JOBS.version("tables"),
         folder=lambda w, output: str(Path(output.index).parent),
@@ -109,8 +109,8 @@ rule make_figures:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=lambda w, attempt: 2000 * attempt,
+        runtime=lambda w, attempt: 30 * attempt,
     params:
         version=JOBS.version("figures"),
         folder=lambda w, output: str(Path(output.index).parent),

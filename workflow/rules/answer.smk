@@ -21,8 +21,8 @@ rule answer:
     threads: lambda w: JOBS.threads(w.run)
     resources:
         gpu=lambda w: JOBS.gpus(w.run),
-        mem_mb=lambda w: JOBS.answer_memory(w.run),
-        runtime=lambda w, attempt: 240 * attempt,
+        mem_mb=lambda w, attempt: JOBS.answer_memory(w.run, attempt),
+        runtime=lambda w, attempt: JOBS.answer_minutes(w.benchmark, w.run, attempt),
     params:
         spec=lambda w: JOBS.answer(w.benchmark, w.run),
         checkpoint=lambda w: JOBS.checkpoint(w.run)["folder"],

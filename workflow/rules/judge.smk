@@ -24,9 +24,10 @@ rule judge_single:
         "../envs/data.yaml"
     threads: 1
     resources:
-        judge=1,
-        mem_mb=1500,
-        runtime=lambda w, attempt: 240 * attempt,
+        # Jobs of one key share its rate limit: the profile says how many run at a time.
+        judge=lambda w: JOBS.asks_api(w.evaluation),
+        mem_mb=lambda w, input, attempt: memory(input, attempt, 1500),
+        runtime=lambda w, attempt: JOBS.judge_minutes(w.evaluation, w.run, attempt),
     params:
         spec=lambda w: JOBS.judge(w.evaluation, w.run),
         journal=lambda w: JOBS.path(f"journals/judge/{w.evaluation}/{w.run}.jsonl"),
@@ -84,9 +85,10 @@ rule judge_pairs:
         "../envs/data.yaml"
     threads: 1
     resources:
-        judge=1,
-        mem_mb=1500,
-        runtime=lambda w, attempt: 480 * attempt,
+        # Jobs of one key share its rate limit: the profile says how many run at a time.
+        judge=lambda w: JOBS.asks_api(w.evaluation),
+        mem_mb=lambda w, input, attempt: memory(input, attempt, 1500),
+        runtime=lambda w, attempt: JOBS.judge_minutes(w.evaluation, w.run, attempt),
     params:
         spec=lambda w: JOBS.judge(w.evaluation, w.run),
         baselines=lambda w: JOBS.baseline_map(w.evaluation, w.run),

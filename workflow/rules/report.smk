@@ -25,8 +25,8 @@ rule make_report:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=lambda w, input, attempt: memory(input, attempt, 4000),
+        runtime=lambda w, attempt: 30 * attempt,
     params:
         version=JOBS.version("report"),
     shell:

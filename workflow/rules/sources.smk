@@ -51,8 +51,8 @@ rule normalise_dataset:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=lambda w, attempt: 2000 * attempt,
+        runtime=lambda w, attempt: 60 * attempt,
     params:
         spec=lambda w: JOBS.normalise(w.dataset, w.lang),
         pivot=lambda w, input: f"--pivot-file {input.pivot}" if input.pivot else "",
@@ -80,8 +80,8 @@ rule read_benchmark:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=lambda w, attempt: 1000 * attempt,
+        runtime=lambda w, attempt: 20 * attempt,
     params:
         spec=lambda w: JOBS.benchmark(w.benchmark, w.lang),
         place=lambda w, input: JOBS.benchmark_option(w.benchmark),

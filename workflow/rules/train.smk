@@ -24,8 +24,8 @@ rule prepare_model:
         "../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=lambda w: JOBS.model_memory(w.model),
-        runtime=120,
+        mem_mb=lambda w, attempt: JOBS.model_memory(w.model, attempt),
+        runtime=lambda w, attempt: 120 * attempt,
     params:
         spec=lambda w: JOBS.model(w.model),
         folder=lambda w: JOBS.path(f"models/{w.model}"),
@@ -53,8 +53,8 @@ rule tokenise:
         "../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=lambda w, attempt: 3000 * attempt,
+        runtime=lambda w, attempt: 60 * attempt,
     params:
         spec=lambda w: JOBS.tokenise(w.recipe, w.dataset, w.lang),
         folder=lambda w: JOBS.path(f"models/{w.model}"),
@@ -83,15 +83,25 @@ rule train:
         "../envs/torch.yaml"
     threads: lambda w: JOBS.threads(w.run)
     resources:
-        gpu=lambda w: JOBS.gpus(w.run),
-        mem_mb=lambda w: JOBS.train_memory(w.run),
-        runtime=lambda w, attempt: 720 * attempt,
+        gpu=lambda w: JOBS.gpus_on_one_node(w.run),
+        # The rest is of trainings on several nodes alone (None: not asked for).
+        nodes=lambda w: JOBS.nodes(w.run),
+        tasks=lambda w: JOBS.nodes(w.run),
+        tasks_per_gpu=lambda w: JOBS.no_tasks_by_gpu(w.run),
+        gres=lambda w: JOBS.gpus_by_node(w.run),
+        mpi=lambda w: JOBS.srun(w.run),
+        mem_mb=lambda w, attempt: JOBS.train_memory(w.run, attempt),
+        runtime=lambda w, attempt: JOBS.train_minutes(w.run, attempt),
     params:
         spec=lambda w: JOBS.train(w.run),
         model=lambda w: JOBS.path(f"models/{JOBS.plan.runs[w.run].model}"),
         folder=lambda w: JOBS.path(f"checkpoints/{w.run}"),
         work=lambda w: JOBS.path(f"work/train/{w.run}"),
+        # Where it runs: with `resources` among the arguments, a change here reruns nothing.
+        gpus=lambda w, resources: JOBS.gpus(w.run),
+        launcher=lambda w, resources, threads: JOBS.launcher(w.run, threads),
     shell:
+        "{params.launcher}"
         "python -m babelmix train"
         " --spec {params.spec:q}"
         " --mixture {input.mixture:q}"
@@ -99,7 +109,7 @@ rule train:
         " --model {params.model:q}"
         " --work {params.work:q}"
         " --threads {threads}"
-        " --gpus {resources.gpu}"
+        " --gpus {params.gpus}"
         " --folder {params.folder:q}"
         " --metrics {output.metrics:q}"
         " --completed {output.completed:q}"

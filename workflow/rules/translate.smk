@@ -26,8 +26,10 @@ rule translate_shard:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        # Jobs of one key share its rate limit: the profile says how many run at a time.
+        translator=lambda w: JOBS.translates_by_api(w.dataset, w.lang),
+        mem_mb=lambda w, input, attempt: memory(input, attempt, 2000),
+        runtime=lambda w, attempt: 240 * attempt,
     params:
         spec=lambda w: JOBS.translate(w.dataset, w.lang, int(w.shard)),
         journal=lambda w: JOBS.path(

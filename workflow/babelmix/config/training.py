@@ -41,6 +41,11 @@ class Model(Section):
     gpus: int = Field(
         default=0, ge=0, description="GPUs that one training needs; 0: it runs without."
     )
+    nodes: int = Field(
+        default=1,
+        ge=1,
+        description="Nodes of a cluster that one training takes, each with `gpus` GPUs.",
+    )
     threads: int = Field(
         default=1, ge=1, description="CPU threads of one training, and of its answers."
     )
@@ -59,6 +64,8 @@ class Model(Section):
             raise ValueError("give exactly one of `path`, `repo` and `packaged`")
         if self.device == "cpu" and self.gpus:
             raise ValueError("`device: cpu` and `gpus` above 0 contradict each other")
+        if self.nodes > 1 and not self.gpus:
+            raise ValueError("`nodes` above 1 needs `gpus`: how many each node gives")
         return self
 
 

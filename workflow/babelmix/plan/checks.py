@@ -145,11 +145,16 @@ def check_machine(
                 f"the environment variable {model.token_env} to an access token; or give a local "
                 "`path`."
             )
+        if gpus_here is not None and model.nodes > 1:
+            problems.append(
+                f"models.{name}: trains on {model.nodes} nodes, which only a cluster has. Run it "
+                "with `--workflow-profile workflow/profiles/slurm`, or set `nodes: 1`."
+            )
         needed = max(model.gpus, 1 if model.device == "cuda" else 0)
         if gpus_here is not None and needed > gpus_here:
             problems.append(
                 f"models.{name}: needs {needed} GPU(s), this machine shows {gpus_here}. Run it "
-                "where there are GPUs (on a cluster: `--profile` for SLURM), choose a smaller "
+                "where there are GPUs (on a cluster: `--workflow-profile workflow/profiles/slurm`), choose a smaller "
                 "model, or set `device: cpu` and `gpus: 0` for it."
             )
     problems += _missing_keys(config, judges, translators)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from .jobs_data import DataJobs
 from .jobs_judge import JudgeJobs
+from .jobs_sizes import SizeJobs
 from .jobs_train import TrainJobs
 
 
-class Jobs(DataJobs, TrainJobs, JudgeJobs):
+class Jobs(DataJobs, TrainJobs, JudgeJobs, SizeJobs):
     """Specs (JSON text), input files and resources of every job of a plan."""

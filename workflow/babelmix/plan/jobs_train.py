@@ -13,6 +13,7 @@ from .jobs_base import JobsBase, as_json
 #: Fields of a model that decide where and how fast it runs, not what comes out.
 _PLACE = {
     "gpus": 0,
+    "nodes": 1,
     "threads": 1,
     "parameters_b": None,
     "token_env": "HF_TOKEN",
@@ -86,28 +87,3 @@ class TrainJobs(JobsBase):
             ],
             "model": self.path(f"models/{job.model}.json"),
         }
-
-    def threads(self, run: str) -> int:
-        """CPU threads of a training or of its answers."""
-        return self.config.models[self.plan.runs[run].model].threads
-
-    def gpus(self, run: str) -> int:
-        """GPUs that a run needs."""
-        return self.config.models[self.plan.runs[run].model].gpus
-
-    def model_memory(self, model: str) -> int:
-        """Host memory to load a base model, MB: 4 bytes a parameter twice, and 3 GB beside."""
-        return int(8e3 * (self.config.models[model].parameters_b or 0.2)) + 3000
-
-    def train_memory(self, run: str) -> int:
-        """Host memory of a training, MB: weights, gradients and AdamW's state in fp32 on the host.
-
-        On GPUs the state is there, and the host needs a copy of the weights for each rank.
-        """
-        model = self.config.models[self.plan.runs[run].model]
-        bytes_per_parameter = 20 if not model.gpus else 4 * (model.gpus + 1)
-        return int(1e3 * bytes_per_parameter * (model.parameters_b or 0.2)) + 3000
-
-    def answer_memory(self, run: str) -> int:
-        """Host memory of answering, MB."""
-        return self.model_memory(self.plan.runs[run].model)
