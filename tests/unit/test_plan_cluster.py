@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 from typing import Any
@@ -192,7 +193,7 @@ def test_the_profile_names_real_rules_and_comments_every_setting() -> None:
     for rule in [*read["set-resources"], *read["groups"]]:
         assert f"rule {rule}:" in rules
     lines = text.splitlines()
-    for above, line in zip(lines, lines[1:], strict=False):
+    for above, line in itertools.pairwise(lines):
         if line and not line.startswith((" ", "#")):
             assert above.startswith("#"), f"{line}: no comment above"
 

@@ -154,8 +154,9 @@ def check_machine(
         if gpus_here is not None and needed > gpus_here:
             problems.append(
                 f"models.{name}: needs {needed} GPU(s), this machine shows {gpus_here}. Run it "
-                "where there are GPUs (on a cluster: `--workflow-profile workflow/profiles/slurm`), choose a smaller "
-                "model, or set `device: cpu` and `gpus: 0` for it."
+                "where there are GPUs (on a cluster: `--workflow-profile "
+                "workflow/profiles/slurm`), choose a smaller model, or set `device: cpu` and "
+                "`gpus: 0` for it."
             )
     problems += _missing_keys(config, judges, translators)
     return problems

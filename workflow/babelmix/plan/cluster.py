@@ -41,7 +41,7 @@ def fields(text: str) -> dict[str, str]:
     return {m[1]: m[2] for m in re.finditer(r"(\w+)\s*=\s*(\S+)", text)}
 
 
-# --- jobs of an earlier run ------------------------------------------------------------------------
+# --- jobs of an earlier run --------------------------------------------------------------------
 
 
 def living_jobs(root: str, folder: Path) -> list[tuple[str, str, str]]:
@@ -82,7 +82,7 @@ def leftovers(root: str, folder: Path) -> list[str]:
     ]
 
 
-# --- the cluster and the profile ---------------------------------------------------------------------
+# --- the cluster and the profile ---------------------------------------------------------------
 
 
 def read_profile(path: Path) -> dict[str, Any]:
