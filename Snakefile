@@ -51,7 +51,9 @@ wildcard_constraints:
 onstart:
     write_resolved(config, JOBS.root)
     where = "" if workflow.local_exec else "--jobs-run-elsewhere"
-    shell("python -m babelmix check --config {JOBS.root}/config.resolved.json {where}")
+    shell(
+        "python -m babelmix check --config {JOBS.root}/config.resolved.json {where}"
+    )
 
 
 include: "workflow/rules/sources.smk"
