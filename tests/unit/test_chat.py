@@ -148,11 +148,20 @@ def test_long_rows_are_cut_and_counted() -> None:
     form = TEMPLATES["own"]
     whole = form.encode(CHAT)
     cut = form.encode(CHAT, len(whole.input_ids) - 4)
-    assert cut.note == "cut"
-    assert cut.input_ids == whole.input_ids[:-4]
+    first = form.encode(CHAT[:2])
+    assert cut.note == "cut: turns"  # the second exchange does not fit and goes as a whole
+    assert (cut.input_ids, cut.labels) == (first.input_ids, first.labels)
+    within = form.encode(CHAT, len(whole.input_ids) - 4, "token")
+    assert within.note == "cut: tokens"
+    assert within.input_ids == whole.input_ids[:-4]
+    shorter = len(first.input_ids) - 2
+    assert form.encode(CHAT, shorter).note == "cut: tokens"  # not even the first one fits
+    assert form.encode(CHAT, shorter).input_ids == first.input_ids[:-2]
     prompt = form.tokens(form.render(CHAT[:1], prompt=True))
     assert "no trained token" in form.encode(CHAT, len(prompt)).note
-    assert form.encode(CHAT, len(whole.input_ids)).note == ""
+    assert "longer" in form.encode(CHAT, shorter, "refuse").note
+    for truncation in ("turn", "token", "refuse"):
+        assert form.encode(CHAT, len(whole.input_ids), truncation).note == ""
 
 
 def test_the_end_of_a_turn_must_be_a_token_that_stops() -> None:

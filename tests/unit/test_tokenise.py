@@ -53,7 +53,7 @@ def test_rows_keep_their_order_and_say_what_befell_them(
     assert table["id"] == ["a", "b", "c", "d", "e"]
     assert table["note"][:2] == ["", ""]
     assert table["note"][2] == "refused: no assistant turn"
-    assert table["note"][3] == "cut"
+    assert table["note"][3] == "cut: turns"
     assert table["note"][4] == "refused: no trained token within max_length"
     for ids, labels, n, trained in zip(
         table["input_ids"], table["labels"], table["n_tokens"], table["n_trained"], strict=True
@@ -64,6 +64,7 @@ def test_rows_keep_their_order_and_say_what_befell_them(
     manifest = read_json(tmp_path / "out.json")
     assert (manifest["rows"], manifest["kept"], manifest["refused"]) == (5, 3, 2)
     assert sum(manifest["refused_by_reason"].values()) == 2
+    assert (manifest["cut"], manifest["cut_within_a_turn"]) == (1, 0)
     assert manifest["trained_tokens"] == sum(table["n_trained"])
     assert capsys.readouterr().out.count("\n") == 1
 

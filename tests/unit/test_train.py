@@ -18,7 +18,8 @@ from babelmix.errors import BabelmixError
 from babelmix.io import file_digest, read_json
 from babelmix.train import train
 from babelmix.train.checkpoints import read_whole
-from babelmix.train.data import load_mixture, plan_schedule
+from babelmix.train.data import load_mixture
+from babelmix.train.schedule import FILLER, plan_schedule
 from babelmix.train.settings import Layout
 
 recipe = tiny_model.recipe
@@ -91,7 +92,7 @@ def test_our_labels_reach_the_loss(study: Study, plain: Path) -> None:
     from transformers import AutoModelForCausalLM
 
     rows, _, _ = load_mixture(study["mixture"], study["tokenised"])
-    first = plan_schedule(rows, 1, Layout(8, 1, 4), 3, packed=False)[0]
+    first = plan_schedule(rows, 1, Layout(8, 1, 4), 3).step(0)
     model = AutoModelForCausalLM.from_pretrained(study["model"])
     total, count = 0.0, 0
     for row in first:
@@ -171,7 +172,7 @@ def test_packing_that_leaks_is_refused(
         AttentionMaskInterface.register("leaky", lambda *_, **__: None)
         return "leaky"
 
-    monkeypatch.setattr("babelmix.train.worker.attention_for", register)
+    monkeypatch.setattr("babelmix.train.models.attention_for", register)
     with pytest.raises(BabelmixError, match="packing: false"):
         fit(study, tmp_path / "run", packing=True)
 
@@ -191,15 +192,17 @@ def test_a_micro_batch_without_rows_counts_nothing(packing: bool, tmp_path: Path
     import torch
     from transformers import AutoModelForCausalLM
 
-    from babelmix.train.batches import Collator, Scheduled, token_loss
-    from babelmix.train.data import FILLER
+    from babelmix.train.batches import Collator, Scheduled
+    from babelmix.train.loss import TokenLoss
 
     model = AutoModelForCausalLM.from_pretrained(tiny_model.build(tmp_path / "model"))
-    rows = Scheduled([], np.full(4, FILLER), pad=0)  # type: ignore[arg-type]
-    batch = Collator(0, packed=packing)([rows[i] for i in range(4)])
+    rows = Scheduled([], np.full((1, 4), FILLER), pad=0)  # type: ignore[arg-type]
+    batch = Collator(0, packed=packing)([rows[0]])
     batch.pop("document_lengths", None)
+    loss = TokenLoss(model)
     for sliced in (True, False):
-        total, count = token_loss(model, batch, sliced=sliced)
+        loss.sliced = sliced
+        total, count = loss(model, batch)
         total.backward()
         assert (total.item(), count.item()) == (0.0, 0)
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
@@ -225,15 +228,15 @@ def test_the_best_held_out_loss_is_kept(study: Study, tmp_path: Path) -> None:
 def test_lora_is_merged_and_its_checkpoints_are_small(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from babelmix.train import loop
+    from babelmix.train import watch
 
     sizes = []
 
     def weigh(folder: Path, **kwargs: Any) -> None:
         sizes.append(sum(p.stat().st_size for p in folder.glob("*.safetensors")))
 
-    monkeypatch.setattr(loop, "mark_whole", weigh)
-    monkeypatch.setattr(loop, "prune", lambda *_, **__: None)
+    monkeypatch.setattr(watch, "mark_whole", weigh)
+    monkeypatch.setattr(watch, "prune", lambda *_, **__: None)
     done, metrics = fit(study, tmp_path / "run", lora={"rank": 2}, checkpoint_steps=4)
     base = (study["model"] / "model.safetensors").stat().st_size
     assert sizes
@@ -279,13 +282,13 @@ def test_a_false_export_is_refused(
 KILLED = """
 import argparse, os, signal, sys
 sys.path.insert(0, {tests!r})
-from babelmix.train import loop, train
-after = loop.Recorder.on_step_end
+from babelmix.train import train, watch
+after = watch.Recorder.on_step_end
 def on_step_end(self, args, state, control, **kwargs):
     after(self, args, state, control, **kwargs)
     if state.global_step == 7:
         os.kill(os.getpid(), signal.SIGKILL)
-loop.Recorder.on_step_end = on_step_end
+watch.Recorder.on_step_end = on_step_end
 parser = argparse.ArgumentParser()
 train.add_arguments(parser)
 train.run(parser.parse_args(sys.argv[1:]))
@@ -334,6 +337,6 @@ def test_two_ranks_under_deepspeed_match_one(study: Study, plain: Path, tmp_path
 
 
 def test_nproc_is_for_the_cpu(study: Study, tmp_path: Path) -> None:
-    words = tiny_model.train_arguments(study, tmp_path, recipe(), "--nproc", "3")
-    with pytest.raises(BabelmixError, match="cannot be shared equally by 3"):
+    words = tiny_model.train_arguments(study, tmp_path, recipe(), "--nproc", "9")
+    with pytest.raises(BabelmixError, match="leaves some of 9 devices without rows"):
         train.run(parse(words))

@@ -18,14 +18,22 @@ from babelmix.config.training import Model
 from babelmix.errors import BabelmixError
 from babelmix.io import write_table
 from babelmix.train import launch
-from babelmix.train.checkpoints import mark_whole, newest_whole, prune, read_whole
-from babelmix.train.data import FILLER, Rows, load_mixture, plan_schedule, total_steps
+from babelmix.train.checkpoints import mark_whole, newest_step, newest_whole, prune, read_whole
+from babelmix.train.data import Rows, load_mixture
+from babelmix.train.schedule import (
+    FILLER,
+    best_fit,
+    evaluation_schedule,
+    plan_schedule,
+    total_steps,
+)
 from babelmix.train.settings import (
     Layout,
     check_recipe,
     deepspeed_config,
     evaluation_steps,
     lay_out,
+    listed_steps,
     rate_factor,
 )
 from babelmix.train.tokenise import SCHEMA
@@ -42,22 +50,58 @@ def make_rows(lengths: list[int]) -> Rows:
     return Rows(ids, labels, offsets)
 
 
+LAYOUTS = st.sampled_from(
+    [
+        (8, 1, 4),
+        (8, 2, 2),
+        (8, 4, 2),
+        (12, 3, 4),
+        (5, 1, 1),
+        (9, 2, 4),
+        (8, 2, 8, 60),
+        (7, 3, 1, 51),
+    ]
+)
+
+
 @given(
     lengths=st.lists(st.integers(2, 50), min_size=1, max_size=60),
-    shape=st.sampled_from([(8, 1, 4), (8, 2, 2), (8, 4, 2), (12, 3, 4), (5, 1, 1)]),
+    shape=LAYOUTS,
     seed=st.integers(0, 99),
-    packed=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_each_epoch_sees_each_row_once(
-    lengths: list[int], shape: tuple[int, int, int], seed: int, packed: bool
+    lengths: list[int], shape: tuple[int, ...], seed: int
 ) -> None:
     rows, layout = make_rows(lengths), Layout(*shape)
     steps = total_steps(len(rows), 3, None, layout.batch_size)
-    schedule = plan_schedule(rows, steps, layout, seed, packed=packed)
-    assert schedule.shape == (steps, layout.batch_size)
-    for epoch in np.split(schedule, 3):
+    schedule = plan_schedule(rows, steps, layout, seed)
+    assert schedule.places.shape[:2] == (steps, schedule.rounds * layout.devices)
+    for epoch in np.split(schedule.places, 3):
         assert sorted(epoch[epoch != FILLER]) == list(range(len(rows)))
+    assert all(len(schedule.step(step)) <= layout.batch_size for step in range(steps))
+    assert schedule.sums(rows.lengths).sum() == 3 * sum(lengths)
+
+
+@given(
+    lengths=st.lists(st.integers(2, 50), min_size=1, max_size=60),
+    shape=LAYOUTS,
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=80, deadline=None)
+def test_no_micro_batch_is_larger_than_allowed(
+    lengths: list[int], shape: tuple[int, ...], seed: int
+) -> None:
+    rows, layout = make_rows(lengths), Layout(*shape)
+    plans = [plan_schedule(rows, 4, layout, seed), evaluation_schedule(rows, layout)]
+    for plan in plans:
+        for group in plan.places.reshape(-1, plan.places.shape[2]):
+            real = group[group != FILLER]
+            if layout.tokens is None:
+                assert len(real) <= layout.micro
+            else:
+                assert rows.lengths[real].sum() <= layout.tokens
+    assert sorted(plans[1].step(0)) == list(range(len(rows)))
 
 
 @given(lengths=st.lists(st.integers(2, 50), min_size=1, max_size=60), seed=st.integers(0, 99))
@@ -66,20 +110,34 @@ def test_a_steps_rows_do_not_depend_on_the_devices(lengths: list[int], seed: int
     rows = make_rows(lengths)
     steps = total_steps(len(rows), 2, None, 8)
     plans = [
-        plan_schedule(rows, steps, Layout(8, devices, micro), seed, packed=packed)
-        for devices, micro, packed in [(1, 8, False), (1, 2, True), (2, 2, False), (4, 1, True)]
+        plan_schedule(rows, steps, Layout(8, *shape), seed)
+        for shape in [(1, 8), (1, 2, 70), (2, 2), (4, 1, 50), (3, 1)]
     ]
     for plan in plans[1:]:
-        assert np.array_equal(np.sort(plan, 1), np.sort(plans[0], 1))
+        for step in range(steps):
+            assert np.array_equal(np.sort(plan.step(step)), np.sort(plans[0].step(step)))
 
 
 def test_packed_micro_batches_are_of_like_size() -> None:
     rows = make_rows([40, 39, 3, 2])
-    step = plan_schedule(rows, 1, Layout(4, 1, 2), 0, packed=True)[0]
-    sums = rows.lengths[step].reshape(2, 2).sum(1)
-    assert sums.tolist() == [42, 42]
-    padded = plan_schedule(rows, 1, Layout(4, 1, 2), 0, packed=False)[0]
-    assert rows.lengths[padded].tolist() == [40, 39, 3, 2]
+    packed = plan_schedule(rows, 1, Layout(4, 2, 2, 60), 0)
+    groups = [group[group != FILLER] for group in packed.places[0]]
+    assert [int(rows.lengths[group].sum()) for group in groups] == [42, 42]
+    assert packed.rounds == 1
+    padded = plan_schedule(rows, 1, Layout(4, 1, 2), 0)
+    assert rows.lengths[padded.places[0]].tolist() == [[40, 39], [3, 2]]
+
+
+@given(lengths=st.lists(st.integers(1, 100), max_size=80))
+@settings(max_examples=80, deadline=None)
+def test_best_fit_wastes_little(lengths: list[int]) -> None:
+    ranked = np.array(sorted(lengths, reverse=True), dtype=np.int64)
+    groups = best_fit(ranked, 100)
+    assert sorted(place for group in groups for place in group) == list(range(len(lengths)))
+    assert all(ranked[group].sum() <= 100 for group in groups)
+    assert len(groups) <= -(-11 * max(1, -(-sum(lengths) // 100)) // 9) + sum(
+        length > 50 for length in lengths
+    )
 
 
 def test_steps() -> None:
@@ -87,19 +145,22 @@ def test_steps() -> None:
     assert total_steps(33, 0.5, None, 8) == 3
     assert total_steps(1, 0.1, None, 8) == 1
     assert total_steps(33, None, 7, 8) == 7
-    assert evaluation_steps(33, 10, Layout(8, 1, 8)) == {5, 10}
-    assert evaluation_steps(33, 7, Layout(8, 1, 8), 3) == {3, 5, 6, 7}
+    assert evaluation_steps(33, 10, recipe()) == {5, 10}
+    best = recipe(select="best_dev_loss", checkpoint_steps=3)
+    assert evaluation_steps(33, 7, best) == {3, 5, 6, 7}
+    listed = recipe(select="listed", keep_epochs=[0.5, 2], select_epoch=2)
+    assert listed_steps(33, listed) == {3: 0.5, 10: 2}
+    assert evaluation_steps(33, 10, listed) == {3, 5, 10}
 
 
 def test_layout_keeps_the_batch() -> None:
     assert lay_out(recipe(batch_size=32, micro_batch_size=8), 2, "r") == Layout(32, 2, 8)
-    assert lay_out(recipe(batch_size=32, micro_batch_size=16), 4, "r").micro == 8
-    assert lay_out(recipe(batch_size=24, micro_batch_size=8), 4, "r") == Layout(24, 4, 6)
-    for devices in (1, 2, 4, 8):
-        layout = lay_out(recipe(batch_size=32, micro_batch_size=8), devices, "r")
-        assert layout.devices * layout.micro * layout.accumulation == 32
-    with pytest.raises(BabelmixError, match="multiple of the number of devices"):
-        lay_out(recipe(), 3, "r")
+    packed = recipe(batch_size=32, micro_batch_size=8, packing=True)
+    assert lay_out(packed, 2, "r") == Layout(32, 2, 8, 8 * 64)
+    tokens = recipe(batch_size=32, packing=True, micro_batch_tokens=100)
+    assert lay_out(tokens, 2, "r").tokens == 100
+    with pytest.raises(BabelmixError, match="without rows"):
+        lay_out(recipe(), 9, "r")
 
 
 @pytest.mark.parametrize("shape", ["constant", "linear", "cosine"])
@@ -119,6 +180,10 @@ def test_learning_rate(shape: str) -> None:
         ({"precision": "bf16", "deepspeed": {"stage": 0}}, "master weights"),
         ({"deepspeed": {"stage": 0, "offload_optimizer": True}}, "stage of 1"),
         ({"deepspeed": {"stage": 3}, "lora": {}}, "stage: 2"),
+        ({"deepspeed": {"stage": 2, "offload_parameters": True}}, "stage 3"),
+        ({"deepspeed": {"stage": 2}, "lora": {"quantise": "nf4"}}, "without DeepSpeed"),
+        ({"deepspeed": {"overrides": {"bf16": {"enabled": True}}}}, "may not set bf16"),
+        ({"deepspeed": {"overrides": {"zero_optimization": {"stage": 1}}}}, "not in `overrides`"),
     ],
 )
 def test_what_cannot_work_is_refused_early(changes: dict[str, Any], message: str) -> None:
@@ -127,10 +192,19 @@ def test_what_cannot_work_is_refused_early(changes: dict[str, Any], message: str
 
 
 def test_deepspeed_json() -> None:
-    chosen = recipe(deepspeed={"stage": 3, "offload_optimizer": True}, precision="bf16")
-    config = deepspeed_config(chosen, Layout(32, 2, 4))
+    settings = {"offload_optimizer": True, "offload_parameters": True}
+    overrides = {"zero_optimization": {"reduce_bucket_size": 7}, "wall_clock_breakdown": True}
+    chosen = recipe(
+        deepspeed={"stage": 3, "overrides": overrides, **settings}, precision="bf16", batch_size=32
+    )
+    config = deepspeed_config(chosen, devices=2, rounds=4)
     assert config["gradient_accumulation_steps"] == 4
-    assert config["zero_optimization"]["stage3_gather_16bit_weights_on_model_save"]
+    assert config["train_batch_size"] == 8  # micro-batches, whatever they hold
+    zero = config["zero_optimization"]
+    assert zero["stage3_gather_16bit_weights_on_model_save"]
+    assert (zero["stage"], zero["reduce_bucket_size"]) == (3, 7)
+    assert zero["offload_optimizer"] == zero["offload_param"] == {"device": "cpu"}
+    assert config["wall_clock_breakdown"] is True
     assert config["zero_force_ds_cpu_optimizer"] is False
     assert "auto" not in json.dumps(config)
 
@@ -161,7 +235,9 @@ def mixture(path: Path, rows: list[tuple[str, str, str]]) -> Path:
 
 def test_a_mixture_is_looked_up_in_its_own_order(tmp_path: Path) -> None:
     files = [
-        tokenised(tmp_path / "en", [("a", "en", 3, ""), ("b", "en", 4, "cut"), ("c", "en", 5, "")]),
+        tokenised(
+            tmp_path / "en", [("a", "en", 3, ""), ("b", "en", 4, "cut: turns"), ("c", "en", 5, "")]
+        ),
         tokenised(tmp_path / "de", [("a", "de", 6, ""), ("b", "de", 0, "refused: because")]),
     ]
     wanted = [("b", "en", "train"), ("a", "de", "train"), ("b", "de", "train"), ("a", "en", "dev")]
@@ -217,8 +293,12 @@ def test_only_whole_checkpoints_count(tmp_path: Path) -> None:
     assert read_whole(tmp_path / "checkpoint-10") is None
     found = newest_whole(tmp_path, training="t", devices=1)
     assert found == (5, tmp_path / "checkpoint-5")
-    prune(tmp_path, keep=found[1])
-    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint-5"]
+    assert newest_step(tmp_path) == 25
+    prune(tmp_path, keep=2)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint-25", "checkpoint-5"]
+    prune(tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert newest_step(tmp_path) == 0
     assert newest_whole(tmp_path / "nothing", training="t", devices=1) is None
 
 

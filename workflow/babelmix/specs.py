@@ -122,6 +122,7 @@ class TokeniseSpec(Spec):
     lang: Lang
     max_length: int
     system_prompt: str
+    truncation: str = "turn"
 
 
 class TrainSpec(Spec):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from .base import Section
+from .recipes import with_preset
 
 
 class PackagedModel(Section):
@@ -78,6 +79,10 @@ class Lora(Section):
     target_modules: str | list[str] = Field(
         default="all-linear", description="Layers that get an adapter."
     )
+    quantise: Literal["none", "nf4"] = Field(
+        default="none",
+        description="`nf4`: hold the frozen weights in four bits (QLoRA; extra `qlora`).",
+    )
 
 
 class DeepSpeed(Section):
@@ -89,11 +94,32 @@ class DeepSpeed(Section):
     offload_optimizer: bool = Field(
         default=False, description="Keep the optimizer's state in the host's memory."
     )
+    offload_parameters: bool = Field(
+        default=False, description="Keep the weights in the host's memory as well (stage 3)."
+    )
+    overrides: dict[str, Any] = Field(
+        default_factory=dict,
+        description=(
+            "Merged into the generated JSON (see `show-training`); batch sizes, precision and "
+            "stage are set by the recipe and refused here."
+        ),
+    )
+
+
+def _nothing_required(schema: dict[str, Any]) -> None:
+    """For editors: with a preset nothing else need be given (pydantic still checks the result)."""
+    schema.pop("required", None)
 
 
 class Recipe(Section):
     """How a mixture is trained on. One optimizer step sees `batch_size` rows on any machine."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_nothing_required)
+
+    preset: Literal["fastchat-vicuna", "lima", "pinch"] | None = Field(
+        default=None,
+        description="A published recipe to start from; keys given beside it go before it.",
+    )
     epochs: float | None = Field(default=None, gt=0, description="Passes over the mixture.")
     max_steps: int | None = Field(
         default=None, ge=1, description="Or a fixed number of optimizer steps."
@@ -101,6 +127,14 @@ class Recipe(Section):
     batch_size: int = Field(ge=1, description="Rows of one optimizer step, over all devices.")
     micro_batch_size: int = Field(
         default=1, ge=1, description="Rows of one forward pass on one device; as memory allows."
+    )
+    micro_batch_tokens: int | None = Field(
+        default=None,
+        ge=8,
+        description=(
+            "With `packing`: tokens of one forward pass on one device, however many rows they are "
+            "(default: `micro_batch_size` × `max_length`)."
+        ),
     )
     learning_rate: float = Field(gt=0, description="Peak learning rate.")
     min_learning_rate: float = Field(
@@ -120,14 +154,25 @@ class Recipe(Section):
     max_length: int = Field(
         ge=8, description="Longest row in tokens; longer ones are cut, counted."
     )
+    truncation: Literal["turn", "token", "refuse"] = Field(
+        default="turn",
+        description=(
+            "Rows over `max_length`: `turn` leaves whole later turns out (a first answer that "
+            "alone is too long is cut within), `token` cuts there, `refuse` leaves the row out."
+        ),
+    )
     precision: Literal["fp32", "bf16", "fp16"] = Field(
         default="bf16", description="Arithmetic; bf16 on every recent GPU, fp32 for tiny models."
     )
     packing: bool = Field(
         default=False, description="Put several rows into one sequence, attention kept apart."
     )
-    gradient_checkpointing: bool = Field(
-        default=False, description="Trade a third of the speed for memory."
+    gradient_checkpointing: bool | Literal["auto"] = Field(
+        default="auto",
+        description=(
+            "Compute activations twice to spare memory, for a quarter of the speed; `auto`: where "
+            "the estimate says that memory would not do."
+        ),
     )
     lora: Lora | None = Field(default=None, description="Train adapters; left out: all weights.")
     deepspeed: DeepSpeed | None = Field(
@@ -141,16 +186,53 @@ class Recipe(Section):
         ge=1,
         description="Steps between two checkpoints that a killed run resumes from.",
     )
-    select: Literal["last", "best_dev_loss"] = Field(
-        default="last", description="Which checkpoint becomes the result."
+    keep_checkpoints: int = Field(
+        default=1, ge=1, description="How many of the newest checkpoints are kept while it runs."
     )
+    select: Literal["last", "best_dev_loss", "best_dev_rouge_l", "listed"] = Field(
+        default="last",
+        description=(
+            "Which weights become the result: the last, the best on held-out rows (by loss, or by "
+            "ROUGE-L of greedy answers), or those of `select_epoch`."
+        ),
+    )
+    keep_epochs: list[float] = Field(
+        default_factory=list,
+        description="With `select: listed`: epochs whose weights are kept, to choose from by hand.",
+    )
+    select_epoch: float | None = Field(
+        default=None,
+        description="The one of `keep_epochs` to export; another choice costs no training.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_preset(cls, values: Any) -> Any:
+        return with_preset(values)
 
     @model_validator(mode="after")
     def _one_length(self) -> Recipe:
         if (self.epochs is None) == (self.max_steps is None):
             raise ValueError("give exactly one of `epochs` and `max_steps`")
-        if self.batch_size % self.micro_batch_size:
-            raise ValueError("`batch_size` must be a multiple of `micro_batch_size`")
         if self.min_learning_rate > self.learning_rate:
             raise ValueError("`min_learning_rate` must not exceed `learning_rate`")
+        tokens = self.micro_batch_tokens
+        if tokens is not None and not self.packing:
+            raise ValueError("`micro_batch_tokens` needs `packing: true`")
+        if tokens is not None and tokens < self.max_length:
+            raise ValueError("`micro_batch_tokens` must hold one row of `max_length` tokens")
+        return self
+
+    @model_validator(mode="after")
+    def _listed(self) -> Recipe:
+        if self.select != "listed":
+            if self.keep_epochs or self.select_epoch is not None:
+                raise ValueError("`keep_epochs` and `select_epoch` need `select: listed`")
+            return self
+        if self.epochs is None or not self.keep_epochs:
+            raise ValueError("`select: listed` needs `epochs` and `keep_epochs`")
+        if any(not 0 < epoch <= self.epochs for epoch in self.keep_epochs):
+            raise ValueError(f"`keep_epochs` must lie between 0 and `epochs: {self.epochs:g}`")
+        if self.select_epoch not in self.keep_epochs:
+            raise ValueError(f"`select_epoch` must be one of `keep_epochs` {self.keep_epochs}")
         return self

@@ -54,6 +54,7 @@ class TrainJobs(JobsBase):
                 lang=lang,
                 max_length=section.max_length,
                 system_prompt=prompt,
+                truncation=section.truncation,
             )
         )
 

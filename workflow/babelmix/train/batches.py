@@ -14,29 +14,33 @@ import torch
 import torch.nn.functional as F
 
 from ..errors import BabelmixError
-from .data import FILLER, Rows
+from .data import Rows
+from .schedule import FILLER
 
 #: Name under which the row-by-row attention is registered with transformers.
 PACKED_ATTENTION = "babelmix_packed"
 _IGNORED = -100
 
 
-class Scheduled(torch.utils.data.Dataset[dict[str, np.ndarray]]):
-    """The rows in the order of a schedule; a filler place is one masked padding token."""
+class Scheduled(torch.utils.data.Dataset[list[dict[str, np.ndarray]]]):
+    """Micro-batches in the order of a schedule: each item is a list of rows.
+
+    A micro-batch without rows is one masked padding token.
+    """
 
     def __init__(self, rows: Rows, places: np.ndarray, pad: int) -> None:
-        self.rows, self.places = rows, places.reshape(-1)
+        self.rows, self.groups = rows, places.reshape(-1, places.shape[-1])
         self.filler = {
             "input_ids": np.array([pad], dtype=np.int32),
             "labels": np.array([_IGNORED], dtype=np.int32),
         }
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.groups)
 
-    def __getitem__(self, place: int) -> dict[str, np.ndarray]:
-        row = int(self.places[place])
-        return self.filler if row == FILLER else self.rows[row]
+    def __getitem__(self, number: int) -> list[dict[str, np.ndarray]]:
+        group = self.groups[number]
+        return [self.rows[int(row)] for row in group if row != FILLER] or [self.filler]
 
 
 class Collator:
@@ -45,10 +49,13 @@ class Collator:
     def __init__(self, pad: int, *, packed: bool) -> None:
         self.pad, self.packed = pad, packed
 
-    def __call__(self, rows: Sequence[dict[str, np.ndarray]]) -> dict[str, Any]:
-        return self._pack(rows) if self.packed else self._pad(rows)
+    def __call__(self, items: Sequence[list[dict[str, np.ndarray]]]) -> dict[str, Any]:
+        """Collate one item of ``Scheduled``."""
+        (rows,) = items
+        return self.pack(rows) if self.packed else self.pad_rows(rows)
 
-    def _pad(self, rows: Sequence[dict[str, np.ndarray]]) -> dict[str, Any]:
+    def pad_rows(self, rows: Sequence[dict[str, np.ndarray]]) -> dict[str, Any]:
+        """Rows side by side; the padding stands at their ends."""
         longest = max(len(row["input_ids"]) for row in rows)
         ids = torch.full((len(rows), longest), self.pad, dtype=torch.long)
         labels = torch.full_like(ids, _IGNORED)
@@ -61,18 +68,19 @@ class Collator:
         labels[:, 0] = _IGNORED
         return {"input_ids": ids, "labels": labels, "attention_mask": mask}
 
-    def _pack(self, rows: Sequence[dict[str, np.ndarray]]) -> dict[str, Any]:
-        real = [row for row in rows if len(row["labels"]) > 1] or list(rows[:1])
-        lengths = tuple(len(row["input_ids"]) for row in real)
-        ids = np.concatenate([row["input_ids"] for row in real]).astype(np.int64)
-        labels = np.concatenate([row["labels"] for row in real]).astype(np.int64)
-        starts = np.cumsum((0, *lengths))[:-1]
-        labels[starts] = _IGNORED  # nothing in its own row predicts a row's first token
+    def pack(self, rows: Sequence[dict[str, np.ndarray]]) -> dict[str, Any]:
+        """Rows end to end, with the places where each begins."""
+        lengths = tuple(len(row["input_ids"]) for row in rows)
+        ids = np.concatenate([row["input_ids"] for row in rows]).astype(np.int64)
+        labels = np.concatenate([row["labels"] for row in rows]).astype(np.int64)
+        bounds = np.cumsum((0, *lengths))
+        labels[bounds[:-1]] = _IGNORED  # nothing in its own row predicts a row's first token
         return {
             "input_ids": torch.from_numpy(ids)[None],
             "labels": torch.from_numpy(labels)[None],
             "position_ids": torch.cat([torch.arange(n) for n in lengths])[None],
             "document_lengths": lengths,
+            "document_bounds": torch.from_numpy(bounds.astype(np.int32)),
         }
 
 
@@ -85,17 +93,21 @@ def packed_attention(
     dropout: float = 0.0,
     scaling: float | None = None,
     document_lengths: tuple[int, ...] | None = None,
+    document_bounds: torch.Tensor | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
     """Causal attention within each document of ``[1, heads, tokens, size]`` tensors.
 
     Without ``document_lengths`` (padded rows) it is plain causal attention, which is right because
-    the padding stands at the end of each row.
+    the padding stands at the end of each row. On CUDA in half precision one kernel of torch's does
+    all documents; elsewhere they go one by one.
     """
+    lengths = document_lengths or (query.shape[2],)
+    if document_bounds is not None and _has_varlen_kernel(query, dropout):
+        return _varlen(query, key, value, document_bounds, max(lengths), scaling), None
     groups = getattr(module, "num_key_value_groups", 1)
     if groups > 1:
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-    lengths = document_lengths or (query.shape[2],)
     parts = [
         F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, dropout_p=dropout)
         for q, k, v in zip(
@@ -103,6 +115,45 @@ def packed_attention(
         )
     ]
     return torch.cat(parts, 2).transpose(1, 2).contiguous(), None
+
+
+def _has_varlen_kernel(query: torch.Tensor, dropout: float) -> bool:
+    """Whether torch's kernel takes it: CUDA since Ampere, half precision, no dropout."""
+    return (
+        query.is_cuda
+        and not dropout
+        and query.dtype in (torch.float16, torch.bfloat16)
+        and query.shape[0] == 1
+        and torch.cuda.get_device_capability(query.device) >= (8, 0)
+    )
+
+
+def _varlen(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    bounds: torch.Tensor,
+    longest: int,
+    scaling: float | None,
+) -> torch.Tensor:
+    """``[1, heads, tokens, size]`` -> ``[1, tokens, heads, size]`` by torch's varlen kernel."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    query, key, value = (x[0].transpose(0, 1).contiguous() for x in (query, key, value))
+    out = varlen_attn(
+        query,
+        key,
+        value,
+        bounds,
+        bounds,
+        longest,
+        longest,
+        scale=scaling,
+        window_size=(-1, 0),
+        enable_gqa=key.shape[1] != query.shape[1],
+    )
+    assert isinstance(out, torch.Tensor)
+    return out[None]
 
 
 def register_packed_attention() -> None:
@@ -125,32 +176,6 @@ def attention_for(config: Any, *, packed: bool) -> str | None:
         return None
     register_packed_attention()
     return PACKED_ATTENTION
-
-
-def token_loss(
-    model: torch.nn.Module, inputs: dict[str, Any], *, sliced: bool
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Summed cross-entropy of a micro-batch's trained tokens, and their number.
-
-    ``sliced``: the model can compute logits at chosen positions only, which spares most of them.
-    """
-    inputs = dict(inputs)
-    labels = inputs.pop("labels")
-    # A micro-batch of fillers alone is one token long and has no next token; all of it is ignored.
-    target = labels[:, 1:] if labels.shape[1] > 1 else labels
-    places = (target != _IGNORED).any(0).nonzero().flatten()
-    if not len(places):
-        places = torch.zeros(1, dtype=torch.long, device=target.device)
-    if sliced:
-        inputs["logits_to_keep"] = places
-    logits = model(**inputs, use_cache=False).logits
-    if not sliced:
-        logits = logits[:, places]
-    chosen = target[:, places]
-    total = F.cross_entropy(
-        logits.flatten(0, 1).float(), chosen.flatten(), ignore_index=_IGNORED, reduction="sum"
-    )
-    return total, (chosen != _IGNORED).sum()
 
 
 def check_packing(

@@ -37,7 +37,8 @@ class Refused(Exception):
 class Encoded:
     """Token ids of one conversation, and labels of the same length (-100: not trained on).
 
-    ``note`` is empty, ``cut`` (longer than allowed) or ``refused: …`` (then there are no tokens).
+    ``note`` is empty, ``cut: turns`` (later turns left out), ``cut: tokens`` (cut within a turn) or
+    ``refused: …`` (then there are no tokens).
     """
 
     input_ids: list[int] = field(default_factory=list)
@@ -113,18 +114,38 @@ class Formatter:
         """Token ids of rendered text: the template writes every special token itself."""
         return list(self._backend.encode(text, add_special_tokens=False).ids)
 
-    def encode(self, messages: Chat, max_length: int | None = None) -> Encoded:
-        """One conversation as ids and labels; refused rows come back empty with their reason."""
+    def encode(
+        self, messages: Chat, max_length: int | None = None, truncation: str = "turn"
+    ) -> Encoded:
+        """One conversation as ids and labels; refused rows come back empty with their reason.
+
+        ``truncation`` says what becomes of a row over ``max_length``: `turn`, `token` or `refuse`.
+        """
         try:
             ids, labels = self._prove(messages)
+            if max_length is None or len(ids) <= max_length:
+                return Encoded(ids, labels)
+            if truncation == "refuse":
+                raise Refused("longer than max_length")
+            if truncation == "turn":
+                shorter = self._whole_turns(messages, max_length)
+                if shorter is not None:
+                    return shorter
         except Refused as refusal:
             return Encoded(note=f"refused: {refusal}")
-        note = ""
-        if max_length is not None and len(ids) > max_length:
-            ids, labels, note = ids[:max_length], labels[:max_length], "cut"
-            if all(label == IGNORED for label in labels):
-                return Encoded(note="refused: no trained token within max_length")
-        return Encoded(ids, labels, note)
+        ids, labels = ids[:max_length], labels[:max_length]
+        if all(label == IGNORED for label in labels):
+            return Encoded(note="refused: no trained token within max_length")
+        return Encoded(ids, labels, "cut: tokens")
+
+    def _whole_turns(self, messages: Chat, max_length: int) -> Encoded | None:
+        """The longest beginning that fits and ends in an answer; None where not even the first."""
+        ends = [i + 1 for i, message in enumerate(messages) if message["role"] == "assistant"]
+        for end in reversed([end for end in ends if end < len(messages)]):
+            ids, labels = self._prove(messages[:end])
+            if len(ids) <= max_length:
+                return Encoded(ids, labels, "cut: turns")
+        return None
 
     def _prove(self, messages: Chat) -> tuple[list[int], list[int]]:
         from jinja2 import TemplateError

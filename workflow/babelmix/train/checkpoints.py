@@ -75,8 +75,16 @@ def newest_whole(work: Path, *, training: str, devices: int) -> tuple[int, Path]
     return None
 
 
-def prune(work: Path, keep: Path | None = None) -> None:
-    """Delete all checkpoints but one; called only when that one is whole."""
-    for _, path in _numbered(work):
-        if path != keep:
+def newest_step(work: Path) -> int:
+    """Step of the newest whole checkpoint; 0 where there is none."""
+    whole = (step for step, path in reversed(_numbered(work)) if read_whole(path) is not None)
+    return next(whole, 0)
+
+
+def prune(work: Path, keep: int = 0) -> None:
+    """Delete all checkpoints but the ``keep`` newest whole ones."""
+    numbered = [path for _, path in reversed(_numbered(work))]
+    kept = [path for path in numbered if read_whole(path) is not None][:keep]
+    for path in numbered:
+        if path not in kept:
             shutil.rmtree(path)

@@ -1,13 +1,7 @@
-"""A mixture's rows as token arrays, and the order in which a training sees them.
-
-The schedule is fixed before the first step: which rows each optimizer step sees depends on the seed
-alone, never on the number of devices. Within a step the rows are dealt out for speed, which changes
-nothing, as the loss is normalised by the trained tokens of the whole step.
-"""
+"""A mixture's rows as token arrays."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +12,6 @@ import pyarrow as pa
 
 from ..errors import BabelmixError
 from ..io import digest, read_table
-from .settings import Layout
-
-#: A place in the schedule that no row takes: it trains nothing and counts for nothing.
-FILLER = -1
 
 
 @dataclass(slots=True)
@@ -90,7 +80,7 @@ def load_mixture(mixture: Path, tokenised: Sequence[Path]) -> tuple[Rows, Rows, 
     train, dev = (_take(table, chosen[split]) for split in ("train", "dev"))
     if not len(train):
         raise BabelmixError(f"{mixture}: no row is left to train on ({refused or 'it is empty'}).")
-    cut = sum(notes[place] == "cut" for place in chosen["train"])
+    cut = sum(notes[place].startswith("cut") for place in chosen["train"])
     counts = {
         "mixture_rows": len(keys),
         "train_rows": len(train),
@@ -120,49 +110,3 @@ def _flat(column: pa.ChunkedArray, index: pa.Array) -> tuple[np.ndarray, np.ndar
     offsets = np.asarray(lists.offsets, dtype=np.int64)
     values = np.asarray(lists.values, dtype=np.int32)
     return values[offsets[0] : offsets[-1]], offsets - offsets[0]
-
-
-def total_steps(rows: int, epochs: float | None, max_steps: int | None, batch_size: int) -> int:
-    """Optimizer steps of a training; the last step of an epoch may see fewer rows."""
-    if max_steps is not None:
-        return max_steps
-    return max(1, math.ceil(float(epochs or 0) * math.ceil(rows / batch_size)))
-
-
-def plan_schedule(rows: Rows, steps: int, layout: Layout, seed: int, *, packed: bool) -> np.ndarray:
-    """Row of every place of every step: int64 ``[steps, batch_size]``, with ``FILLER`` places.
-
-    Each epoch is a new seeded order of all rows, cut into steps of ``batch_size`` rows. The places
-    of one step are ``accumulation`` rounds of ``devices`` micro-batches.
-    """
-    lengths = rows.lengths
-    schedule = np.full((steps, layout.batch_size), FILLER, dtype=np.int64)
-    order: np.ndarray = np.empty(0, dtype=np.int64)
-    epoch = 0
-    for step in range(steps):
-        if not len(order):
-            order = np.random.default_rng([seed, epoch]).permutation(len(rows))
-            epoch += 1
-        batch, order = order[: layout.batch_size], order[layout.batch_size :]
-        schedule[step] = _deal(batch, lengths, layout, packed=packed)
-    return schedule
-
-
-def _deal(batch: np.ndarray, lengths: np.ndarray, layout: Layout, *, packed: bool) -> np.ndarray:
-    """Places of one step's rows: like lengths together (padded), or equal sums (packed)."""
-    ranked = batch[np.lexsort((batch, -lengths[batch]))]
-    places = np.full(layout.batch_size, FILLER, dtype=np.int64)
-    if not packed:
-        places[: len(ranked)] = ranked
-        return places
-    groups: list[list[int]] = [[] for _ in range(layout.batch_size // layout.micro)]
-    sums = [0] * len(groups)
-    for row in ranked:
-        open_groups = [g for g in range(len(groups)) if len(groups[g]) < layout.micro]
-        lightest = min(open_groups, key=lambda g: (sums[g], g))
-        groups[lightest].append(int(row))
-        sums[lightest] += int(lengths[row])
-    for number, group in enumerate(groups):
-        start = number * layout.micro
-        places[start : start + len(group)] = group
-    return places

@@ -25,7 +25,8 @@ from .folders import file_digests, whole_folder
 from .job import Job
 
 if TYPE_CHECKING:
-    from .loop import Metrics, MixtureTrainer
+    from .loop import MixtureTrainer
+    from .watch import Metrics
 
 _RECORD, _PROOF = "candidate.json", "proof.npz"
 _FROM_MODEL = ("tokenizer*.json", "special_tokens_map.json", "chat_template.jinja", "*.py")
@@ -35,38 +36,21 @@ _TOLERANCE = {"fp32": 1e-4, "bf16": 5e-2, "fp16": 2e-2}
 
 
 class Candidate:
-    """The weights chosen so far, in ``work/candidate`` (swapped in whole)."""
+    """Weights that may become the result, in one folder (swapped in whole)."""
 
-    def __init__(self, work: Path, training: str) -> None:
-        self.folder, self.training = work / "candidate", training
-        self._final = work / "trained.json"
+    def __init__(self, folder: Path, training: str) -> None:
+        self.folder, self.training = folder, training
 
     def record(self) -> dict[str, Any] | None:
-        """What is kept: step and held-out loss; None where there is nothing of this training."""
+        """Step, held-out loss and score; None where there is nothing of this training."""
         path = self.folder / _RECORD
         record: dict[str, Any] | None = read_json(path) if path.is_file() else None
         return record if record and record["training"] == self.training else None
 
-    def is_better(self, dev_loss: float) -> bool:
-        """Whether weights of this held-out loss should take its place."""
+    def is_better(self, score: float) -> bool:
+        """Whether weights of this score (higher is better) should take its place."""
         record = self.record()
-        return record is None or dev_loss < record["dev_loss"]
-
-    def is_final(self) -> bool:
-        """Whether the training has ended and only the export is left to do."""
-        if not self._final.is_file() or self.record() is None:
-            return False
-        return bool(read_json(self._final)["training"] == self.training)
-
-    def finish(self, first: bool) -> None:
-        """Note that the training has ended."""
-        if first:
-            write_json(self._final, {"training": self.training})
-
-    def drop(self) -> None:
-        """Delete it, after the export."""
-        self._final.unlink(missing_ok=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        return record is None or score > record["score"]
 
     def keep(
         self,
@@ -76,6 +60,7 @@ class Candidate:
         *,
         step: int,
         dev_loss: float | None,
+        score: float | None = None,
     ) -> None:
         """Save the trainer's weights; every process calls it, the first one writes."""
         proof = _proof(trainer, rows)
@@ -83,22 +68,64 @@ class Candidate:
         if not trainer.is_world_process_zero():
             return
         dtype = _dtype(recipe)
+        model: Any = trainer.accelerator.unwrap_model(trainer.model)
+        if recipe.lora is not None:  # the base model's frozen weights are not copied
+            names = {name for name, weight in model.named_parameters() if weight.requires_grad}
+            state = {name: weight for name, weight in state.items() if name in names}
         state = {
             k: v.detach().to("cpu", dtype) if v.is_floating_point() else v.detach().cpu()
             for k, v in state.items()
         }
-        model = trainer.accelerator.unwrap_model(trainer.model)
         with whole_folder(self.folder) as fresh:
             model.save_pretrained(fresh, state_dict=state)
             _note_dtype(fresh, recipe)
             np.savez(fresh / _PROOF, **proof)
-            record = {"training": self.training, "step": step, "dev_loss": dev_loss}
+            record = {"training": self.training, "step": step, "dev_loss": dev_loss, "score": score}
             write_json(fresh / _RECORD, record)
+
+
+class Candidates:
+    """All weights that a training keeps to choose from, and the note that it has ended."""
+
+    def __init__(self, work: Path, training: str, recipe: Recipe) -> None:
+        self.work, self.training, self.recipe = work, training, recipe
+        self._final = work / "trained.json"
+
+    @property
+    def chosen(self) -> Candidate:
+        """The one to export."""
+        if self.recipe.select_epoch is not None:
+            return self.of_epoch(self.recipe.select_epoch)
+        return Candidate(self.work / "candidate", self.training)
+
+    def of_epoch(self, epoch: float) -> Candidate:
+        """The weights kept at the end of an epoch."""
+        return Candidate(self.work / f"epoch-{epoch:g}", self.training)
+
+    def is_final(self) -> bool:
+        """Whether the training has ended and only the export is left to do."""
+        if not self._final.is_file() or self.chosen.record() is None:
+            return False
+        return bool(read_json(self._final)["training"] == self.training)
+
+    def finish(self, first: bool) -> None:
+        """Note that the training has ended."""
+        if first:
+            write_json(self._final, {"training": self.training})
+
+    def drop(self) -> None:
+        """Delete them after the export, unless they are there to be chosen from again."""
+        if self.recipe.select == "listed":
+            return
+        self._final.unlink(missing_ok=True)
+        shutil.rmtree(self.chosen.folder, ignore_errors=True)
 
 
 def _dtype(recipe: Recipe) -> Any:
     import torch
 
+    if recipe.lora is not None:  # adapters are small; they are rounded once, when merged
+        return torch.float32
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[recipe.precision]
 
 
@@ -132,12 +159,13 @@ def _proof(
 
 def export(
     job: Job,
-    candidate: Candidate,
+    candidates: Candidates,
     metrics: Metrics,
     counts: dict[str, Any],
     deepspeed: dict[str, Any] | None,
 ) -> None:
     """Make the result's folder from the candidate, prove it, write metrics and ``completed``."""
+    candidate = candidates.chosen
     kept = candidate.record()
     if kept is None:
         raise AssertionError(f"{job.work}: no candidate to export")
@@ -175,19 +203,9 @@ def _weights(job: Job, kept: Path, fresh: Path) -> None:
         for path in sorted([*kept.glob("*.safetensors*"), kept / "config.json"]):
             _link(path, fresh / path.name)
         return
-    import torch
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM
+    from .models import merge_adapters
 
-    base = AutoModelForCausalLM.from_pretrained(
-        job.model,
-        dtype=torch.float32,
-        use_safetensors=True,
-        local_files_only=True,
-        trust_remote_code=job.spec.model.trust_remote_code,
-    )
-    merged: Any = PeftModel.from_pretrained(base, str(kept))
-    merged = merged.merge_and_unload().to(_dtype(job.spec.recipe))
+    merged = merge_adapters(job.model, kept, job.spec.recipe, job.spec.model, job.spec.run)
     merged.save_pretrained(fresh)
 
 
@@ -224,5 +242,5 @@ def _prove(folder: Path, proof: Any, job: Job) -> None:
             raise BabelmixError(
                 f"{job.spec.run}: the exported model is not the trained one (its logits differ by "
                 f"{difference:.1e} of their size, {allowed:.0e} is allowed). Nothing was exported; "
-                f"the trained weights are kept in {job.work / 'candidate'}."
+                f"the trained weights are kept in {job.work}."
             )

@@ -14,6 +14,7 @@ class Job(Section):
 
     spec: TrainSpec
     mixture: Path
+    manifest: Path | None
     tokenised: list[Path]
     model: Path
     work: Path

@@ -1,8 +1,10 @@
 """Start one process a device, once, and take them down with us.
 
 One supervisor (this process) stands over torchrun. DeepSpeed does not survive torchrun's own
-restarts, so there are none: a failed training is started again as a whole and resumes. On several
-nodes the verb runs once a node (srun); the nodes find each other through SLURM's variables.
+restarts, so there are none: a training that dies is started again as a whole, in new processes
+that meet at a new port, for as long as it gets further between two deaths. On several nodes the
+verb runs once a node (srun) and restarts are the workload manager's; the nodes find each other
+through SLURM's variables.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from ..errors import BabelmixError
+from .checkpoints import newest_step
 from .job import Job
 
 _PORT = 29517
@@ -27,8 +30,27 @@ def node_count() -> int:
     return int(os.environ.get("SLURM_NNODES", "1")) if "SLURM_PROCID" in os.environ else 1
 
 
-def launch(job: Job, processes: int) -> None:
-    """Run a job's processes on this node; returns when all have finished well."""
+def launch(job: Job, processes: int, restarts: int = 2) -> None:
+    """Run a job's processes on this node; returns when all have finished well.
+
+    A death is answered by a restart, at most ``restarts`` times without a newer whole checkpoint.
+    """
+    left, reached = restarts, newest_step(job.work)
+    while (code := _run_once(job, processes)) != 0:
+        if newest_step(job.work) > reached:
+            left, reached = restarts, newest_step(job.work)
+        if left == 0 or node_count() > 1:
+            raise BabelmixError(
+                f"{job.spec.run}: a training process failed (its error stands above; exit code -9 "
+                "means that it was killed, by the kernel where memory ran out). Run it again: it "
+                f"resumes from the newest whole checkpoint in {job.work}."
+            )
+        left -= 1
+        print(f"{job.spec.run}: a process died (status {code}); starting again", file=sys.stderr)
+
+
+def _run_once(job: Job, processes: int) -> int:
+    """Start the processes and wait for them; returns torchrun's status."""
     path = job.work / f"job.{node_rank()}.json"
     path.write_text(job.model_dump_json(), encoding="utf-8")
     complaint = complaint_file(job.work)
@@ -44,7 +66,10 @@ def launch(job: Job, processes: int) -> None:
         command(path, processes), env=environment, preexec_fn=_die_with_parent, stdin=-3
     )
 
+    stopped: list[int] = []
+
     def pass_on(number: int, _: FrameType | None) -> None:
+        stopped.append(number)
         child.send_signal(number)
 
     before = {n: signal.signal(n, pass_on) for n in (signal.SIGTERM, signal.SIGINT)}
@@ -55,11 +80,11 @@ def launch(job: Job, processes: int) -> None:
             signal.signal(number, handler)
     if complaint.is_file():
         raise BabelmixError(complaint.read_text(encoding="utf-8"))
-    if code != 0:
+    if stopped:
         raise BabelmixError(
-            f"{job.spec.run}: a training process failed (status {code}; its error stands above). "
-            f"Run it again: it resumes from the newest whole checkpoint in {job.work}."
+            f"{job.spec.run}: stopped (signal {stopped[0]}); run it again to go on."
         )
+    return code
 
 
 def command(job_file: Path, processes: int) -> list[str]:

@@ -205,12 +205,11 @@ def _describe(name: str, folder: Path, where: str) -> dict[str, Any]:
         raise BabelmixError(f"{where}: {error}") from None
     config = read_json(folder / "config.json")
     text_config = config.get("text_config", config)
-    shapes = _shapes(folder)
     return {
         "name": name,
         "template_digest": template_digest(tokenizer),
         "tokenizer_digest": digest(tokenizer.backend_tokenizer.to_str()),
-        "parameters": sum(_product(shape) for shape in shapes.values()),
+        "parameters": stored_parameters(folder),
         "architecture": config.get("model_type", ""),
         "vocab_size": text_config.get("vocab_size"),
         "max_positions": text_config.get("max_position_embeddings"),
@@ -232,6 +231,11 @@ def _shapes(folder: Path) -> dict[str, list[int]]:
             header = json.loads(handle.read(length))
         shapes |= {k: v["shape"] for k, v in header.items() if k != "__metadata__"}
     return shapes
+
+
+def stored_parameters(folder: Path) -> int:
+    """Number of stored weights (tied ones once)."""
+    return sum(_product(shape) for shape in _shapes(folder).values())
 
 
 def _product(shape: list[int]) -> int:

@@ -13,28 +13,29 @@ from ..errors import BabelmixError
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One optimizer step: ``batch_size`` = ``devices`` x ``micro`` x ``accumulation`` rows."""
+    """How the rows of one optimizer step are shared out.
+
+    ``batch_size`` rows go to ``devices`` in micro-batches of at most ``micro`` rows (padded) or,
+    where ``tokens`` is not None, of at most that many tokens (packed).
+    """
 
     batch_size: int
     devices: int
     micro: int
-
-    @property
-    def accumulation(self) -> int:
-        """Forward passes of one device before an optimizer step."""
-        return self.batch_size // (self.devices * self.micro)
+    tokens: int | None = None
 
 
 def lay_out(recipe: Recipe, devices: int, run: str) -> Layout:
-    """Split a step over devices; the micro-batch shrinks where it would not divide the share."""
-    if recipe.batch_size % devices:
+    """The layout of a recipe on some devices."""
+    if recipe.batch_size < devices:
         raise BabelmixError(
-            f"{run}: `batch_size: {recipe.batch_size}` cannot be shared equally by {devices} "
-            "devices. Choose a multiple of the number of devices."
+            f"{run}: `batch_size: {recipe.batch_size}` leaves some of {devices} devices without "
+            "rows. Use fewer devices or a larger batch."
         )
-    share = recipe.batch_size // devices
-    micro = max(m for m in range(1, recipe.micro_batch_size + 1) if share % m == 0)
-    return Layout(recipe.batch_size, devices, micro)
+    tokens = recipe.micro_batch_tokens or recipe.micro_batch_size * recipe.max_length
+    return Layout(
+        recipe.batch_size, devices, recipe.micro_batch_size, tokens if recipe.packing else None
+    )
 
 
 def check_recipe(recipe: Recipe, model: Model, run: str, *, gpus: int) -> None:
@@ -49,6 +50,15 @@ def check_recipe(recipe: Recipe, model: Model, run: str, *, gpus: int) -> None:
         )
     if ds is not None and ds.offload_optimizer and ds.stage == 0:
         raise BabelmixError(f"{run}: `offload_optimizer` needs a DeepSpeed stage of 1 or above.")
+    if ds is not None and ds.offload_parameters and ds.stage != 3:
+        raise BabelmixError(f"{run}: `offload_parameters` needs DeepSpeed's stage 3.")
+    if ds is not None:
+        _check_overrides(ds.overrides, run)
+    if recipe.lora is not None and recipe.lora.quantise != "none" and ds is not None:
+        raise BabelmixError(
+            f"{run}: four-bit weights (`lora.quantise`) train without DeepSpeed; leave `deepspeed` "
+            "out."
+        )
     if recipe.lora is not None and ds is not None and ds.stage == 3:
         raise BabelmixError(
             f"{run}: LoRA with ZeRO-3 is not supported. Use `stage: 2`: with adapters the "
@@ -73,17 +83,46 @@ def rate_factor(recipe: Recipe, steps: int) -> Callable[[int], float]:
     return factor
 
 
-def deepspeed_config(recipe: Recipe, layout: Layout) -> dict[str, Any]:
-    """DeepSpeed's JSON; every number is written out, so that nothing is left to a default."""
-    assert recipe.deepspeed is not None
-    stage = recipe.deepspeed.stage
-    zero: dict[str, Any] = {"stage": stage, "overlap_comm": False, "contiguous_gradients": True}
-    if stage == 3:
+#: What the recipe or the layout decides on; an override of these would contradict it.
+_OURS = (
+    "train_batch_size",
+    "train_micro_batch_size_per_gpu",
+    "gradient_accumulation_steps",
+    "gradient_clipping",
+    "bf16",
+    "fp16",
+    "optimizer",
+    "scheduler",
+)
+
+
+def _check_overrides(overrides: dict[str, Any], run: str) -> None:
+    taken = sorted(set(overrides) & set(_OURS))
+    if taken:
+        raise BabelmixError(
+            f"{run}: `deepspeed.overrides` may not set {', '.join(taken)}: the recipe's own keys "
+            "(batch_size, precision, max_grad_norm, learning_rate …) do."
+        )
+    zero = overrides.get("zero_optimization", {})
+    if not isinstance(zero, dict) or "stage" in zero:
+        raise BabelmixError(f"{run}: set ZeRO's stage by `deepspeed.stage`, not in `overrides`.")
+
+
+def deepspeed_config(recipe: Recipe, devices: int, rounds: int) -> dict[str, Any]:
+    """DeepSpeed's JSON; every number is written out, so that nothing is left to a default.
+
+    One "sample" of DeepSpeed's is one micro-batch of ours, whatever it holds; ``rounds`` is how
+    many of them a device sees in one optimizer step.
+    """
+    ds = recipe.deepspeed
+    assert ds is not None
+    zero: dict[str, Any] = {"stage": ds.stage, "overlap_comm": False, "contiguous_gradients": True}
+    if ds.stage == 3:
         zero["stage3_gather_16bit_weights_on_model_save"] = True
     config: dict[str, Any] = {
-        "train_batch_size": layout.batch_size,
-        "train_micro_batch_size_per_gpu": layout.micro,
-        "gradient_accumulation_steps": layout.accumulation,
+        "train_batch_size": devices * rounds,
+        "train_micro_batch_size_per_gpu": 1,
+        "gradient_accumulation_steps": rounds,
         "gradient_clipping": recipe.max_grad_norm,
         "bf16": {"enabled": recipe.precision == "bf16"},
         "fp16": {"enabled": recipe.precision == "fp16"},
@@ -91,19 +130,41 @@ def deepspeed_config(recipe: Recipe, layout: Layout) -> dict[str, Any]:
         "zero_allow_untested_optimizer": True,
         "steps_per_print": 10**9,
     }
-    if recipe.deepspeed.offload_optimizer:
+    if ds.offload_optimizer:
         # DeepSpeed's own CPU Adam would be compiled on first use; torch's AdamW needs no compiler.
         zero["offload_optimizer"] = {"device": "cpu"}
         config["zero_force_ds_cpu_optimizer"] = False
-    return config
+    if ds.offload_parameters:
+        zero["offload_param"] = {"device": "cpu"}
+    return _merged(config, ds.overrides)
 
 
-def evaluation_steps(
-    rows: int, steps: int, layout: Layout, every: int | None = None
-) -> frozenset[int]:
-    """Steps after which the held-out loss is measured: ends of epochs, the last, every n-th."""
-    per_epoch = math.ceil(rows / layout.batch_size)
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """``base`` with ``over`` laid over it, dictionary by dictionary."""
+    result = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = _merged(result[key], value) if both else value
+    return result
+
+
+def steps_per_epoch(rows: int, recipe: Recipe) -> int:
+    """Optimizer steps of one pass over the rows; the last may see fewer of them."""
+    return math.ceil(rows / recipe.batch_size)
+
+
+def listed_steps(rows: int, recipe: Recipe) -> dict[int, float]:
+    """Steps after which weights are kept for a choice by hand, and the epoch that each ends."""
+    per_epoch = steps_per_epoch(rows, recipe)
+    return {max(1, math.ceil(epoch * per_epoch)): epoch for epoch in recipe.keep_epochs}
+
+
+def evaluation_steps(rows: int, steps: int, recipe: Recipe) -> frozenset[int]:
+    """Steps after which held-out rows are measured: ends of epochs, the last, kept epochs, and
+    every checkpoint where the best of them is wanted."""
+    per_epoch = steps_per_epoch(rows, recipe)
     chosen = set(range(per_epoch, steps + 1, per_epoch)) | {steps}
-    if every is not None:
-        chosen |= set(range(every, steps + 1, every))
+    chosen |= set(listed_steps(rows, recipe))
+    if recipe.select.startswith("best"):
+        chosen |= set(range(recipe.checkpoint_steps, steps + 1, recipe.checkpoint_steps))
     return frozenset(chosen)

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
                 f"{args.conversations}: row {row.id} is in '{row.lang}', not '{spec.lang}'."
             )
     formatter = Formatter.load(args.model)
-    rows = tokenise(conversations, formatter, spec.max_length, spec.system_prompt)
+    rows = tokenise(conversations, formatter, spec.max_length, spec.system_prompt, spec.truncation)
     manifest = summarise(rows, len(conversations))
     manifest |= {
         "dataset": spec.dataset,
@@ -80,17 +80,24 @@ def tokenise(
     formatter: Formatter,
     max_length: int,
     system_prompt: str = "",
+    truncation: str = "turn",
 ) -> list[Encoded]:
     """Encode conversations in order; a system prompt opens those that have none of their own."""
     from tqdm import tqdm
 
     encoded = []
     for row in tqdm(list(conversations), desc="tokenise", unit="row", disable=None, leave=False):
-        messages = [{"role": m.role, "content": m.content} for m in row.messages]
-        if system_prompt and messages and messages[0]["role"] != "system":
-            messages.insert(0, {"role": "system", "content": system_prompt})
-        encoded.append(formatter.encode(messages, max_length))
+        chat = as_chat(row, system_prompt)
+        encoded.append(formatter.encode(chat, max_length, truncation))
     return encoded
+
+
+def as_chat(row: Conversation, system_prompt: str) -> list[dict[str, str]]:
+    """A conversation's messages, opened by the system prompt unless it has one of its own."""
+    messages = [{"role": m.role, "content": m.content} for m in row.messages]
+    if system_prompt and messages and messages[0]["role"] != "system":
+        messages.insert(0, {"role": "system", "content": system_prompt})
+    return messages
 
 
 def summarise(rows: Sequence[Encoded], expected: int) -> dict[str, Any]:
@@ -102,7 +109,8 @@ def summarise(rows: Sequence[Encoded], expected: int) -> dict[str, Any]:
     return {
         "rows": expected,
         "kept": kept,
-        "cut": sum(row.note == "cut" for row in rows),
+        "cut": sum(row.note.startswith("cut") for row in rows),
+        "cut_within_a_turn": sum(row.note == "cut: tokens" for row in rows),
         "refused": sum(refused.values()),
         "refused_by_reason": {note.removeprefix("refused: "): n for note, n in refused.items()},
         "tokens": sum(len(row.input_ids) for row in rows),

@@ -35,6 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--nproc", type=int, help="processes on the CPU (default 1); on GPUs the model's `gpus`"
     )
     parser.add_argument("--gpus", type=int, help="GPUs to train on (default: the model's `gpus`)")
+    parser.add_argument(
+        "--restarts",
+        type=int,
+        default=2,
+        help="starts anew after a process died, without a newer checkpoint in between",
+    )
+    parser.add_argument(
+        "--manifest", type=Path, help="the mixture's manifest, told of in the model card"
+    )
     parser.add_argument("--folder", required=True, type=Path, help="folder of the result")
     parser.add_argument("--metrics", required=True, type=Path, help="JSON lines of the training")
     parser.add_argument("--completed", required=True, type=Path, help="JSON written last")
@@ -56,10 +65,13 @@ def run(args: argparse.Namespace) -> None:
     processes = gpus or args.nproc or 1
     devices = processes * node_count()
     check_recipe(spec.recipe, spec.model, spec.run, gpus=gpus)
+    if args.restarts < 0:
+        raise BabelmixError("--restarts: 0 or more.")
     lay_out(spec.recipe, devices, spec.run)
     job = Job(
         spec=spec,
         mixture=args.mixture,
+        manifest=args.manifest,
         tokenised=list(args.tokenised),
         model=args.model,
         work=args.work,
@@ -75,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
         if devices == 1 and spec.recipe.deepspeed is None:
             train_here(job)
         else:
-            launch(job, processes)
+            launch(job, processes, args.restarts)
     if args.completed.is_file():  # on other nodes than the first there is nothing to report
         print(summary(job))
 

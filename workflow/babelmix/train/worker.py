@@ -7,26 +7,29 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..errors import BabelmixError
-from ..io import digest, write_text
-from .batches import Collator, Scheduled, attention_for
+from ..io import digest, write_json, write_text
+from .batches import Collator, Scheduled
 from .chat import load_tokenizer
 from .checkpoints import newest_whole, prune
-from .data import Rows, load_mixture, plan_schedule, total_steps
-from .export import Candidate, export
+from .data import Rows, load_mixture
+from .export import Candidates, export
 from .job import Job, model_digest
 from .launch import complaint_file
-from .loop import Metrics, MixtureTrainer, Recorder, training_arguments
+from .loop import MixtureTrainer, training_arguments
+from .memory import ModelShape, check_disk, host_memory, memory_advice, wants_checkpointing
+from .models import load_model
 from .quiet import quieten
-from .settings import deepspeed_config, evaluation_steps, lay_out, rate_factor
-
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+from .schedule import Schedule, plan_schedule, total_steps
+from .selection import Selection, check_selection
+from .settings import Layout, deepspeed_config, lay_out, rate_factor
+from .watch import Metrics, Recorder
 
 
 def main() -> None:
@@ -39,179 +42,173 @@ def main() -> None:
         sys.exit(2)
 
 
+@dataclass(slots=True)
+class Plan:
+    """A job with all that follows from it and its data before a model is loaded."""
+
+    job: Job
+    train: Rows
+    dev: Rows
+    counts: dict[str, Any]
+    layout: Layout
+    steps: int
+    schedule: Schedule
+    shape: ModelShape
+    training: str
+
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that writes."""
+        return int(os.environ.get("RANK", "0")) == 0
+
+    @property
+    def deepspeed(self) -> dict[str, Any] | None:
+        """DeepSpeed's JSON; None where it is not used."""
+        recipe = self.job.spec.recipe
+        if recipe.deepspeed is None:
+            return None
+        return deepspeed_config(recipe, self.layout.devices, self.schedule.rounds)
+
+
+def make_plan(job: Job) -> Plan:
+    """Read the rows and decide everything that can be decided without the model."""
+    spec, recipe = job.spec, job.spec.recipe
+    train, dev, counts = load_mixture(job.mixture, job.tokenised)
+    check_selection(recipe, dev, spec.run)
+    layout = lay_out(recipe, job.devices, spec.run)
+    steps = total_steps(len(train), recipe.epochs, recipe.max_steps, recipe.batch_size)
+    schedule = plan_schedule(train, steps, layout, spec.seed)
+    shape = ModelShape.read(job.model)
+    # What checkpoints of this training have in common; how many are kept does not matter to them.
+    settings = spec.model_dump(mode="json")
+    for name in ("checkpoint_steps", "keep_checkpoints", "select_epoch"):
+        settings["recipe"].pop(name)
+    training = digest(
+        [settings, train.content_digest(), dev.content_digest(), model_digest(job.model)]
+    )
+    return Plan(job, train, dev, counts, layout, steps, schedule, shape, training)
+
+
 def work(job: Job) -> None:
     """Train (or go on, or only export, as far as ``job.work`` has come)."""
     torch.set_num_threads(job.threads)
     quieten()
-    first = int(os.environ.get("RANK", "0")) == 0
-    recipe = job.spec.recipe
-    train, dev, counts = load_mixture(job.mixture, job.tokenised)
-    layout = lay_out(recipe, job.devices, job.spec.run)
-    steps = total_steps(len(train), recipe.epochs, recipe.max_steps, recipe.batch_size)
-    if recipe.select == "best_dev_loss" and not len(dev):
-        raise BabelmixError(
-            f"{job.spec.run}: `select: best_dev_loss` needs held-out rows; give the dataset "
-            "`dev_rows`, or use `select: last`."
-        )
-    training = digest(
-        [
-            job.spec.model_dump(mode="json"),
-            train.content_digest(),
-            dev.content_digest(),
-            model_digest(job.model),
-        ]
-    )
-    candidate = Candidate(job.work, training)
-    if not candidate.is_final():
-        _train(job, train, dev, steps, training, candidate, first)
+    plan = make_plan(job)
+    candidates = Candidates(job.work, plan.training, job.spec.recipe)
+    if not candidates.is_final():
+        _train(plan, candidates)
     if torch.distributed.is_initialized():
         # The first process exports alone; the others need not wait for it.
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
-    if recipe.deepspeed is not None:
+    if plan.deepspeed is not None:
         from transformers.integrations import unset_hf_deepspeed_config
 
         unset_hf_deepspeed_config()  # else ZeRO-3 would shard the model that is reloaded as well
-    if first:
-        metrics = Metrics(job.work / "metrics.jsonl", steps)
-        export(job, candidate, metrics, counts | {"steps": steps}, _deepspeed(job, layout))
-        candidate.drop()
+    if plan.first:
+        metrics = Metrics(job.work / "metrics.jsonl", plan.steps)
+        export(job, candidates, metrics, plan.counts | {"steps": plan.steps}, plan.deepspeed)
+        candidates.drop()
         prune(job.work)
 
 
-def _train(
-    job: Job,
-    train: Rows,
-    dev: Rows,
-    steps: int,
-    training: str,
-    candidate: Candidate,
-    first: bool,
-) -> None:
-    spec, recipe = job.spec, job.spec.recipe
-    layout = lay_out(recipe, job.devices, spec.run)
-    found = newest_whole(job.work, training=training, devices=job.devices)
-    metrics = Metrics(job.work / "metrics.jsonl", found[0] if found else 0) if first else None
+def _train(plan: Plan, candidates: Candidates) -> None:
+    job, recipe = plan.job, plan.job.spec.recipe
+    found = newest_whole(job.work, training=plan.training, devices=job.devices)
+    checkpointing = wants_checkpointing(plan.shape, recipe, plan.layout, _available(job))
+    metrics = None
+    if plan.first:
+        metrics = Metrics(job.work / "metrics.jsonl", found[0] if found else 0)
+        print(check_disk(plan.shape, recipe, job.work, job.spec.run), file=sys.stderr)
+        if plan.deepspeed is not None:
+            write_json(job.work / "deepspeed.json", plan.deepspeed)
+            print(f"DeepSpeed's settings: {job.work / 'deepspeed.json'}", file=sys.stderr)
+    try:
+        selection = _set_up(plan, candidates, metrics, checkpointing=checkpointing)
+        selection.trainer.train(resume_from_checkpoint=str(found[1]) if found else None)
+        selection.finish()
+    except (torch.OutOfMemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        advice = memory_advice(plan.shape, recipe, plan.layout, checkpointing)
+        raise BabelmixError(
+            f"{job.spec.run}: out of memory ({str(error).splitlines()[0][:200]}). {advice}"
+        ) from None
+    candidates.finish(plan.first)
+
+
+def _set_up(
+    plan: Plan, candidates: Candidates, metrics: Metrics | None, *, checkpointing: bool
+) -> Selection:
+    """The trainer with its model, and what watches and judges it."""
+    job, spec, recipe = plan.job, plan.job.spec, plan.job.spec.recipe
     arguments = training_arguments(
-        recipe, layout, steps, spec.seed, job.work, **_device_settings(job, layout)
+        recipe, plan.schedule.rounds, plan.steps, spec.seed, job.work, **_device_settings(plan)
     )
     tokenizer = load_tokenizer(job.model)
     pad = tokenizer.pad_token_id or 0
     collator = Collator(pad, packed=recipe.packing)
-    schedule = plan_schedule(train, steps, layout, spec.seed, packed=recipe.packing)
     trainer = MixtureTrainer(
         recipe=recipe,
-        steps=steps,
-        model=load_model(job),
+        steps=plan.steps,
+        model=load_model(job, checkpointing=checkpointing),
         args=arguments,
-        train_dataset=Scheduled(train, schedule, pad),
+        train_dataset=Scheduled(plan.train, plan.schedule.places, pad),
         data_collator=collator,
     )
+    selection = Selection(
+        recipe=recipe,
+        layout=plan.layout,
+        steps=plan.steps,
+        trainer=trainer,
+        train=plan.train,
+        dev=plan.dev,
+        collator=collator,
+        tokenizer=tokenizer,
+        metrics=metrics,
+        candidates=candidates,
+    )
+    factor = rate_factor(recipe, plan.steps)
     recorder = Recorder(
         run=spec.run,
-        training=training,
+        training=plan.training,
         work=job.work,
-        schedule=schedule,
-        rows=train,
+        keep=recipe.keep_checkpoints,
+        schedule=plan.schedule,
+        rows=plan.train,
+        shape=plan.shape,
         metrics=metrics,
-        rate=_rate(job, steps),
-        after_step=_evaluator(job, trainer, train, dev, steps, metrics, candidate, collator),
+        rate=lambda step: recipe.learning_rate * factor(step),
+        after_step=selection.after_step,
     )
     trainer.add_callback(recorder)
-    trainer.train(resume_from_checkpoint=str(found[1]) if found else None)
-    if recipe.select == "last":
-        candidate.keep(trainer, train, recipe, step=steps, dev_loss=None)
-    candidate.finish(first)
+    return selection
 
 
-def _rate(job: Job, steps: int) -> Callable[[int], float]:
-    factor = rate_factor(job.spec.recipe, steps)
-    return lambda step: job.spec.recipe.learning_rate * factor(step)
+def _available(job: Job) -> float | None:
+    """Bytes of memory that one device's process may use."""
+    if job.on_gpu:
+        return float(torch.cuda.get_device_properties(0).total_memory)
+    free = host_memory()
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return free / local if free is not None else None
 
 
-def _evaluator(
-    job: Job,
-    trainer: MixtureTrainer,
-    train: Rows,
-    dev: Rows,
-    steps: int,
-    metrics: Metrics | None,
-    candidate: Candidate,
-    collator: Collator,
-) -> Callable[[int], None]:
-    """What is done after a step: the held-out loss, and the best weights where they are wanted."""
-    recipe = job.spec.recipe
-    layout = lay_out(recipe, job.devices, job.spec.run)
-    best = recipe.select == "best_dev_loss"
-    due = evaluation_steps(len(train), steps, layout, recipe.checkpoint_steps if best else None)
-
-    def after_step(step: int) -> None:
-        if step not in due or not len(dev):
-            return
-        loss = trainer.mean_loss(dev, layout, collator)
-        if metrics is not None:
-            metrics.add(step=step, dev_loss=loss)
-        if best and candidate.is_better(loss):
-            candidate.keep(trainer, train, recipe, step=step, dev_loss=loss)
-
-    return after_step
+def _is_out_of_memory(error: BaseException) -> bool:
+    """CUDA's own error, or the CPU allocator's, which is a bare RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def load_model(job: Job) -> Any:
-    """The base model, ready to train: dtype, dropout, attention, adapters."""
-    from transformers import AutoConfig, AutoModelForCausalLM, set_seed
-
-    recipe, model = job.spec.recipe, job.spec.model
-    config = AutoConfig.from_pretrained(job.model, trust_remote_code=model.trust_remote_code)
-    if recipe.dropout:
-        names = [n for n in ("attention_dropout", "attn_pdrop") if hasattr(config, n)]
-        if not names:
-            raise BabelmixError(f"{job.spec.run}: this model's attention has no dropout to set.")
-        for name in names:
-            setattr(config, name, recipe.dropout)
-    # Weights stay in float32 under autocast; DeepSpeed and adapters keep their own float32 copies.
-    half = recipe.deepspeed is not None or recipe.lora is not None
-    set_seed(job.spec.seed)
-    loaded = AutoModelForCausalLM.from_pretrained(
-        job.model,
-        config=config,
-        dtype=_DTYPES[recipe.precision] if half else torch.float32,
-        attn_implementation=attention_for(config, packed=recipe.packing),
-        use_safetensors=True,
-        local_files_only=True,
-        trust_remote_code=model.trust_remote_code,
-    )
-    loaded.config.use_cache = False
-    if recipe.lora is None:
-        return loaded
-    from peft import LoraConfig, get_peft_model
-
-    adapters = LoraConfig(
-        task_type="CAUSAL_LM",
-        r=recipe.lora.rank,
-        lora_alpha=recipe.lora.alpha,
-        lora_dropout=recipe.lora.dropout,
-        target_modules=recipe.lora.target_modules,
-    )
-    if recipe.gradient_checkpointing:
-        loaded.enable_input_require_grads()
-    return get_peft_model(loaded, adapters)
-
-
-def _device_settings(job: Job, layout: Any) -> dict[str, Any]:
+def _device_settings(plan: Plan) -> dict[str, Any]:
     """Settings that depend on the devices; DeepSpeed and its process group come up first."""
+    job, config = plan.job, plan.deepspeed
     settings: dict[str, Any] = {"use_cpu": not job.on_gpu, "dataloader_pin_memory": job.on_gpu}
     if not job.on_gpu and job.devices > 1:
         settings["ddp_backend"] = "gloo"
-    config = _deepspeed(job, layout)
     if config is not None:
         start_deepspeed(on_gpu=job.on_gpu)
         settings["deepspeed"] = config
     return settings
-
-
-def _deepspeed(job: Job, layout: Any) -> dict[str, Any] | None:
-    return deepspeed_config(job.spec.recipe, layout) if job.spec.recipe.deepspeed else None
 
 
 def start_deepspeed(*, on_gpu: bool) -> None:
