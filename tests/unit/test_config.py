@@ -108,7 +108,7 @@ def test_a_language_of_ones_own_needs_no_code(raw: dict[str, Any]) -> None:
         ("datasets.demo.translator", None, "no `translator` is given for it"),
         ("datasets.demo.pivot", "cs", "unknown language 'cs'"),
         ("training.quick.epochs", 5, "exactly one of `epochs` and `max_steps`"),
-        ("training.quick.batch_size", 7, "multiple of `micro_batch_size`"),
+        ("training.quick.micro_batch_tokens", 100, "must hold one row"),
         ("only_studies", ["x"], "unknown study 'x'"),
         ("benchmarks.demo-bench.languages", ["cs"], "unknown language 'cs'"),
         ("judges.rules.engine", "rulez", "rules"),

@@ -31,6 +31,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "pretrain-base": ("train.base", "pre-train the demo's tiny five-language base model"),
     "prepare-model": ("train.prepare", "bring a base model to a folder of safetensors"),
     "tokenise": ("train.tokenise", "turn conversations into token ids and masked labels"),
+    "show-mask": ("train.show_mask", "print rows with their trained tokens in colour"),
+    "show-training": ("train.show_training", "print layout, memory, disk, DeepSpeed's JSON"),
     "train": ("train.train", "fine-tune a base model on one mixture"),
     "answer": ("answer.answer", "answer a benchmark with one run's checkpoint"),
     "judge-single": ("judge.single", "grade one run's answers, turn by turn"),

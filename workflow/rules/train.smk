@@ -100,13 +100,17 @@ rule train:
         # Where it runs: with `resources` among the arguments, a change here reruns nothing.
         gpus=lambda w, resources: JOBS.gpus(w.run),
         launcher=lambda w, resources, threads: JOBS.launcher(w.run, threads),
+        # Licences, for the model card: read from here, so that correcting one costs no training.
+        config=JOBS.path("config.resolved.json"),
     shell:
         "{params.launcher}"
         "python -m babelmix train"
         " --spec {params.spec:q}"
         " --mixture {input.mixture:q}"
+        " --manifest {input.manifest:q}"
         " --tokenised {input.tokenised:q}"
         " --model {params.model:q}"
+        " --config {params.config:q}"
         " --work {params.work:q}"
         " --threads {threads}"
         " --gpus {params.gpus}"

@@ -82,6 +82,7 @@ class TrainJobs(JobsBase):
         folder = f"tokenised/{job.model}.{job.recipe}"
         return {
             "mixture": self.path(f"mixtures/{mixture}.parquet"),
+            "manifest": self.path(f"mixtures/{mixture}.manifest.json"),
             "tokenised": [
                 self.path(f"{folder}/{dataset}.{c}.parquet")
                 for c in self.plan.languages_of_mixture(mixture)

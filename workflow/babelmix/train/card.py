@@ -1,26 +1,38 @@
-"""The model card that an exported checkpoint carries."""
+"""The model card that an exported checkpoint carries, and its picture of the loss."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+from ..io import read_json
 from ..specs import TrainSpec
 
+#: The card's picture, beside the card.
+PLOT = "loss.svg"
 
-def model_card(spec: TrainSpec, record: dict[str, Any]) -> str:
-    """Markdown for a checkpoint's README.md: what it was made from, and how to prompt it."""
+
+def model_card(
+    spec: TrainSpec, record: dict[str, Any], manifest: Path | None, config: Path | None
+) -> str:
+    """Markdown for a checkpoint's README.md: what it was made from, and how to prompt it.
+
+    ``manifest`` is the mixture's, ``config`` the merged configuration (for licences alone).
+    """
     model, recipe = spec.model, spec.recipe
     base = model.repo or (model.packaged.package if model.packaged else model.path) or ""
-    header = {
+    mixture = _read(manifest)
+    settings = _read(config)
+    header: dict[str, Any] = {
         "library_name": "transformers",
         "pipeline_tag": "text-generation",
         "base_model": base,
         "tags": ["babelmix"],
     }
-    refused = sum(record["refused"].values())
-    dev = "not measured" if record["dev_loss"] is None else f"{record['dev_loss']:.4f}"
-    settings = json.dumps(recipe.model_dump(mode="json", exclude_defaults=True), indent=2)
+    if mixture:
+        header["language"] = sorted(mixture["rows_by_language"])
+    licence = _at(settings, "models", spec.model_name, "licence") or model.licence
     lines = ["---", *(f"{key}: {json.dumps(value)}" for key, value in header.items()), "---"]
     lines += [
         f"# {spec.run}",
@@ -28,26 +40,112 @@ def model_card(spec: TrainSpec, record: dict[str, Any]) -> str:
         f"`{spec.model_name}` ({base}) fine-tuned by Babelmix on the mixture `{spec.mixture}`, "
         f"seed {spec.seed}.",
         "",
+        *_table(spec, record, licence or "not stated"),
+        "",
+        "Use the chat template that lies beside the weights; the loss was taken on the assistant's "
+        "turns and the token that ends each.",
+        "",
+        f"![Training loss; points are the loss on held-out rows]({PLOT})",
+        "",
+        *_data(mixture, settings),
+        "## Recipe",
+        "",
+        *_json(recipe.model_dump(mode="json", exclude_defaults=True)),
+    ]
+    return "\n".join(lines)
+
+
+def _read(path: Path | None) -> dict[str, Any]:
+    return dict(read_json(path)) if path is not None and path.is_file() else {}
+
+
+def _at(value: Any, *keys: str) -> Any:
+    """What stands below some keys; None where one is missing."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _json(value: Any) -> list[str]:
+    return ["```json", json.dumps(value, indent=2, ensure_ascii=False), "```", ""]
+
+
+def _table(spec: TrainSpec, record: dict[str, Any], licence: str) -> list[str]:
+    refused = sum(record["refused"].values())
+    dev = "not measured" if record["dev_loss"] is None else f"{record['dev_loss']:.4f}"
+    return [
         "| | |",
         "|---|---|",
         f"| rows trained on | {record['train_rows']} ({record['cut_train_rows']} cut at "
-        f"{recipe.max_length} tokens, {refused} of the mixture refused) |",
+        f"{spec.recipe.max_length} tokens, {refused} of the mixture refused) |",
         f"| rows held out | {record['dev_rows']} |",
         f"| trained tokens in the rows | {record['trained_tokens']} of {record['train_tokens']} |",
         f"| optimizer steps | {record['steps']}; kept: step {record['selected_step']} |",
         f"| last training loss | {record['final_loss']:.4f} |",
         f"| held-out loss | {dev} |",
         f"| chat template (SHA-256) | `{record['template_digest']}` |",
-        f"| licence of the base model | {model.licence or 'not stated'} |",
-        "",
-        "Use the chat template that lies beside the weights; the loss was taken on the assistant's "
-        "turns and the token that ends each.",
-        "",
-        "## Recipe",
-        "",
-        "```json",
-        settings,
-        "```",
-        "",
+        f"| licence of the base model | {licence} |",
     ]
-    return "\n".join(lines)
+
+
+def _data(mixture: dict[str, Any], settings: dict[str, Any]) -> list[str]:
+    """The mixture's rows by language, its definition, and the licences of its sources."""
+    if not mixture:
+        return []
+    sources = _at(settings, "datasets", mixture["dataset"], "sources") or []
+    licences = [
+        f"| source `{name}` | {_at(settings, 'sources', name, 'licence') or 'not stated'} |"
+        for name in sources
+    ]
+    rows = ", ".join(f"{lang} {count}" for lang, count in mixture["rows_by_language"].items())
+    return [
+        "## Data",
+        "",
+        f"Dataset `{mixture['dataset']}`. Weights tuned on data inherit its conditions: see the "
+        "licences of its sources.",
+        "",
+        "| | |",
+        "|---|---|",
+        *licences,
+        f"| rows by language | {rows} |",
+        f"| rows (SHA-256) | `{mixture['rows_digest']}` |",
+        "",
+        *_json(mixture["definition"]),
+    ]
+
+
+def loss_plot(rows: list[dict[str, Any]], width: int = 640, height: int = 240) -> str:
+    """SVG of the training loss against steps, with the held-out loss as points.
+
+    Drawn by hand: a charting library would take longer to start than a small training takes.
+    """
+    train = [(row["step"], row["loss"]) for row in rows if "loss" in row]
+    dev = [(row["step"], row["dev_loss"]) for row in rows if "dev_loss" in row]
+    values = [value for _, value in train + dev]
+    low, high = min(values), max(max(values), min(values) + 1e-6)
+    last = max(step for step, _ in train + dev)
+
+    def at(step: int, value: float) -> str:
+        x = 50 + (width - 60) * (step - 1) / max(1, last - 1)
+        y = 10 + (height - 40) * (high - value) / (high - low)
+        return f"{x:.1f},{y:.1f}"
+
+    line = " ".join(at(*point) for point in train)
+    points = "".join(
+        '<circle cx="{}" cy="{}" r="3" fill="#c44e00"/>'.format(*at(*point).split(","))
+        for point in dev
+    )
+    text = '<text x="{}" y="{}" font-size="11" text-anchor="{}">{}</text>'
+    labels = [
+        (44, 14, "end", f"{high:.2f}"),
+        (44, height - 30, "end", f"{low:.2f}"),
+        (50, height - 12, "start", "1"),
+        (width - 10, height - 12, "end", f"step {last}"),
+    ]
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        'font-family="sans-serif"><rect width="100%" height="100%" fill="#fff"/>'
+        f'<path d="M50 10V{height - 30}H{width - 10}" fill="none" stroke="#999"/>'
+        f'<polyline points="{line}" fill="none" stroke="#1f5fa8"/>{points}'
+        f"{''.join(text.format(*label) for label in labels)}</svg>\n"
+    )

@@ -18,7 +18,7 @@ import numpy as np
 from ..config.training import Recipe
 from ..errors import BabelmixError
 from ..io import read_json, write_json, write_text
-from .card import model_card
+from .card import PLOT, loss_plot, model_card
 from .chat import load_tokenizer, template_digest
 from .data import Rows
 from .folders import file_digests, whole_folder
@@ -188,7 +188,8 @@ def export(
                 shutil.copyfile(path, fresh / path.name)
         if deepspeed is not None:
             write_json(fresh / "deepspeed.json", deepspeed)
-        write_text(fresh / "README.md", model_card(job.spec, record))
+        write_text(fresh / "README.md", model_card(job.spec, record, job.manifest, job.config))
+        write_text(fresh / PLOT, loss_plot(metrics.rows))
         _prove(fresh, np.load(candidate.folder / _PROOF), job)
         if template_digest(load_tokenizer(fresh)) != digest:
             raise AssertionError(f"{fresh}: its chat template is not the base model's")

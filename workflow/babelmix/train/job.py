@@ -15,6 +15,7 @@ class Job(Section):
     spec: TrainSpec
     mixture: Path
     manifest: Path | None
+    config: Path | None
     tokenised: list[Path]
     model: Path
     work: Path

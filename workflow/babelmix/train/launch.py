@@ -80,10 +80,8 @@ def _run_once(job: Job, processes: int) -> int:
             signal.signal(number, handler)
     if complaint.is_file():
         raise BabelmixError(complaint.read_text(encoding="utf-8"))
-    if stopped:
-        raise BabelmixError(
-            f"{job.spec.run}: stopped (signal {stopped[0]}); run it again to go on."
-        )
+    if stopped and code != 0:
+        raise BabelmixError(f"{job.spec.run}: stopped by signal {stopped[0]}; run it to go on.")
     return code
 
 

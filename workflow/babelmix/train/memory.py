@@ -6,8 +6,6 @@ Llama-like layer keeps for its backward pass (about 10 hidden and 4 feed-forward
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +66,13 @@ class ModelShape:
             intermediate=size("intermediate_size", "n_inner", "ffn_dim") or 4 * hidden,
             layers=size("num_hidden_layers", "n_layer", "num_layers"),
         )
+
+    @classmethod
+    def like_llama(cls, parameters: int) -> ModelShape:
+        """A shape of about so many parameters in Llama's proportions (12 hidden² a layer, layers =
+        hidden / 128), for a model whose files are not here."""
+        hidden = 128 * max(1, round((parameters * 128 / 12) ** (1 / 3) / 128))
+        return cls(parameters, 128_000, hidden, 8 * hidden // 3, max(1, hidden // 128))
 
     def training_flops(self, lengths: np.ndarray) -> np.ndarray:
         """FLOPs of forward and backward on rows of these lengths: 6 a weight and token, and causal
@@ -204,19 +209,3 @@ def check_disk(shape: ModelShape, recipe: Recipe, work: Path, run: str) -> str:
             "`keep_checkpoints` or the number of `keep_epochs`."
         )
     return said
-
-
-def describe(shape: ModelShape, recipe: Recipe, layout: Layout, available: float | None) -> str:
-    """A few lines for people: size, memory, disk."""
-    checkpointing = wants_checkpointing(shape, recipe, layout, available)
-    needs = memory_needs(shape, recipe, layout, checkpointing=checkpointing)
-    return json.dumps(
-        {
-            "parameters": shape.parameters,
-            "memory": str(needs),
-            "activation_checkpointing": checkpointing,
-            "disk_gb": round(disk_needs(shape, recipe) / 1e9, 2),
-            "processors": os.cpu_count(),
-        },
-        indent=2,
-    )

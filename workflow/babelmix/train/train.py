@@ -44,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--manifest", type=Path, help="the mixture's manifest, told of in the model card"
     )
+    parser.add_argument(
+        "--config", type=Path, help="the merged configuration, for the licences in the card"
+    )
     parser.add_argument("--folder", required=True, type=Path, help="folder of the result")
     parser.add_argument("--metrics", required=True, type=Path, help="JSON lines of the training")
     parser.add_argument("--completed", required=True, type=Path, help="JSON written last")
@@ -72,6 +75,7 @@ def run(args: argparse.Namespace) -> None:
         spec=spec,
         mixture=args.mixture,
         manifest=args.manifest,
+        config=args.config,
         tokenised=list(args.tokenised),
         model=args.model,
         work=args.work,
