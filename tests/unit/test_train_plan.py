@@ -327,3 +327,14 @@ def test_command_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     line = launch.command(tmp_path / "job.json", 4)
     assert {"--nnodes=2", "--node-rank=1", "--master-addr=n1"} <= set(line)
+
+
+def test_a_lone_worker_needs_no_launcher_unless_deepspeed_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("SLURM_NNODES", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    job = tmp_path / "job.json"
+    assert "torch.distributed.run" not in launch.command(job, 1, deepspeed=False)
+    assert "torch.distributed.run" in launch.command(job, 1, deepspeed=True)
+    assert "torch.distributed.run" in launch.command(job, 2, deepspeed=False)

@@ -63,7 +63,10 @@ def _run_once(job: Job, processes: int) -> int:
     if not job.on_gpu:
         environment |= {"DS_ACCELERATOR": "cpu", "CUDA_VISIBLE_DEVICES": ""}
     child = subprocess.Popen(
-        command(path, processes), env=environment, preexec_fn=_die_with_parent, stdin=-3
+        command(path, processes, job.spec.recipe.deepspeed is not None),
+        env=environment,
+        preexec_fn=_die_with_parent,
+        stdin=-3,
     )
 
     stopped: list[int] = []
@@ -85,9 +88,12 @@ def _run_once(job: Job, processes: int) -> int:
     return code
 
 
-def command(job_file: Path, processes: int) -> list[str]:
-    """The torchrun command line for this node."""
+def command(job_file: Path, processes: int, deepspeed: bool = True) -> list[str]:
+    """The command line for this node: torchrun, or the worker itself where it is alone."""
     nodes = node_count()
+    if nodes == processes == 1 and not deepspeed:
+        # Saves torchrun's import of torch; DeepSpeed needs the variables that torchrun sets.
+        return [sys.executable, "-m", "babelmix.train.worker", str(job_file)]
     meeting = ["--standalone"]
     if nodes > 1:
         meeting = [
