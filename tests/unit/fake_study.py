@@ -359,7 +359,8 @@ def _write_inputs(study: FakeStudy, by_mixture: dict[str, dict[str, int]]) -> No
             "rows_by_language": rows,
             "characters_by_language": {lang: 80 * n for lang, n in rows.items()},
             "dev_rows": 4,
-            "left_out_failed_checks": 1,
+            "left_out_ids": {"failed checks": 1, "filtered": 0, "contaminated": 0, "not drawn": 0},
+            "left_out_rows": 0,
             "rows_digest": digest(rows),
             "parents": {"pool.parquet": digest("pool")},
         }

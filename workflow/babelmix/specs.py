@@ -7,10 +7,13 @@ reruns a job when, and only when, a key that matters to it changes. ``version`` 
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from .config.base import Lang, Name, Section
 from .config.evaluation import Generation, Judge, Protocol
+from .config.mixtures import Filter
 from .config.sources import Source
 from .config.training import Model, Recipe
 from .config.translators import Translator
@@ -37,6 +40,7 @@ class NormaliseSpec(Spec):
     pivot: Lang
     sources: dict[Name, Source]
     rows: int | None
+    fraction: float | None = None
     max_chars: int | None
     seed: int
 
@@ -63,35 +67,109 @@ class CollectSpec(Spec):
     on_failed_check: str
 
 
-class PoolSpec(Spec):
-    """Which ids a pool offers, and which of them are held out."""
+class IndexSpec(Spec):
+    """What the mixtures must know of one language of a pool, row by row."""
 
     dataset: Name
-    languages: list[Lang]
-    pivot: Lang
+    lang: Lang
     on_failed_check: str
     dev_rows: int
     seed: int
+
+
+class CountSpec(Spec):
+    """Tokens of each row of one language of a pool, by one model's tokenizer."""
+
+    dataset: Name
+    lang: Lang
+
+
+class ContaminationSpec(Spec):
+    """A pool against the questions of the benchmarks that its models are asked."""
+
+    dataset: Name
+    languages: list[Lang]
+    on_contamination: str
+    similarity: float
+    shared_ids: list[Name] = Field(description="Benchmarks whose ids are ids of conversations.")
 
 
 class MixtureSpec(Spec):
     """One mixture, fully expanded.
 
     ``kind`` ``parallel``: every id in every language. ``blocks``: each id once; the first
-    ``mixed_rows`` ids of the seeded order take ``languages`` in turn (by ``weights`` where given),
-    the rest ``main``.
+    ``mixed_percent`` or ``mixed_rows`` ids of the seeded order take ``languages`` in turn (``lead``
+    first; by ``weights`` where given), the rest ``main``. ``union``: the rows of ``parts``, each
+    with a budget of its own. ``sound_in`` are languages beside the mixture's own in which a failed
+    check can put an id out; ``salt`` sets a draw apart from those of the same seed.
     """
 
     name: Name
-    dataset: Name
-    kind: str
+    dataset: str
+    kind: Literal["parallel", "blocks", "union"]
     languages: list[Lang]
-    main: Lang | None
-    mixed_percent: float | None
-    mixed_rows: int | None
-    weights: dict[Lang, float] | None
-    rows: int | None
-    seed: int
+    main: Lang | None = None
+    lead: Lang | None = None
+    mixed_percent: float | None = None
+    mixed_rows: int | None = None
+    weights: dict[Lang, float] | None = None
+    rows: int | None = None
+    fraction: float | None = None
+    tokens: int | None = None
+    tokenizer: Name | None = None
+    seed: int = 0
+    rows_seed: int = 0
+    salt: str = ""
+    on_contamination: str = "error"
+    sound_in: list[Lang] = Field(default_factory=list)
+    filters: list[Filter] = Field(default_factory=list)
+    parts: list[MixtureSpec] = Field(default_factory=list)
+
+    @property
+    def own_languages(self) -> list[str]:
+        """Languages whose rows the mixture may take, the main one last."""
+        extra = [self.main] if self.main and self.main not in self.languages else []
+        return [*self.languages, *extra]
+
+    @property
+    def leaves(self) -> list[MixtureSpec]:
+        """The parts of a union, or the mixture itself."""
+        return self.parts or [self]
+
+    @property
+    def datasets(self) -> list[str]:
+        """Pools that rows come from."""
+        return list(dict.fromkeys(leaf.dataset for leaf in self.leaves))
+
+    @property
+    def taken(self) -> list[tuple[str, str]]:
+        """(dataset, language) of the rows that the mixture may take."""
+        pairs = [(leaf.dataset, c) for leaf in self.leaves for c in leaf.own_languages]
+        return list(dict.fromkeys(pairs))
+
+    @property
+    def looked_at(self) -> list[tuple[str, str]]:
+        """(dataset, language) whose checks decide: those of the rows, and ``sound_in``."""
+        pairs = [(leaf.dataset, c) for leaf in self.leaves for c in leaf.sound_in]
+        return list(dict.fromkeys([*self.taken, *pairs]))
+
+    @property
+    def counted(self) -> list[tuple[str, str, str]]:
+        """(tokenizer, dataset, language) of the token counts that its budgets need."""
+        return [
+            (leaf.tokenizer or "", leaf.dataset, c)
+            for leaf in self.leaves
+            if leaf.tokens is not None
+            for c in leaf.own_languages
+        ]
+
+
+class ManifestSpec(Spec):
+    """What a mixture's manifest says beside the selection itself."""
+
+    mixture: Name
+    licences: dict[Name, str] = Field(description="Licence by source.")
+    non_commercial: list[Name]
 
 
 class BenchmarkSpec(Spec):

@@ -1,23 +1,26 @@
 # Mixtures: a parallel pool -> the rows that a model is tuned on.
 #
-# Needs:  conversations/{dataset}.{lang}.parquet in every language of the pool
-# Makes:  pools/{dataset}.parquet                 ids, train/dev split, languages that failed checks
+# Needs:  conversations/{dataset}.{lang}.parquet, benchmarks/ (to look for their questions)
+# Makes:  pools/{dataset}.{lang}.parquet          ids, split, sizes and checks: what mixtures need
+#         contamination/{dataset}.json, .parquet  benchmark questions found in the pool
 #         mixtures/{mixture}.parquet              (id, language) pairs
-#         mixtures/{mixture}.manifest.json        rows and characters by language, digests, seed
-# Steps:  build_pool -> build_mixture
+#         mixtures/{mixture}.selection.json       rows and characters by language, digests, seed
+#         mixtures/{mixture}.manifest.json        the same with tokens, licences, contamination
+# Steps:  index_language, find_contamination, count_tokens -> build_mixture -> mixture_manifest
+# A mixture reads the indexes of its own languages only: a language added to a pool changes no other.
 
 
-rule build_pool:
-    """Join the languages by id and hold out the dev rows."""
+rule index_language:
+    """Index one language of a pool: everything about its rows but their text."""
     input:
-        conversations=lambda w: JOBS.pool_input(w.dataset),
+        conversations="<set>/conversations/{dataset}.{lang}.parquet",
     output:
-        table="<set>/pools/{dataset}.parquet",
-        manifest="<set>/pools/{dataset}.json",
+        table="<set>/pools/{dataset}.{lang}.parquet",
+        manifest="<set>/pools/{dataset}.{lang}.json",
     log:
-        "<set>/logs/pool/{dataset}.log",
+        "<set>/logs/pool/{dataset}.{lang}.log",
     benchmark:
-        "<set>/timings/pool/{dataset}.tsv"
+        "<set>/timings/pool/{dataset}.{lang}.tsv"
     localrule: True
     conda:
         "../envs/data.yaml"
@@ -26,9 +29,9 @@ rule build_pool:
         mem_mb=2000,
         runtime=20,
     params:
-        spec=lambda w: JOBS.pool(w.dataset),
+        spec=lambda w: JOBS.index(w.dataset, w.lang),
     shell:
-        "python -m babelmix build-pool"
+        "python -m babelmix index-language"
         " --spec {params.spec:q}"
         " --conversations {input.conversations:q}"
         " --output {output.table:q}"
@@ -36,13 +39,74 @@ rule build_pool:
         " 2> {log:q}"
 
 
+rule find_contamination:
+    """Look for the benchmarks' questions, in any language, before anything is trained."""
+    input:
+        unpack(lambda w: JOBS.contamination_input(w.dataset)),
+    output:
+        hits="<set>/contamination/{dataset}.parquet",
+        manifest="<set>/contamination/{dataset}.json",
+    log:
+        "<set>/logs/contamination/{dataset}.log",
+    benchmark:
+        "<set>/timings/contamination/{dataset}.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        spec=lambda w: JOBS.contamination(w.dataset),
+    shell:
+        "python -m babelmix find-contamination"
+        " --spec {params.spec:q}"
+        " --conversations {input.conversations:q}"
+        " --questions {input.questions:q}"
+        " --output {output.hits:q}"
+        " --manifest {output.manifest:q}"
+        " 2> {log:q}"
+
+
+rule count_tokens:
+    """Count tokens, for mixtures with a budget in tokens."""
+    input:
+        conversations="<set>/conversations/{dataset}.{lang}.parquet",
+        model="<set>/models/{model}.json",
+    output:
+        table="<set>/counts/{model}/{dataset}.{lang}.parquet",
+    log:
+        "<set>/logs/counts/{model}/{dataset}.{lang}.log",
+    benchmark:
+        "<set>/timings/counts/{model}.{dataset}.{lang}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        spec=lambda w: JOBS.count(w.dataset, w.lang),
+        folder=lambda w: JOBS.path(f"models/{w.model}"),
+    shell:
+        "python -m babelmix count-tokens"
+        " --spec {params.spec:q}"
+        " --conversations {input.conversations:q}"
+        " --model {params.folder:q}"
+        " --output {output.table:q}"
+        " 2> {log:q}"
+
+
+# The gate is `ancient`: it stands before every training, and a benchmark that is added (which opens
+# it anew) trains nothing again. Hits that are to be left out are an input like any other.
 rule build_mixture:
     """Select one mixture's rows; its invariants are checked here."""
     input:
         unpack(lambda w: JOBS.mixture_input(w.mixture)),
+        gates=lambda w: ancient(JOBS.gates(w.mixture)),
     output:
         table="<set>/mixtures/{mixture}.parquet",
-        manifest="<set>/mixtures/{mixture}.manifest.json",
+        selection="<set>/mixtures/{mixture}.selection.json",
     log:
         "<set>/logs/mixture/{mixture}.log",
     benchmark:
@@ -52,15 +116,49 @@ rule build_mixture:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=1000,
         runtime=20,
     params:
         spec=lambda w: JOBS.mixture(w.mixture),
     shell:
         "python -m babelmix build-mixture"
         " --spec {params.spec:q}"
-        " --pool {input.pool:q}"
-        " --conversations {input.conversations:q}"
+        " --pools {input.pools:q}"
+        " --counts {input.counts:q}"
+        " --contamination {input.hits:q}"
         " --output {output.table:q}"
-        " --manifest {output.manifest:q}"
+        " --selection {output.selection:q}"
+        " 2> {log:q}"
+
+
+rule mixture_manifest:
+    """All that is known of one mixture; nothing that trains reads it."""
+    input:
+        table="<set>/mixtures/{mixture}.parquet",
+        selection="<set>/mixtures/{mixture}.selection.json",
+        contamination=lambda w: JOBS.gates(w.mixture),
+        tokenised=lambda w: JOBS.mixture_tokenised(w.mixture),
+    output:
+        manifest="<set>/mixtures/{mixture}.manifest.json",
+    log:
+        "<set>/logs/manifest/{mixture}.log",
+    benchmark:
+        "<set>/timings/manifest/{mixture}.tsv"
+    localrule: True
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        spec=lambda w: JOBS.manifest(w.mixture),
+    shell:
+        "python -m babelmix mixture-manifest"
+        " --spec {params.spec:q}"
+        " --mixture {input.table:q}"
+        " --selection {input.selection:q}"
+        " --contamination {input.contamination:q}"
+        " --tokenised {input.tokenised:q}"
+        " --output {output.manifest:q}"
         " 2> {log:q}"

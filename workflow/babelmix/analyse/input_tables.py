@@ -65,7 +65,8 @@ def mixtures_table(manifests: Manifests) -> Table:
                     "mixture_rows": whole,
                     "mixture_ids": manifest["ids"],
                     "dev_rows": manifest["dev_rows"],
-                    "left_out": manifest["left_out_failed_checks"],
+                    "left_out": manifest["left_out_rows"]
+                    + manifest["left_out_ids"].get("failed checks", 0),
                     "rows_digest": manifest["rows_digest"],
                 }
             )

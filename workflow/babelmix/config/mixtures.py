@@ -9,16 +9,75 @@ from pydantic import Field, model_validator
 from .base import Lang, Name, Section
 
 
-class _Family(Section):
+class Filter(Section):
+    """Keep ids whose rows measure well: a bound on the value of one check of the translation."""
+
+    check: str = Field(description="Name of a check, e.g. `length_ratio`; the audit lists them.")
+    min: float | None = Field(default=None, description="Least value that stays.")
+    max: float | None = Field(default=None, description="Greatest value that stays.")
+
+    @model_validator(mode="after")
+    def _bound(self) -> Filter:
+        if self.min is None and self.max is None:
+            raise ValueError("give `min` or `max`, or both")
+        return self
+
+
+class _Budget(Section):
+    rows: int | None = Field(
+        default=None,
+        ge=1,
+        strict=True,
+        description="Budget in rows (in ids, for `parallel`); left out: the whole pool.",
+    )
+    fraction: float | None = Field(
+        default=None, gt=0, le=1, description="Or a share of the ids that are there."
+    )
+    tokens: int | None = Field(
+        default=None,
+        ge=1,
+        strict=True,
+        description="Or a number of tokens, as `tokenizer` counts them; never exceeded.",
+    )
+
+    @property
+    def budgets(self) -> int:
+        """How many of the three are given."""
+        return sum(b is not None for b in (self.rows, self.fraction, self.tokens))
+
+
+class _Family(_Budget):
     dataset: Name = Field(description="Parallel pool that the rows come from.")
     seed: int = Field(
         default=0, description="Seed of which id takes which language, and of the languages' order."
     )
-    rows: int | None = Field(
-        default=None,
-        ge=1,
-        description="Rows of one mixture (of ids, for `parallel`); left out: the whole pool.",
+    rows_seed: int = Field(
+        default=0,
+        description="Seed of the draw of ids under a budget; equal seeds share their ids.",
     )
+    tokenizer: Name | None = Field(
+        default=None, description="Model whose tokenizer counts; needed with `tokens`."
+    )
+    filter: list[Filter] = Field(
+        default_factory=list,
+        description="Keep only ids that measure well in all languages of the family.",
+    )
+    parallel_over: list[Lang] | None = Field(
+        default=None,
+        description=(
+            "Languages in which a failed check can put an id out altogether. Left out: all of the "
+            "family's under `quarantine_all` or with a `filter`, else the mixture's own. Families "
+            "that are to share their ids name the same languages."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> _Family:
+        if self.budgets > 1:
+            raise ValueError("give one of `rows`, `fraction` and `tokens`, not several")
+        if (self.tokens is None) != (self.tokenizer is None):
+            raise ValueError("`tokens` and `tokenizer` go together")
+        return self
 
 
 class Monolingual(_Family):
@@ -40,8 +99,19 @@ class Sampled(_Family):
 
     policy: Literal["sampled"] = Field(description="Policy.")
     languages: list[Lang] = Field(min_length=2, description="Languages of the mixture.")
-    weights: dict[Lang, float] | None = Field(
-        default=None, description="Relative share a language; left out: equal shares."
+    weights: dict[Lang, Annotated[float, Field(gt=0)]] | Literal["pretraining_share"] | None = (
+        Field(
+            default=None,
+            description=(
+                "Relative share a language, or `pretraining_share` (of `languages`, where it is "
+                "given); left out: equal shares."
+            ),
+        )
+    )
+    temperature: float = Field(
+        default=1.0,
+        gt=0,
+        description="Shares go with weight^(1/temperature): 1 as given, the higher the more even.",
     )
 
 
@@ -65,6 +135,10 @@ class Pinch(_Family):
     )
     pinch_rows: list[int] = Field(
         default_factory=list, description="Or absolute numbers of rows: `{family}-1row`."
+    )
+    nested: bool = Field(
+        default=True,
+        description="Rows of a smaller pinch are among those of a larger one; false: fresh draws.",
     )
 
     @model_validator(mode="after")
@@ -109,7 +183,34 @@ class Pairs(_Family):
     )
 
 
-Family = Annotated[
-    Monolingual | Parallel | Sampled | Nine | Pinch | KLanguages | Pairs,
-    Field(discriminator="policy"),
-]
+class Part(_Budget):
+    """One part of a union: another mixture, and how much of it."""
+
+    mixture: Name = Field(description="Name of a single mixture, e.g. `lima-x-EN`.")
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Part:
+        if self.budgets != 1:
+            raise ValueError("give exactly one of `rows`, `fraction` and `tokens`")
+        return self
+
+
+class Union(Section):
+    """Rows of several mixtures, of one or several pools, put together: `{family}`."""
+
+    policy: Literal["union"] = Field(description="Policy.")
+    parts: list[Part] = Field(min_length=2, description="The mixtures, each with its budget.")
+    tokenizer: Name | None = Field(
+        default=None, description="Model whose tokenizer counts; needed where a part has `tokens`."
+    )
+
+    @model_validator(mode="after")
+    def _tokenizer(self) -> Union:
+        if any(p.tokens is not None for p in self.parts) and self.tokenizer is None:
+            raise ValueError("a part with `tokens` needs the union's `tokenizer`")
+        return self
+
+
+#: A family that draws from one pool.
+PoolFamily = Monolingual | Parallel | Sampled | Nine | Pinch | KLanguages | Pairs
+Family = Annotated[PoolFamily | Union, Field(discriminator="policy")]

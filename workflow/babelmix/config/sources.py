@@ -256,6 +256,9 @@ class Dataset(Section):
         ge=1,
         description="Keep this many rows, drawn by `seed` (the same ids in all languages).",
     )
+    fraction: float | None = Field(
+        default=None, gt=0, le=1, description="Or keep this share of the rows, drawn the same way."
+    )
     max_chars: int | None = Field(
         default=None,
         ge=1,
@@ -275,6 +278,27 @@ class Dataset(Section):
         default="quarantine_all",
         description=(
             "What to do with a row whose translation fails a check: keep it; leave it out in that "
-            "language; or leave its id out in all languages, which keeps the pool parallel."
+            "language; or leave its id out in all languages of a mixture family, so that the "
+            "family's mixtures share their ids."
         ),
     )
+    on_contamination: Literal["error", "leave_out", "keep"] = Field(
+        default="error",
+        description=(
+            "What to do with an id that is, or nearly is, a question of a benchmark that the "
+            "models are asked: stop with the list; leave it out (a benchmark that is added then "
+            "trains anew); or keep it, counted in the manifest."
+        ),
+    )
+    similarity: float = Field(
+        default=0.7,
+        gt=0,
+        le=1,
+        description="Share of a question's three-word runs in a user turn that counts as a copy.",
+    )
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Dataset:
+        if self.rows is not None and self.fraction is not None:
+            raise ValueError("give `rows` or `fraction`, not both")
+        return self

@@ -1,150 +1,218 @@
-"""Verb ``build-mixture``: a pool and a definition -> the mixture's rows and its manifest."""
+"""Verb ``build-mixture``: indexes of a pool and a definition -> the mixture's rows and counts."""
 
 from __future__ import annotations
 
 import argparse
-from collections import Counter
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..errors import BabelmixError
-from ..io import digest, file_digest, read_table, write_json, write_table
+from ..io import file_digest, read_table, write_json, write_table
 from ..specs import MixtureSpec
-from .select import Rows, assign, check_invariants, take_ids
+from .pool import Pool, read_pool
+from .select import Rows, Selection, select
 
 SCHEMA = pa.schema(
     [pa.field(name, pa.string(), nullable=False) for name in ("id", "lang", "dataset", "split")]
 )
+#: Token counts by (tokenizer, dataset, language).
+Counts = Mapping[tuple[str, str, str], np.ndarray]
 
 
-def select_rows(pool: pa.Table, spec: MixtureSpec) -> tuple[Rows, Rows, int]:
-    """Training rows, dev rows, and how many (id, language) pairs a failed check left out.
-
-    An id whose translation failed in one of the mixture's languages is left out of a mixture that
-    gives each id once (so that its size and shares stay exact); a parallel mixture leaves out only
-    the failed pairs.
-    """
-    wanted = {*spec.languages, *([spec.main] if spec.main else [])}
-    splits: dict[str, list[str]] = {"train": [], "dev": []}
-    bad: dict[str, set[str]] = {}
-    left_out = 0
-    for row in pool.to_pylist():
-        if row["split"] == "out":
-            continue
-        failed = wanted & set(row["failed_in"])
-        if failed:
-            left_out += len(failed) if spec.kind == "parallel" else 1
-            bad[row["id"]] = failed
-            if spec.kind != "parallel":
-                continue
-        splits[row["split"]].append(row["id"])
-    ids = take_ids(splits["train"], spec)
-    train = assign(ids, spec)
-    check_invariants(train, ids, spec)
-    dev = assign(splits["dev"], _without_row_count(spec), purpose="dev") if splits["dev"] else []
-    return _drop(train, bad), _drop(dev, bad), left_out
-
-
-def _without_row_count(spec: MixtureSpec) -> MixtureSpec:
-    """Dev rows follow the mixture's shares; an absolute pinch of training rows does not apply."""
-    if spec.mixed_rows is None:
-        return spec
-    return spec.model_copy(update={"mixed_rows": 0})
-
-
-def _drop(rows: Rows, bad: dict[str, set[str]]) -> Rows:
-    return [(i, lang) for i, lang in rows if lang not in bad.get(i, ())]
-
-
-def characters_by_id(table: pa.Table) -> dict[str, int]:
-    """Characters of each conversation (all turns)."""
-    return {
-        row_id: sum(len(m["content"]) for m in messages)
-        for row_id, messages in zip(
-            table["id"].to_pylist(), table["messages"].to_pylist(), strict=True
+def select_all(
+    pools: Mapping[str, Pool], spec: MixtureSpec, counts: Counts, hits: Mapping[str, set[str]]
+) -> list[Selection]:
+    """The selection of each part; ``hits`` are ids by dataset that a benchmark gives away."""
+    parts = []
+    for leaf in spec.leaves:
+        pool = pools[leaf.dataset]
+        needed = {*leaf.own_languages, *leaf.sound_in}
+        view = Pool(
+            pool.dataset,
+            pool.ids,
+            pool.keys,
+            pool.dev,
+            {c: language for c, language in pool.languages.items() if c in needed},
         )
-    }
+        mine = {
+            c: counts[(leaf.tokenizer or "", leaf.dataset, c)]
+            for c in leaf.own_languages
+            if leaf.tokens is not None
+        }
+        contaminated = None
+        if leaf.on_contamination == "leave_out":
+            given_away = pa.array(sorted(hits.get(leaf.dataset, ())), pa.string())
+            contaminated = pc.is_in(pool.ids, given_away).to_numpy(zero_copy_only=False)
+        parts.append(select(view, leaf, mine, contaminated))
+    return parts
 
 
-def manifest(
+def table_of(parts: Sequence[Selection], pools: Mapping[str, Pool]) -> pa.Table:
+    """All rows: id, language, dataset, split; training rows of all parts first."""
+    pieces = [
+        _piece(pools[part.spec.dataset], part.spec, rows, split)
+        for split in ("train", "dev")
+        for part in parts
+        for rows in [part.train if split == "train" else part.dev]
+    ]
+    return pa.concat_tables(pieces).combine_chunks()
+
+
+def _piece(pool: Pool, spec: MixtureSpec, rows: Rows, split: str) -> pa.Table:
+    codes = pa.array(spec.own_languages, pa.string())
+    constant = [pa.repeat(pa.scalar(text), len(rows)) for text in (spec.dataset, split)]
+    columns = [pool.ids.take(pa.array(rows.ids)), codes.take(pa.array(rows.langs)), *constant]
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def check_union(table: pa.Table, spec: MixtureSpec) -> None:
+    """No row twice, and no id on both sides of the split, across the parts of a union.
+
+    Raises:
+        BabelmixError: naming up to ten of them.
+    """
+    sizes = table.group_by(["id", "lang", "split"]).aggregate([([], "count_all")])
+    twice = sizes.filter(pc.greater(sizes["count_all"], 1))["id"].to_pylist()
+    train = table.filter(pc.equal(table["split"], "train"))["id"]
+    dev = table.filter(pc.equal(table["split"], "dev"))["id"]
+    across = pc.unique(train.filter(pc.is_in(train, value_set=dev.combine_chunks()))).to_pylist()
+    if twice or across:
+        raise BabelmixError(
+            f"mixture '{spec.name}': {len(twice)} rows are in it twice {sorted(set(twice))[:10]}, "
+            f"{len(across)} ids are held out in one part and trained on in another "
+            f"{sorted(across)[:10]}. Its parts overlap: take other parts, or give their sources an "
+            "`id_prefix` of their own if the ids are equal by chance."
+        )
+
+
+def lines_digest(columns: Iterable[pa.ChunkedArray]) -> str:
+    """SHA-256 of rows as sorted lines of tab-separated cells."""
+    joined = pc.binary_join_element_wise(*columns, "\t")
+    lines = sorted(set(joined.to_pylist()))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def summary(
     spec: MixtureSpec,
-    train: Rows,
-    dev: Rows,
-    left_out: int,
-    characters: dict[str, dict[str, int]],
-    parents: dict[str, str],
+    parts: Sequence[Selection],
+    table: pa.Table,
+    pools: Mapping[str, Pool],
+    parents: Mapping[str, str],
 ) -> dict[str, Any]:
-    """What a reader must know of a mixture: sizes by language, digests, definition."""
-    rows = Counter(lang for _, lang in train)
-    chars: Counter[str] = Counter()
-    for row_id, lang in train:
-        chars[lang] += characters[lang][row_id]
+    """What a reader must know of a selection: sizes by language and pool, digests, definition."""
+    cells: dict[tuple[str, str], dict[str, int]] = {}
+    for part in parts:
+        for place, code in enumerate(part.spec.own_languages):
+            mine = part.train.ids[part.train.langs == place]
+            held = int((part.dev.langs == place).sum())
+            size = pools[part.spec.dataset].languages[code].characters[mine]
+            cell = cells.setdefault(
+                (part.spec.dataset, code), {"rows": 0, "characters": 0, "dev_rows": 0}
+            )
+            cell["rows"] += len(mine)
+            cell["characters"] += int(size.sum())
+            cell["dev_rows"] += held
+    by_language: dict[str, list[int]] = {}
+    for (_, code), cell in cells.items():
+        if cell["rows"]:
+            sums = by_language.setdefault(code, [0, 0])
+            sums[0] += cell["rows"]
+            sums[1] += cell["characters"]
+    train = table.filter(pc.equal(table["split"], "train"))
+    left_out: dict[str, int] = {}
+    for part in parts:
+        for reason, n in part.left_out.items():
+            left_out[reason] = left_out.get(reason, 0) + n
     return {
         "mixture": spec.name,
         "dataset": spec.dataset,
-        "definition": spec.model_dump(exclude={"version", "name"}),
-        "rows": len(train),
-        "ids": len({i for i, _ in train}),
-        "rows_by_language": dict(sorted(rows.items())),
-        "characters_by_language": dict(sorted(chars.items())),
-        "dev_rows": len(dev),
-        "left_out_failed_checks": left_out,
-        "rows_digest": digest([list(r) for r in sorted(train)]),
-        "parents": parents,
+        "definition": spec.model_dump(exclude={"version", "name"}, exclude_defaults=True)
+        | {"kind": spec.kind},
+        "seed": sorted({part.spec.seed for part in parts}),
+        "rows": train.num_rows,
+        "ids": len(pc.unique(train["id"])),
+        "rows_by_language": {c: n for c, (n, _) in sorted(by_language.items())},
+        "characters_by_language": {c: n for c, (_, n) in sorted(by_language.items())},
+        "cells": [
+            {"dataset": d, "language": c} | cell
+            for (d, c), cell in sorted(cells.items())
+            if cell["rows"] or cell["dev_rows"]
+        ],
+        "dev_rows": table.num_rows - train.num_rows,
+        "left_out_ids": left_out,
+        "left_out_rows": sum(part.left_out_pairs for part in parts),
+        "ids_digest": lines_digest([train["id"]]),
+        "rows_digest": lines_digest([train["dataset"], train["id"], train["lang"]]),
+        "parents": dict(parents),
     }
-
-
-def mixture_languages(spec: MixtureSpec) -> list[str]:
-    """The languages whose rows the mixture may take, in the order of the spec."""
-    extra = [spec.main] if spec.main and spec.main not in spec.languages else []
-    return [*spec.languages, *extra]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
     parser.add_argument("--spec", required=True, help="MixtureSpec as JSON")
-    parser.add_argument("--pool", required=True, type=Path, help="pool (parquet)")
     parser.add_argument(
-        "--conversations",
+        "--pools",
         nargs="+",
         required=True,
         type=Path,
-        help="one file for each language of the mixture (the main one last), in the spec's order",
+        help="index of each (dataset, language) that the spec looks at, in its order",
+    )
+    parser.add_argument(
+        "--counts", nargs="*", default=[], type=Path, help="token counts, in the spec's order"
+    )
+    parser.add_argument(
+        "--contamination", nargs="*", default=[], type=Path, help="hits (parquet) to leave out"
     )
     parser.add_argument("--output", required=True, type=Path, help="rows of the mixture (parquet)")
-    parser.add_argument("--manifest", required=True, type=Path, help="manifest (JSON)")
+    parser.add_argument("--selection", required=True, type=Path, help="counts and digests (JSON)")
+
+
+def _paired(keys: Sequence[Any], paths: Sequence[Path], what: str) -> dict[Any, Path]:
+    if len(keys) != len(paths):
+        raise BabelmixError(f"build-mixture: give one file of {what} for each of {list(keys)}.")
+    return dict(zip(keys, paths, strict=True))
+
+
+def read_counts(path: Path, pool: Pool) -> np.ndarray:
+    """Token counts of a language, which must be in the pool's order."""
+    table = read_table(path, columns=["id", "tokens"]).combine_chunks()
+    if not table["id"].equals(pa.chunked_array([pool.ids])):
+        raise BabelmixError(f"{path}: its ids are not those of '{pool.dataset}'; run it again.")
+    counts: np.ndarray = table["tokens"].to_numpy()
+    return counts
 
 
 def run(args: argparse.Namespace) -> None:
-    """Build one mixture and its manifest."""
+    """Build one mixture, its counts and its digests."""
     spec = MixtureSpec.model_validate_json(args.spec)
-    paths: Sequence[Path] = args.conversations
-    languages = mixture_languages(spec)
-    if len(paths) != len(languages):
-        raise BabelmixError(f"mixture '{spec.name}': give one file for each of {languages}.")
-    train, dev, left_out = select_rows(read_table(args.pool), spec)
-    tables = {
-        lang: read_table(path, columns=["id", "messages"])
-        for lang, path in zip(languages, paths, strict=True)
+    files = _paired(spec.looked_at, args.pools, "the pools")
+    pools = {
+        dataset: read_pool(dataset, {c: p for (d, c), p in files.items() if d == dataset})
+        for dataset in spec.datasets
     }
-    for lang, table in tables.items():
-        lost = {i for i, c in train + dev if c == lang} - set(table["id"].to_pylist())
-        if lost:
-            raise BabelmixError(
-                f"mixture '{spec.name}': {len(lost)} rows are not in the file of '{lang}', e.g. "
-                f"{sorted(lost)[:5]}. Its dataset was built from other files; run it again."
-            )
-    characters = {lang: characters_by_id(table) for lang, table in tables.items()}
-    parents = {path.name: file_digest(path) for path in (args.pool, *paths)}
-    rows = [(i, lang, spec.dataset, "train") for i, lang in train]
-    rows += [(i, lang, spec.dataset, "dev") for i, lang in dev]
-    columns = list(zip(*rows, strict=True))
-    arrays = [pa.array(column, pa.string()) for column in columns]
-    write_table(args.output, pa.Table.from_arrays(arrays, schema=SCHEMA))
-    summary = manifest(spec, train, dev, left_out, characters, parents)
-    write_json(args.manifest, summary)
-    shares = ", ".join(f"{lang} {n}" for lang, n in summary["rows_by_language"].items())
-    print(f"mixture {spec.name}: {len(train)} rows ({shares}), {len(dev)} dev")
+    counted = list(dict.fromkeys(spec.counted))
+    counts = {
+        key: read_counts(path, pools[key[1]])
+        for key, path in _paired(counted, args.counts, "token counts").items()
+    }
+    hits: dict[str, set[str]] = {}
+    for path in args.contamination:
+        found = read_table(path, columns=["dataset", "id"]).to_pydict()
+        for dataset, row_id in zip(found["dataset"], found["id"], strict=True):
+            hits.setdefault(dataset, set()).add(row_id)
+    parts = select_all(pools, spec, counts, hits)
+    table = table_of(parts, pools)
+    if len(parts) > 1:
+        check_union(table, spec)
+    parents = {path.name: file_digest(path) for path in (*args.pools, *args.counts)}
+    made = summary(spec, parts, table, pools, parents)
+    write_table(args.output, table)
+    write_json(args.selection, made)
+    shares = ", ".join(f"{lang} {n}" for lang, n in made["rows_by_language"].items())
+    print(f"mixture {spec.name}: {made['rows']} rows ({shares}), {made['dev_rows']} dev")

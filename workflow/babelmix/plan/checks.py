@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..config.evaluation import OpenAIJudge
+from ..config.mixtures import Pinch, PoolFamily, Sampled, Union
 from ..config.root import Config
 from ..config.sources import Source
 from ..config.translators import (
@@ -35,16 +36,10 @@ def check_names(config: Config) -> None:
     for name, source in config.sources.items():
         _known("language", source.languages, config.languages, f"sources.{name}.languages")
     for name, family in config.mixtures.items():
-        where = f"mixtures.{name}"
-        _known("dataset", [family.dataset], config.datasets, where)
-        used = [*family.languages, *([family.main] if hasattr(family, "main") else [])]
-        _known("language", used, dict.fromkeys(config.datasets[family.dataset].languages), where)
-        doubled = {c for c in family.languages if family.languages.count(c) > 1}
-        if doubled:
-            raise BabelmixError(f"{where}.languages: {sorted(doubled)} stand there twice.")
-        weights = getattr(family, "weights", None)
-        if weights is not None and set(weights) != set(family.languages):
-            raise BabelmixError(f"{where}.weights: give one weight for each of its `languages`.")
+        if family.tokenizer:
+            _known("model", [family.tokenizer], config.models, f"mixtures.{name}.tokenizer")
+        if not isinstance(family, Union):
+            _check_family(name, family, config)
     for name, benchmark in config.benchmarks.items():
         where = f"benchmarks.{name}"
         if benchmark.source:
@@ -55,6 +50,20 @@ def check_names(config: Config) -> None:
             held = dict.fromkeys(config.datasets[benchmark.dataset or ""].languages)
         _known("language", benchmark.languages, held, f"{where}.languages")
     _check_studies(config)
+
+
+def _check_family(name: str, family: PoolFamily, config: Config) -> None:
+    where = f"mixtures.{name}"
+    _known("dataset", [family.dataset], config.datasets, where)
+    main = [family.main] if isinstance(family, Pinch) else []
+    used = [*family.languages, *main, *(family.parallel_over or [])]
+    _known("language", used, dict.fromkeys(config.datasets[family.dataset].languages), where)
+    doubled = {c for c in family.languages if family.languages.count(c) > 1}
+    if doubled:
+        raise BabelmixError(f"{where}.languages: {sorted(doubled)} stand there twice.")
+    weights = family.weights if isinstance(family, Sampled) else None
+    if isinstance(weights, dict) and set(weights) != set(family.languages):
+        raise BabelmixError(f"{where}.weights: give one weight for each of its `languages`.")
 
 
 def _check_studies(config: Config) -> None:

@@ -16,6 +16,7 @@ from ..config.builtin import catalogue
 from ..config.evaluation import OpenAIJudge
 from ..config.load import load_config
 from ..config.sources import Source
+from ..mixtures.select import half_up
 from ..sources.adapters import conversations
 from ..sources.questions import questions
 from ..sources.readers import read_rows
@@ -80,6 +81,8 @@ def pool_rows(plan: Plan, dataset: str) -> int:
     """Rows a language of a pool, from `rows`, or from what its sources hold."""
     pool = plan.dataset(dataset)
     held = sum(_source_rows(plan, s) for s in pool.sources)
+    if pool.fraction is not None:
+        return half_up(pool.fraction, held)
     return min(pool.rows, held) if pool.rows else held
 
 
@@ -113,9 +116,18 @@ def _source_rows(plan: Plan, source: str) -> int:
 
 def mixture_rows(plan: Plan, spec: MixtureSpec) -> int:
     """Training rows of a mixture."""
+    return sum(_leaf_rows(plan, leaf) for leaf in spec.leaves)
+
+
+def _leaf_rows(plan: Plan, spec: MixtureSpec) -> int:
     pool = pool_rows(plan, spec.dataset) - plan.dataset(spec.dataset).dev_rows
-    ids = min(spec.rows or pool, pool)
-    return ids * len(spec.languages) if spec.kind == "parallel" else ids
+    times = len(spec.languages) if spec.kind == "parallel" else 1
+    if spec.fraction is not None:
+        pool = half_up(spec.fraction, pool)
+    if spec.tokens is not None:
+        row_tokens = pool_chars(plan, spec.dataset) / CHARS_PER_TOKEN * times
+        pool = min(pool, int(spec.tokens / row_tokens))
+    return min(spec.rows or pool, pool) * times
 
 
 def n_questions(plan: Plan, benchmark: str) -> int:
@@ -175,7 +187,8 @@ def _trainings(plan: Plan) -> list[Line]:
                 if recipe.max_steps
                 else rows * (recipe.epochs or 1)
             )
-            row_tokens = pool_chars(plan, spec.dataset) / CHARS_PER_TOKEN
+            chars = sum(pool_chars(plan, d) for d in spec.datasets) / len(spec.datasets)
+            row_tokens = chars / CHARS_PER_TOKEN
             tokens += seen * min(row_tokens, recipe.max_length)
         flops = 6 * size * 1e9 * tokens if size else None
         amount = f"≈ {tokens / 1e6:,.1f} M tokens"

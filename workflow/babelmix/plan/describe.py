@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 def shares(spec: MixtureSpec) -> dict[str, float]:
     """Nominal share of each language in a mixture's rows (counts are in its manifest)."""
+    if spec.kind == "union":
+        return {}
     weights = spec.weights or dict.fromkeys(spec.languages, 1.0)
     whole = sum(weights.values())
     mixed = 1.0 if spec.main is None else (spec.mixed_percent or 0.0) / 100

@@ -13,7 +13,6 @@ from ..config.expand import Expansion, expand
 from ..config.root import Config
 from ..config.sources import Dataset, Source
 from ..errors import BabelmixError
-from ..mixtures.build import mixture_languages
 from . import checks
 from .runs import EvaluationPlan, Run, baseline_runs, plan_evaluations, plan_runs
 
@@ -52,8 +51,9 @@ class Plan:
 
     @cached_property
     def models(self) -> list[str]:
-        """Base models in use."""
-        return list(dict.fromkeys(r.model for r in self.runs.values()))
+        """Base models in use: trained, asked, or counting tokens for a budget."""
+        counting = [t for m in self.mixtures for t, _, _ in self.expansion.mixtures[m].counted]
+        return list(dict.fromkeys([*(r.model for r in self.runs.values()), *counting]))
 
     @cached_property
     def benchmarks(self) -> list[str]:
@@ -63,7 +63,7 @@ class Plan:
     @cached_property
     def datasets(self) -> list[str]:
         """Pools in use, by mixtures or by benchmarks."""
-        used = [self.expansion.mixtures[m].dataset for m in self.mixtures]
+        used = [d for m in self.mixtures for d in self.expansion.mixtures[m].datasets]
         used += [d for b in self.benchmarks if (d := self.config.benchmarks[b].dataset)]
         return list(dict.fromkeys(used))
 
@@ -124,9 +124,10 @@ class Plan:
     def recipes_by_model(self) -> list[tuple[str, str, str]]:
         """(model, recipe, dataset) of every training: what must be tokenised."""
         keys = [
-            (r.model, r.recipe, self.expansion.mixtures[r.mixture].dataset)
+            (r.model, r.recipe, dataset)
             for r in self.runs.values()
             if r.mixture and r.recipe
+            for dataset in self.expansion.mixtures[r.mixture].datasets
         ]
         return list(dict.fromkeys(keys))
 
@@ -192,9 +193,26 @@ class Plan:
             "`protocol: single`."
         )
 
-    def languages_of_mixture(self, mixture: str) -> list[str]:
-        """Languages whose files a mixture reads, the main one last."""
-        return mixture_languages(self.expansion.mixtures[mixture])
+    def languages_trained_on(self, dataset: str) -> list[str]:
+        """Languages of a pool that some mixture takes rows in, in the pool's order."""
+        taken = {
+            c for m in self.mixtures for d, c in self.expansion.mixtures[m].taken if d == dataset
+        }
+        return [c for c in self.dataset(dataset).languages if c in taken]
+
+    def benchmarks_of_dataset(self, dataset: str) -> list[str]:
+        """Benchmarks that models trained on a pool are asked."""
+        trained = {
+            r.name
+            for r in self.runs.values()
+            if r.mixture and dataset in self.expansion.mixtures[r.mixture].datasets
+        }
+        asked = {
+            e.evaluation.benchmark
+            for e in self.evaluations.values()
+            if trained & set(e.languages_by_run)
+        }
+        return [b for b in self.benchmarks if b in asked]
 
     def problems(self, *, gpus_here: int | None) -> list[str]:
         """What this machine lacks to run the plan."""

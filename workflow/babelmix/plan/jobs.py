@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from .jobs_data import DataJobs
 from .jobs_judge import JudgeJobs
+from .jobs_mix import MixtureJobs
 from .jobs_sizes import SizeJobs
 from .jobs_train import TrainJobs
 
 
-class Jobs(DataJobs, TrainJobs, JudgeJobs, SizeJobs):
+class Jobs(DataJobs, MixtureJobs, TrainJobs, JudgeJobs, SizeJobs):
     """Specs (JSON text), input files and resources of every job of a plan."""

@@ -12,7 +12,6 @@ from ..specs import (
     CollectSpec,
     FetchSpec,
     NormaliseSpec,
-    PoolSpec,
     TranslateSpec,
 )
 from ..stages import STAGE_VERSIONS
@@ -57,6 +56,7 @@ class DataJobs(JobsBase):
                 pivot=pool.pivot,
                 sources={s: self._reading(s) for s in pool.sources},
                 rows=pool.rows,
+                fraction=pool.fraction,
                 max_chars=pool.max_chars,
                 seed=pool.seed,
             )
@@ -155,33 +155,3 @@ class DataJobs(JobsBase):
             return [self.path(f"normalised/{dataset}.{lang}.parquet")]
         n_shards = self.plan.dataset(dataset).shards
         return [self.path(f"translations/{dataset}.{lang}/{i}.parquet") for i in range(n_shards)]
-
-    def pool(self, dataset: str) -> str:
-        """Spec of `build-pool`."""
-        section = self.plan.dataset(dataset)
-        return as_json(
-            PoolSpec(
-                version=STAGE_VERSIONS["pool"],
-                dataset=dataset,
-                **section.model_dump(
-                    include={"languages", "pivot", "on_failed_check", "dev_rows", "seed"}
-                ),
-            )
-        )
-
-    def pool_input(self, dataset: str) -> list[str]:
-        """The pool's file of every language."""
-        return [self.conversations(dataset, c) for c in self.plan.dataset(dataset).languages]
-
-    def mixture(self, mixture: str) -> str:
-        """Spec of `build-mixture`."""
-        return as_json(self.plan.expansion.mixtures[mixture])
-
-    def mixture_input(self, mixture: str) -> dict[str, Any]:
-        """The pool and the files of the mixture's languages."""
-        dataset = self.plan.expansion.mixtures[mixture].dataset
-        languages = self.plan.languages_of_mixture(mixture)
-        return {
-            "pool": self.path(f"pools/{dataset}.parquet"),
-            "conversations": [self.conversations(dataset, c) for c in languages],
-        }

@@ -78,14 +78,13 @@ class TrainJobs(JobsBase):
         """Mixture, tokenised pool files, and the base model's record."""
         job = self.plan.runs[run]
         mixture = job.mixture or ""
-        dataset = self.plan.expansion.mixtures[mixture].dataset
         folder = f"tokenised/{job.model}.{job.recipe}"
         return {
             "mixture": self.path(f"mixtures/{mixture}.parquet"),
             "manifest": self.path(f"mixtures/{mixture}.manifest.json"),
             "tokenised": [
-                self.path(f"{folder}/{dataset}.{c}.parquet")
-                for c in self.plan.languages_of_mixture(mixture)
+                self.path(f"{folder}/{d}.{c}.parquet")
+                for d, c in self.plan.expansion.mixtures[mixture].taken
             ],
             "model": self.path(f"models/{job.model}.json"),
         }

@@ -98,7 +98,7 @@ def plan_evaluations(
 
 def monolingual_language(spec: MixtureSpec) -> str | None:
     """The language of a monolingual mixture, else None."""
-    alone = spec.kind == "blocks" and len(spec.languages) == 1 and spec.main is None
+    alone = len(spec.languages) == 1 and spec.main is None
     return spec.languages[0] if alone else None
 
 

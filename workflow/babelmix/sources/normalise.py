@@ -104,14 +104,17 @@ def choose_rows(
         too_long = f"longer than max_chars ({spec.max_chars})"
         reason_of = {r.id: too_long for r in rows if n_chars(r) > spec.max_chars}
     kept = [row for row in rows if row.id not in reason_of]
-    if spec.rows is not None:
-        if len(kept) < spec.rows:
+    wanted = spec.rows
+    if spec.fraction is not None:
+        wanted = max(1, round(spec.fraction * len(kept)))
+    if wanted is not None:
+        if len(kept) < wanted:
             raise BabelmixError(
-                f"datasets.{spec.dataset}.rows asks for {spec.rows} rows, but only {len(kept)} are "
+                f"datasets.{spec.dataset}.rows asks for {wanted} rows, but only {len(kept)} are "
                 f"usable. Ask for at most {len(kept)}, or leave `rows` out to take all."
             )
-        drawn = draw([row.id for row in kept], spec.rows, spec.seed)
-        reason_of |= {r.id: f"not drawn (rows: {spec.rows})" for r in kept if r.id not in drawn}
+        drawn = draw([row.id for row in kept], wanted, spec.seed)
+        reason_of |= {r.id: f"not drawn (rows: {wanted})" for r in kept if r.id not in drawn}
         kept = [row for row in kept if row.id in drawn]
     if not kept:
         raise BabelmixError(f"dataset '{spec.dataset}': no row is left; raise `max_chars`.")

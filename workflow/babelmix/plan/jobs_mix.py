@@ -1,0 +1,106 @@
+"""Specs and input files of mixtures: indexes, token counts, benchmark questions, manifests."""
+
+from __future__ import annotations
+
+from ..specs import ContaminationSpec, CountSpec, IndexSpec, ManifestSpec
+from ..stages import STAGE_VERSIONS
+from .jobs_base import JobsBase, as_json
+
+
+class MixtureJobs(JobsBase):
+    """Jobs from a pool's conversations to mixtures and their manifests."""
+
+    def index(self, dataset: str, lang: str) -> str:
+        """Spec of `index-language`."""
+        section = self.plan.dataset(dataset)
+        return as_json(
+            IndexSpec(
+                version=STAGE_VERSIONS["index"],
+                dataset=dataset,
+                lang=lang,
+                on_failed_check=section.on_failed_check,
+                dev_rows=section.dev_rows,
+                seed=section.seed,
+            )
+        )
+
+    def count(self, dataset: str, lang: str) -> str:
+        """Spec of `count-tokens`."""
+        return as_json(CountSpec(version=STAGE_VERSIONS["count"], dataset=dataset, lang=lang))
+
+    def searched(self, dataset: str) -> list[str]:
+        """Languages of a pool in which questions are looked for: the pivot, and those trained on.
+
+        A benchmark may be asked in the pivot language alone, and its translation trained on.
+        """
+        wanted = {self.plan.dataset(dataset).pivot, *self.plan.languages_trained_on(dataset)}
+        return [c for c in self.plan.dataset(dataset).languages if c in wanted]
+
+    def contamination(self, dataset: str) -> str:
+        """Spec of `find-contamination`."""
+        section = self.plan.dataset(dataset)
+        benchmarks = self.plan.benchmarks_of_dataset(dataset)
+        return as_json(
+            ContaminationSpec(
+                version=STAGE_VERSIONS["contamination"],
+                dataset=dataset,
+                languages=self.searched(dataset),
+                on_contamination=section.on_contamination,
+                similarity=section.similarity,
+                shared_ids=[b for b in benchmarks if self.config.benchmarks[b].dataset],
+            )
+        )
+
+    def contamination_input(self, dataset: str) -> dict[str, list[str]]:
+        """The pool's languages, and all questions of its benchmarks."""
+        return {
+            "conversations": [self.conversations(dataset, c) for c in self.searched(dataset)],
+            "questions": [
+                self.path(f"benchmarks/{b}.{c}.parquet")
+                for b in self.plan.benchmarks_of_dataset(dataset)
+                for c in self.config.benchmarks[b].languages
+            ],
+        }
+
+    def mixture(self, mixture: str) -> str:
+        """Spec of `build-mixture`."""
+        return as_json(self.plan.expansion.mixtures[mixture])
+
+    def mixture_input(self, mixture: str) -> dict[str, list[str]]:
+        """Indexes, token counts for budgets, and hits where they are left out."""
+        spec = self.plan.expansion.mixtures[mixture]
+        left_out = [leaf.dataset for leaf in spec.leaves if leaf.on_contamination == "leave_out"]
+        return {
+            "pools": [self.path(f"pools/{d}.{c}.parquet") for d, c in spec.looked_at],
+            "counts": [
+                self.path(f"counts/{t}/{d}.{c}.parquet") for t, d, c in dict.fromkeys(spec.counted)
+            ],
+            "hits": [self.path(f"contamination/{d}.parquet") for d in dict.fromkeys(left_out)],
+        }
+
+    def gates(self, mixture: str) -> list[str]:
+        """What must have been looked for in a mixture's pools before anything is trained on it."""
+        datasets = self.plan.expansion.mixtures[mixture].datasets
+        return [self.path(f"contamination/{d}.json") for d in datasets]
+
+    def manifest(self, mixture: str) -> str:
+        """Spec of `mixture-manifest`."""
+        datasets = self.plan.expansion.mixtures[mixture].datasets
+        names = dict.fromkeys(s for d in datasets for s in self.config.datasets[d].sources)
+        sources = {name: self.config.sources[name] for name in names}
+        return as_json(
+            ManifestSpec(
+                version=STAGE_VERSIONS["manifest"],
+                mixture=mixture,
+                licences={name: source.licence for name, source in sources.items()},
+                non_commercial=[n for n, source in sources.items() if source.non_commercial],
+            )
+        )
+
+    def mixture_tokenised(self, mixture: str) -> list[str]:
+        """Tokenised files of a mixture's languages, for each model and recipe trained on it."""
+        folders = dict.fromkeys(
+            f"{r.model}.{r.recipe}" for r in self.plan.runs.values() if r.mixture == mixture
+        )
+        taken = self.plan.expansion.mixtures[mixture].taken
+        return [self.path(f"tokenised/{f}/{d}.{c}.parquet") for f in folders for d, c in taken]
