@@ -48,9 +48,9 @@ def changed(study: Study) -> Iterator[Study]:
 
 def test_everything_is_there_and_adds_up(study: Study) -> None:
     results = study.results
-    pool = json.loads((results / "pools" / "demo.json").read_text())
-    assert pool["ids"] == 24
-    assert pool["train"] + pool["dev"] + pool["out"] == 24
+    for lang in ("en", "de"):
+        pool = json.loads((results / "pools" / f"demo.{lang}.json").read_text())
+        assert (pool["ids"], pool["train"], pool["dev"]) == (24, 20, 4)
     for answers in (results / "answers" / "demo-bench").glob("*.parquet"):
         records = read_records(answers, Answer)
         assert len(records) == 4 * 2 * 2  # questions × turns × languages
