@@ -54,8 +54,8 @@ rule find_contamination:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=lambda w, attempt: 4000 * attempt,
+        runtime=lambda w, attempt: 60 * attempt,
     params:
         spec=lambda w: JOBS.contamination(w.dataset),
     shell:
@@ -83,8 +83,8 @@ rule count_tokens:
         "../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=lambda w, attempt: 2000 * attempt,
+        runtime=lambda w, attempt: 30 * attempt,
     params:
         spec=lambda w: JOBS.count(w.dataset, w.lang),
         folder=lambda w: JOBS.path(f"models/{w.model}"),

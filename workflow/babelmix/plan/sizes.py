@@ -85,8 +85,11 @@ def judge_minutes(plan: Plan, evaluation: str, run: str, attempt: int) -> int:
 
 def mixture_rows(plan: Plan, spec: MixtureSpec) -> int:
     """At most this many rows in a mixture, without opening a file."""
-    ids = min(spec.rows or math.inf, pool_rows(plan, spec.dataset))
-    return int(ids * (len(spec.languages) if spec.kind == "parallel" else 1))
+    rows = 0.0
+    for leaf in spec.leaves:
+        ids = min(leaf.rows or math.inf, pool_rows(plan, leaf.dataset))
+        rows += ids * (leaf.fraction or 1) * (len(leaf.languages) if leaf.kind == "parallel" else 1)
+    return int(rows)
 
 
 def pool_rows(plan: Plan, dataset: str) -> int:
