@@ -14,22 +14,25 @@ from babelmix.io import Journal, read_json, read_records, write_records
 from babelmix.records import Conversation, Message
 from babelmix.specs import CollectSpec, TranslateSpec
 from babelmix.translate import shard
-from babelmix.translate.backends.base import Failure, Result
+from babelmix.translate.backends.base import Failure, Limits, Result
 from babelmix.translate.collect import audit_report, collect
 from babelmix.translate.cost import estimate
-from babelmix.translate.engine import Translations, in_shard, translate_rows, unique_segments
+from babelmix.translate.engine import in_shard, plan_rows, translate_rows, unique_texts
+from babelmix.translate.store import Translations
 
 
 class Fake:
     """Marks every word; keeps masks unless told to lose them; fails on texts that hold `bad`."""
 
-    whole_texts = False
+    unit = "line"
     journalled = True
+    by_length = False
     batch_dependent = False
 
     def __init__(self, batch_size: int = 2, concurrency: int = 1, lose: bool = False) -> None:
         self.settings: dict[str, Any] = {"backend": "fake", "lose": lose}
-        self.batch_size, self.concurrency, self.lose = batch_size, concurrency, lose
+        self.limits = Limits(batch_texts=batch_size)
+        self.concurrency, self.lose = concurrency, lose
         self.asked: list[str] = []
         self.stop_after: int | None = None
 
@@ -54,7 +57,8 @@ def translate(backend: Any, rows: list[Conversation], path: Path | None = None) 
     journal = Journal(path) if path is not None else None
     translations = Translations(backend, "en", "de", journal)
     try:
-        return translate_rows(rows, translations, "t"), translations
+        plans = plan_rows(rows, backend, "en")
+        return translate_rows(rows, plans, translations, "t"), translations
     finally:
         if journal is not None:
             journal.close()
@@ -77,7 +81,7 @@ def test_equal_segments_are_asked_once() -> None:
     rows = [row("a", "Hello\nHello", "Bye"), row("b", "Bye", "Hello")]
     translate(backend, rows)
     assert sorted(backend.asked) == ["Bye", "Hello"]
-    assert list(unique_segments(rows, False)) == ["Hello", "Bye"]
+    assert list(unique_texts(plan_rows(rows, backend, "en"))) == ["Hello", "Bye"]
 
 
 def test_lost_masks_are_mended_by_translating_around_them() -> None:
@@ -184,7 +188,7 @@ def test_every_row_is_in_one_shard(ids: set[str], shards: int) -> None:
 
 def test_estimate() -> None:
     translator = translate_spec().translator
-    assert estimate(2_000_000, translator) == 50.0
+    assert estimate(translator, 2_000_000, 10).dollars == 50.0
 
 
 def translate_spec(**more: Any) -> TranslateSpec:
@@ -197,7 +201,7 @@ def translate_spec(**more: Any) -> TranslateSpec:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
     backend = Fake(batch_size=3)
-    monkeypatch.setattr(shard, "make_backend", lambda spec: backend)
+    monkeypatch.setattr(shard, "make_backend", lambda spec, budget: backend)
     return backend
 
 

@@ -69,7 +69,7 @@ def _overview() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; returns the exit status (2 for an error the user can mend)."""
+    """Run one verb; returns the exit status: 2 for what the user can mend, 3 for a cap reached."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     verb = _overview().parse_args(arguments[:1]).verb
     module_name, text = VERBS[verb]
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         module.run(args)
     except BabelmixError as error:
         print(f"babelmix {verb}: {error}", file=sys.stderr)
-        return 2
+        return error.exit_code
     except KeyboardInterrupt:
         print(f"babelmix {verb}: stopped by the user", file=sys.stderr)
         return 130

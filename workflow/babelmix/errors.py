@@ -7,7 +7,9 @@ from difflib import get_close_matches
 
 
 class BabelmixError(Exception):
-    """A problem the user can mend. Printed without a traceback; the verb exits with 2."""
+    """A problem the user can mend. Printed without a traceback; the verb exits with its code."""
+
+    exit_code = 2
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], where: str) -> BabelmixError:

@@ -178,8 +178,16 @@ class Journal:
     def extend(self, entries: Iterable[dict[str, Any]]) -> None:
         """Add entries with one sync at the end: for the results of one batch."""
         for entry in entries:
-            self.entries[entry["key"]] = entry
-            self._handle.write(canonical_json(entry).encode("utf-8", "surrogatepass") + b"\n")
+            self.adopt(entry)
+        self.sync()
+
+    def adopt(self, entry: dict[str, Any]) -> None:
+        """Add an entry that is safe elsewhere: written with the next sync."""
+        self.entries[entry["key"]] = entry
+        self._handle.write(canonical_json(entry).encode("utf-8", "surrogatepass") + b"\n")
+
+    def sync(self) -> None:
+        """Make all entries durable."""
         self._handle.flush()
         os.fsync(self._handle.fileno())
 

@@ -7,7 +7,7 @@ is what makes a stage and all that follows it run again. A comment costs nothing
 STAGE_VERSIONS: dict[str, int] = {
     "fetch": 1,
     "normalise": 1,
-    "translate": 1,
+    "translate": 2,
     "collect": 1,
     "index": 1,
     "count": 1,

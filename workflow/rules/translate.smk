@@ -35,9 +35,13 @@ rule translate_shard:
         journal=lambda w: JOBS.path(
             f"journals/translate/{w.dataset}.{w.lang}.{w.shard}.jsonl"
         ),
+        # Written at the start of each run; host, price, cap and speed are read from there, so that
+        # changing them reruns nothing.
+        config=JOBS.path("config.resolved.json"),
     shell:
         "python -m babelmix translate"
         " --spec {params.spec:q}"
+        " --config {params.config:q}"
         " --input {input.pivot:q}"
         " --journal {params.journal:q}"
         " --output {output.table:q}"

@@ -1,25 +1,77 @@
-"""`translators`: how a language is made from the pivot."""
+"""`translators`: how a language is made from the pivot.
+
+Keys named in a class's ``RUNTIME`` say where, how fast and for how much, never what comes out:
+changing one reruns nothing (see ``essence``).
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .base import Lang, Section
 
+Unit = Literal["message", "line", "sentence"]
+
 
 class _Translator(Section):
-    price_per_million_chars: float = Field(
-        default=0.0, ge=0, description="US dollars a million source characters, for estimates."
+    RUNTIME: ClassVar[frozenset[str]] = frozenset({"price_per_million_chars"})
+
+    price_per_million_chars: float | None = Field(
+        default=None,
+        ge=0,
+        description="US dollars a million source characters; left out, it is the dated price of "
+        "`resources/prices.yaml`, if there is one. Programs on this machine cost nothing.",
     )
+
+    def essence(self) -> Self:
+        """This translator without what does not change a translation: what reruns depend on."""
+        fields = type(self).model_fields
+        neutral: dict[str, Any] = {n: fields[n].default for n in self.RUNTIME}
+        return self.model_copy(update=neutral)
+
+    def with_runtime(self, other: _Translator) -> Self:
+        """This translator with the runtime keys of another of its kind."""
+        return self.model_copy(update={n: getattr(other, n) for n in self.RUNTIME})
+
+
+class _Service(_Translator):
+    """A paid or shared service over the network."""
+
+    RUNTIME: ClassVar[frozenset[str]] = _Translator.RUNTIME | {
+        "key_env",
+        "max_cost",
+        "requests_per_minute",
+        "chars_per_minute",
+        "concurrency",
+        "timeout_s",
+    }
+
+    max_cost: float | None = Field(
+        default=None,
+        gt=0,
+        description="Hard cap in US dollars on what this translator may spend in the study set, "
+        "all languages, shards and runs together. Needs a price.",
+    )
+    requests_per_minute: float | None = Field(
+        default=None, gt=0, description="Most requests a minute and job; left out, no limit."
+    )
+    chars_per_minute: float | None = Field(
+        default=None, gt=0, description="Most characters a minute and job; left out, no limit."
+    )
+    concurrency: int = Field(default=1, ge=1, description="Requests under way at once.")
+    timeout_s: float = Field(default=120.0, gt=0, description="Patience with one request, seconds.")
 
 
 class MemoryTranslator(_Translator):
-    """A translation memory: whole texts with translations made by people."""
+    """A translation memory: texts with translations made by people."""
 
     backend: Literal["memory"] = Field(description="Backend.")
-    path: str = Field(description="JSONL file of the `parallel` shape; may hold `{data_root}`.")
+    path: str = Field(
+        description="JSONL of the `parallel` shape, TMX, or parquet with a column a language or a "
+        "`translation` column; may hold `{data_root}`."
+    )
 
 
 class IdentityTranslator(_Translator):
@@ -37,34 +89,117 @@ class ApertiumTranslator(_Translator):
     )
 
 
-class OpenAITranslator(_Translator):
+class Seq2SeqTranslator(_Translator):
+    """A local translation model through transformers or CTranslate2."""
+
+    RUNTIME: ClassVar[frozenset[str]] = _Translator.RUNTIME | {"device", "batch_tokens", "threads"}
+
+    backend: Literal["seq2seq"] = Field(description="Backend.")
+    family: Literal["nllb", "m2m100", "madlad", "opus-mt"] = Field(
+        description="How the model is told the languages: codes like `deu_Latn` (nllb) or `de` "
+        "(m2m100) that open the text and its translation, `<2de>` before the text (madlad), or "
+        "`>>deu<<` where a model has several targets (opus-mt)."
+    )
+    model: str = Field(
+        description="Repository or folder; may hold `{pivot}` and `{lang}` (opus-mt has a model a "
+        "pair). For CTranslate2 a converted folder."
+    )
+    revision: str | None = Field(default=None, description="Revision of the repository.")
+    engine: Literal["transformers", "ctranslate2"] = Field(
+        default="transformers",
+        description="What runs it; CTranslate2 needs `pip install babelmix[ctranslate2]`.",
+    )
+    tokenizer: str | None = Field(
+        default=None, description="Repository or folder of the tokenizer, if not the model's."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where it runs.")
+    dtype: Literal["float32", "bfloat16", "float16", "int8"] = Field(
+        default="float32", description="Arithmetic; int8 with CTranslate2 only."
+    )
+    beams: int = Field(default=4, ge=1, description="Beams of the search.")
+    unit: Unit = Field(
+        default="sentence", description="What one text is; such models are trained on sentences."
+    )
+    max_tokens: int = Field(default=400, ge=8, description="Longest translation, in tokens.")
+    max_chars: int = Field(default=800, ge=20, description="Longest text, in characters.")
+    batch_tokens: int = Field(
+        default=4096, ge=16, description="Tokens of a batch, padding included; lower it for less "
+        "memory."
+    )  # fmt: skip
+    threads: int = Field(default=1, ge=1, description="CPU threads of CTranslate2.")
+
+    @model_validator(mode="after")
+    def _int8(self) -> Self:
+        if self.dtype == "int8" and self.engine != "ctranslate2":
+            raise ValueError("`dtype: int8` needs `engine: ctranslate2`")
+        return self
+
+
+class OpenAITranslator(_Service):
     """A chat model behind any OpenAI-compatible endpoint."""
+
+    RUNTIME: ClassVar[frozenset[str]] = _Service.RUNTIME | {
+        "base_url",
+        "mode",
+        "poll_s",
+        "price_in",
+        "price_out",
+    }
 
     backend: Literal["openai"] = Field(description="Backend.")
     model: str = Field(description="Model id as the server knows it.")
     base_url: str | None = Field(
-        default=None, description="Endpoint; left out, it is the openai client's own default."
+        default=None, description="Endpoint; left out, it is OpenAI's own."
     )
     key_env: str = Field(
         default="OPENAI_API_KEY", description="Environment variable that holds the key."
     )
     temperature: float = Field(default=0.0, ge=0, le=2, description="Sampling temperature.")
-    max_tokens: int = Field(default=2048, ge=1, description="Longest translation, in tokens.")
+    max_tokens: int = Field(default=4096, ge=1, description="Longest translation, in tokens.")
+    unit: Unit = Field(
+        default="message",
+        description="What one request translates. Whole messages give the model context and cost "
+        "one prompt each; where marks or lines get lost, lines are asked for one by one.",
+    )
+    max_chars: int = Field(
+        default=4000, ge=20, description="Longest text of a request; longer messages are cut."
+    )
+    mode: Literal["realtime", "batch"] = Field(
+        default="realtime",
+        description="`batch`: through the Batch API, within 24 hours and at half the price.",
+    )
+    poll_s: float = Field(default=60.0, gt=0, description="Seconds between looks at a batch.")
     concurrency: int = Field(default=8, ge=1, description="Requests under way at once.")
+    price_in: float | None = Field(
+        default=None, ge=0, description="US dollars a million prompt tokens (realtime)."
+    )
+    price_out: float | None = Field(
+        default=None, ge=0, description="US dollars a million completion tokens (realtime)."
+    )
 
 
-class DeepLTranslator(_Translator):
+class DeepLTranslator(_Service):
     """DeepL's API through its official client (`pip install babelmix[deepl]`)."""
+
+    RUNTIME: ClassVar[frozenset[str]] = _Service.RUNTIME | {"server_url"}
 
     backend: Literal["deepl"] = Field(description="Backend.")
     key_env: str = Field(
         default="DEEPL_AUTH_KEY", description="Environment variable that holds the key."
     )
     server_url: str | None = Field(default=None, description="Other server, e.g. a proxy.")
+    glossaries: dict[Lang, str] = Field(
+        default_factory=dict, description="Id of a DeepL glossary for a target language."
+    )
+    formality: Literal["default", "prefer_more", "prefer_less"] = Field(
+        default="default", description="Formal or informal address, where the language has it."
+    )
 
 
-class GoogleTranslator(_Translator):
+class GoogleTranslator(_Service):
     """Google Cloud Translation (basic edition, REST)."""
+
+    RUNTIME: ClassVar[frozenset[str]] = _Service.RUNTIME | {"server_url"}
 
     backend: Literal["google"] = Field(description="Backend.")
     key_env: str = Field(
@@ -75,10 +210,14 @@ class GoogleTranslator(_Translator):
     )
 
 
+#: Services that take money or share a host: these have a cap and rates.
+Service = OpenAITranslator | DeepLTranslator | GoogleTranslator
+
 Translator = Annotated[
     MemoryTranslator
     | IdentityTranslator
     | ApertiumTranslator
+    | Seq2SeqTranslator
     | OpenAITranslator
     | DeepLTranslator
     | GoogleTranslator,

@@ -10,14 +10,10 @@ from ..config.evaluation import OpenAIJudge
 from ..config.mixtures import Pinch, PoolFamily, Sampled, Union
 from ..config.root import Config
 from ..config.sources import Source
-from ..config.translators import (
-    ApertiumTranslator,
-    DeepLTranslator,
-    GoogleTranslator,
-    OpenAITranslator,
-)
+from ..config.translators import ApertiumTranslator, OpenAITranslator, Service
 from ..endpoints import is_loopback
 from ..errors import BabelmixError, unknown_name
+from ..translate.cost import price_of
 
 
 def check_names(config: Config) -> None:
@@ -191,9 +187,14 @@ def _missing_keys(config: Config, judges: Iterable[str], translators: Iterable[s
                 check_modes(sorted({m for chain in translator.modes.values() for m in chain}), name)
             except BabelmixError as error:
                 problems.append(str(error))
+        if isinstance(translator, Service) and translator.max_cost and not price_of(translator):
+            problems.append(
+                f"translators.{name}: has a `max_cost` but no price is configured or listed in "
+                "resources/prices.yaml. Set its price, or leave the cap out."
+            )
         if isinstance(translator, OpenAITranslator) and is_loopback(translator.base_url):
             continue
-        if not isinstance(translator, OpenAITranslator | DeepLTranslator | GoogleTranslator):
+        if not isinstance(translator, Service):
             continue
         if not os.environ.get(translator.key_env):
             problems.append(

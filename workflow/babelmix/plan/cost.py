@@ -21,6 +21,7 @@ from ..sources.adapters import conversations
 from ..sources.questions import questions
 from ..sources.readers import read_rows
 from ..specs import MixtureSpec
+from ..translate.cost import estimate as translation_estimate
 from .checks import language_path
 from .graph import Plan
 
@@ -36,6 +37,8 @@ PUBLISHED_ROWS = {
 #: Characters of a conversation and of an answer, where nothing better is known.
 CHARS_PER_ROW = 1200
 CHARS_PER_TOKEN = 4.0
+#: Texts of a row that a chat model is asked to translate: its messages.
+TEXTS_PER_ROW = 2
 JUDGE_PROMPT_TOKENS = 500
 VERDICT_TOKENS = 250
 
@@ -159,13 +162,18 @@ def _translations(plan: Plan) -> list[Line]:
         targets = [c for c in pool.languages if plan.is_translated(dataset, c)]
         if not targets:
             continue
-        chars = pool_rows(plan, dataset) * pool_chars(plan, dataset)
-        prices = [
-            plan.config.translators[plan.translator_of(dataset, c)].price_per_million_chars
-            for c in targets
+        rows = pool_rows(plan, dataset)
+        chars = round(rows * pool_chars(plan, dataset))
+        names = [plan.translator_of(dataset, c) for c in targets]
+        found = [
+            translation_estimate(plan.config.translators[name], chars, TEXTS_PER_ROW * rows).dollars
+            for name in names
         ]
-        dollars = sum(price * chars / 1e6 for price in prices)
+        dollars = sum(each or 0.0 for each in found)
         amount = f"≈ {chars * len(targets) / 1e6:.2f} M characters"
+        unknown = sorted({n for n, each in zip(names, found, strict=True) if each is None})
+        if unknown:
+            amount += f" (no price known: {', '.join(unknown)})"
         what = f"{dataset} into {', '.join(targets)}"
         lines.append(Line("translate", what, pool.shards * len(targets), amount, dollars))
     return lines

@@ -123,7 +123,8 @@ class DataJobs(JobsBase):
                 shard=shard,
                 shards=pool.shards,
                 translator_name=name,
-                translator=translator,
+                # Host, price, cap and speed come from --config: they change no translation.
+                translator=translator.essence(),
                 lang_codes=self.config.languages[lang].codes,
             )
         )

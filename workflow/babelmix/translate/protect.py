@@ -10,7 +10,7 @@ backend loses a mask nevertheless, the caller translates the text around the mas
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -58,7 +58,17 @@ _INLINE = re.compile(
     re.VERBOSE,
 )
 
+#: What every piece within a line holds: most lines have none of it and need no longer look.
+_TRIGGER = re.compile(r"[`@\\$<&{%\[/]|\.[A-Za-z0-9]|\]\(|XQ")
+
 _MASK = re.compile(r"XQ(\d+)X")
+
+#: A number as prose writes it: digits, with stops and commas between them.
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_GROUPED = re.compile(r"\d+(?:[.,'’\u00a0\u202f]\d+)*")
+_SEPARATORS = re.compile(r"[.,'’\u00a0\u202f]")
+#: A space between digit groups of three.
+_SPACED = re.compile(r"(?<=\d) (?=\d{3}(?!\d))")
 
 
 @dataclass(frozen=True)
@@ -89,6 +99,8 @@ def split_blocks(text: str) -> Iterator[tuple[str, bool]]:
 def spans(line: str) -> list[tuple[int, int]]:
     """Start and end of the protected pieces of a line; pieces only spaces apart are joined."""
     joined: list[tuple[int, int]] = []
+    if not _TRIGGER.search(line):
+        return joined
     for match in _INLINE.finditer(line):
         if joined and not line[joined[-1][1] : match.start()].strip(" "):
             joined[-1] = (joined[-1][0], match.end())
@@ -97,22 +109,57 @@ def spans(line: str) -> list[tuple[int, int]]:
     return joined
 
 
-def mask(line: str) -> Masked:
-    """Replace the protected pieces of a line by masks; the inverse of ``restore``."""
+def mask(line: str, numbers: bool = False) -> Masked:
+    """Replace the protected pieces of a line by masks; the inverse of ``restore``.
+
+    ``numbers``: mask the numbers of its prose, too.
+    """
+    found = spans(line)
+    return _masked(line, _with_numbers(line, found) if numbers else found)
+
+
+def mask_message(text: str) -> Masked:
+    """The same over a whole message: a block is one piece, and lines stay lines."""
+    found: list[tuple[int, int]] = []
+    position = 0
+    for part, is_block in split_blocks(text):
+        if is_block:
+            found.append((position, position + len(part)))
+        else:
+            start = position
+            for line in part.split("\n"):
+                found += [(start + a, start + b) for a, b in spans(line)]
+                start += len(line) + 1
+        position += len(part)
+    return _masked(text, found)
+
+
+def _masked(text: str, found: Sequence[tuple[int, int]]) -> Masked:
+    if not found:
+        return Masked(text)
     parts: list[str] = []
     pieces: list[str] = []
     pads: list[tuple[bool, bool]] = []
     position = 0
-    for start, end in spans(line):
-        left = start > 0 and line[start - 1].isalnum()
-        right = end < len(line) and line[end].isalnum()
-        pieces.append(line[start:end])
+    for start, end in found:
+        left = start > 0 and text[start - 1].isalnum()
+        right = end < len(text) and text[end].isalnum()
+        pieces.append(text[start:end])
         pads.append((left, right))
         name = f"XQ{len(pieces)}X"
-        parts += [line[position:start], " " * left, name, " " * right]
+        parts += [text[position:start], " " * left, name, " " * right]
         position = end
-    parts.append(line[position:])
+    parts.append(text[position:])
     return Masked("".join(parts), tuple(pieces), tuple(pads))
+
+
+def _with_numbers(line: str, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    numbers = [
+        m.span()
+        for m in _NUMBER.finditer(line)
+        if not any(start < m.end() and m.start() < end for start, end in found)
+    ]
+    return sorted(found + numbers)
 
 
 def restore(translated: str, masked: Masked) -> str | None:
@@ -155,7 +202,8 @@ def protected_pieces(text: str) -> list[str]:
             found.append(part.strip())
             continue
         for line in part.split("\n"):
-            found += [line[m.start() : m.end()] for m in _INLINE.finditer(line)]
+            if _TRIGGER.search(line):
+                found += [m.group() for m in _INLINE.finditer(line)]
     return found
 
 
@@ -163,4 +211,25 @@ def protected_pieces(text: str) -> list[str]:
 def without_protected(text: str) -> str:
     """The text with its protected pieces taken out: what there is to translate."""
     lines = "".join("\n" if is_block else part for part, is_block in split_blocks(text))
-    return "\n".join(_INLINE.sub(" ", line) for line in lines.split("\n"))
+    return "\n".join(
+        _INLINE.sub(" ", line) if _TRIGGER.search(line) else line for line in lines.split("\n")
+    )
+
+
+def bare_numbers(text: str, spaced: bool) -> list[str]:
+    """The numbers of a line's prose as bare digits, sorted; ``spaced``: ``1 000`` is one number.
+
+    Languages write separators differently, so that they do not count.
+    """
+    prose = _INLINE.sub(" ", text) if _TRIGGER.search(text) else text
+    if spaced:
+        prose = _SPACED.sub("", prose)
+    return sorted(_SEPARATORS.sub("", n) for n in _GROUPED.findall(prose))
+
+
+def same_numbers(source: str, target: str) -> bool:
+    """Whether two lines hold the same numbers, in some reading of their separators."""
+    if not any(map(str.isdigit, source)) and not any(map(str.isdigit, target)):
+        return True
+    readings = [bare_numbers(target, spaced) for spaced in (False, True)]
+    return any(bare_numbers(source, spaced) in readings for spaced in (False, True))

@@ -29,8 +29,9 @@ _LABEL = re.compile(r"(?P<bold>\*\*|__)(?P<label>[^*_\n]*\w[^*_\n]*)(?P=bold)")
 
 @dataclass(frozen=True)
 class Segment:
-    """Prose to translate; ``masked.text`` goes to the backend."""
+    """Prose to translate: as the text has it, and masked, as it goes to the backend."""
 
+    source: str
     masked: Masked
 
 
@@ -86,9 +87,26 @@ def _prose(text: str) -> Iterator[Part]:
     if start:
         yield text[:start]
     masked = mask(core)
-    yield Segment(masked) if has_letters(masked) else core
+    yield Segment(core, masked) if has_letters(masked) else core
     if start + len(core) < len(text):
         yield text[start + len(core) :]
+
+
+def same_structure(source: str, target: str) -> bool:
+    """Whether two messages have the same lines: as many, blank where blank, marked as marked."""
+    return _skeleton(source) == _skeleton(target)
+
+
+def _skeleton(text: str) -> list[tuple[bool, str, int]]:
+    """For each line outside blocks: is it blank, its marks, its table bars."""
+    shape = []
+    for chunk, is_block in split_blocks(text):
+        for line in [""] if is_block else chunk.split("\n"):
+            markers = _MARKERS.match(line)
+            marks = "".join(markers.group().split()) if markers else ""
+            bars = line.count("|") if line.lstrip().startswith("|") else 0
+            shape.append((not line.strip(), marks, bars))
+    return shape
 
 
 def has_letters(masked: Masked) -> bool:

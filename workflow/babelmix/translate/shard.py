@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import Counter
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from ..config.load import build_config
+from ..config.translators import Service, Translator
 from ..errors import BabelmixError
-from ..io import Journal, read_records, write_json, write_records
+from ..io import Journal, read_json, read_records, write_json, write_records
 from ..records import Conversation
 from ..specs import TranslateSpec
 from .backends import make_backend
-from .cost import estimate
-from .engine import TRANSLATED, Translations, in_shard, translate_rows, unique_segments
+from .cost import estimate, price_of
+from .engine import TRANSLATED, in_shard, nodes_of, plan_rows, translate_rows, unique_texts
+from .money import Budget, Ledger
+from .progress import Progress
+from .store import Translations
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
     parser.add_argument("--spec", required=True, help="TranslateSpec as JSON")
+    parser.add_argument(
+        "--config",
+        help="configuration (JSON) whose host, price, cap and speed of the translator are taken",
+    )
     parser.add_argument("--input", required=True, help="normalised conversations of the pivot")
-    parser.add_argument("--journal", required=True, help="JSONL of finished segments; grows")
+    parser.add_argument("--journal", required=True, help="JSONL of finished texts; grows")
     parser.add_argument("--output", required=True, help="parquet of translated conversations")
     parser.add_argument("--manifest", required=True, help="JSON with the counts")
 
@@ -30,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Translate the shard's rows, write them and the counts."""
     spec = TranslateSpec.model_validate_json(args.spec)
+    if args.config:
+        spec = spec.model_copy(update={"translator": with_runtime(spec, args.config)})
     rows = [
         r for r in read_records(args.input, Conversation) if in_shard(r.id, spec.shard, spec.shards)
     ]
@@ -40,10 +51,20 @@ def run(args: argparse.Namespace) -> None:
     write_records(args.output, translated, Conversation)
     write_json(args.manifest, manifest)
     print(
-        f"translate {spec.dataset}.{spec.lang} shard {spec.shard + 1}/{spec.shards}: "
-        f"{len(translated)} rows, {manifest['passed']} pass all checks, "
-        f"{manifest['reused']} of {manifest['segments']} segments from the journal"
+        f"{_name(spec)}: {len(translated)} rows, {manifest['passed']} pass all checks, "
+        f"{manifest['reused']} of {manifest['texts']} texts from the journal"
     )
+
+
+def with_runtime(spec: TranslateSpec, path: str) -> Translator:
+    """The spec's translator with host, price, cap and speed as the configuration now has them.
+
+    They are not in the spec: a rule's ``params`` must not change with them.
+    """
+    named = build_config(read_json(path)).translators.get(spec.translator_name)
+    if named is None or named.backend != spec.translator.backend:
+        return spec.translator
+    return spec.translator.with_runtime(named)
 
 
 def translate_shard(
@@ -51,19 +72,28 @@ def translate_shard(
 ) -> tuple[list[Conversation], dict[str, Any]]:
     """Pivot rows of one shard -> translated rows and the manifest.
 
-    In the manifest ``characters`` are those of the unique segments, ``cost`` is their price in
-    dollars (whether bought in this run or an earlier one), ``sent_characters`` and ``reused`` tell
-    what this run did. Raises BabelmixError when the backend cannot go on.
+    In the manifest ``characters`` are those of the unique texts, ``cost`` is their estimated price
+    in US dollars (whether bought in this run or an earlier one; null where no price is known);
+    ``sent_characters``, ``reused`` and ``spent`` tell what this run did. Raises BabelmixError when
+    the backend cannot go on, CapReachedError when `max_cost` is used up.
     """
-    backend = make_backend(spec)
-    segments = unique_segments(rows, backend.whole_texts)
+    journal_file = Path(journal_path)
+    budget = _budget(spec, journal_file)
+    backend = make_backend(spec, budget)
+    plans = plan_rows(rows, backend, spec.pivot)
+    texts = unique_texts(plans)
     with ExitStack() as stack:
-        journal = stack.enter_context(Journal(journal_path)) if backend.journalled else None
-        bar = stack.enter_context(tqdm(total=len(segments), unit="segment", disable=None))
-        translations = Translations(backend, spec.pivot, spec.lang, journal, bar.update)
-        translated = translate_rows(rows, translations, spec.translator_name)
+        journal = stack.enter_context(Journal(journal_file)) if backend.journalled else None
+        progress = stack.enter_context(
+            Progress([[n.masked.text for n in nodes_of(p)] for p in plans], budget.total)
+        )
+        others = _other_journals(journal_file, spec.lang) if journal else []
+        store = Translations(backend, spec.pivot, spec.lang, journal, others, progress)
+        _announce(spec, store, list(texts), budget)
+        translated = translate_rows(rows, plans, store, spec.translator_name)
+        seconds = progress.seconds()
     assert len(translated) == len(rows), "rows are lost"
-    characters = sum(map(len, translations.results))
+    characters = sum(map(len, store.results))
     failed = Counter(c.name for row in translated for c in row.checks if not c.ok)
     reasons = Counter(
         c.detail for r in translated for c in r.checks if c.name == TRANSLATED and not c.ok
@@ -79,9 +109,45 @@ def translate_shard(
         "passed": sum(all(c.ok for c in row.checks) for row in translated),
         "failed_by_check": dict(failed),
         "failed_by_reason": dict(reasons),
-        "segments": len(translations.results),
-        "reused": translations.reused,
+        "texts": len(store.results),
+        "reused": store.reused,
         "characters": characters,
-        "sent_characters": translations.sent_chars,
-        "cost": round(estimate(characters, spec.translator), 6),
+        "sent_characters": store.sent_chars,
+        "cost": estimate(spec.translator, characters, len(store.results)).dollars,
+        "spent": round(budget.spent, 6),
+        "seconds": round(seconds, 2),
     }
+
+
+def _name(spec: TranslateSpec) -> str:
+    return f"translate {spec.dataset}.{spec.lang} shard {spec.shard + 1}/{spec.shards}"
+
+
+def _budget(spec: TranslateSpec, journal: Path) -> Budget:
+    """The translator's cap, over all shards, languages and runs of the study set."""
+    translator = spec.translator
+    if not isinstance(translator, Service):
+        return Budget(f"translators.{spec.translator_name}", price_of(translator), None, None)
+    ledger = Ledger(journal.parent / f"{spec.translator_name}.spent.jsonl")
+    where = f"translators.{spec.translator_name}"
+    return Budget(where, price_of(translator), translator.max_cost, ledger)
+
+
+def _other_journals(journal: Path, lang: str) -> list[Path]:
+    """Journals of the same language: other shards, other pools, other numbers of shards."""
+    found = journal.parent.glob(f"*.{lang}.*.jsonl")
+    return sorted(p for p in found if p != journal and p.is_file())
+
+
+def _announce(spec: TranslateSpec, store: Translations, texts: list[str], budget: Budget) -> None:
+    """Say what is about to be sent and what that will cost."""
+    todo = [text for text in texts if store.known(text) is None]
+    found = estimate(spec.translator, sum(map(len, todo)), len(todo))
+    parts = [f"{found.chars:,} characters in {len(todo):,} texts to translate"]
+    parts.append(f"{len(texts) - len(todo):,} texts in the journal")
+    if isinstance(spec.translator, Service):
+        unknown = "of unknown cost (no price is configured or listed)"
+        parts.append(unknown if found.dollars is None else f"≈ {found.dollars:.2f} US dollars")
+        if budget.cap is not None:
+            parts.append(f"{budget.total():.2f} of {budget.cap:g} US dollars spent")
+    print(f"{_name(spec)}: {', '.join(parts)}", file=sys.stderr, flush=True)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from ...specs import TranslateSpec
+from ..cost import price_of
+from ..money import Budget
 from .base import Backend, Failure, Result
 
 __all__ = ["Backend", "Failure", "Result", "make_backend"]
 
 
-def make_backend(spec: TranslateSpec) -> Backend:
-    """The backend of a shard. Raises BabelmixError when a key, program, mode or file is missing.
+def make_backend(spec: TranslateSpec, budget: Budget | None = None) -> Backend:
+    """The backend of a shard. Raises BabelmixError when a key, program, mode or file is missing, or
+    when the backend does not offer the language.
 
     Only the chosen backend's module is imported: the clients of the others need not be installed.
     """
-    translator = spec.translator
+    translator, name = spec.translator, spec.translator_name
     if translator.backend == "memory":
         from .memory import MemoryBackend
 
@@ -25,19 +28,22 @@ def make_backend(spec: TranslateSpec) -> Backend:
     if translator.backend == "apertium":
         from .apertium import ApertiumBackend
 
-        return ApertiumBackend(translator, spec.translator_name, spec.lang)
+        return ApertiumBackend(translator, name, spec.lang)
+    if translator.backend == "seq2seq":
+        from .seq2seq import Seq2SeqBackend
+
+        return Seq2SeqBackend(translator, name, spec.pivot, spec.lang, spec.lang_codes)
+    budget = budget or Budget(f"translators.{name}", price_of(translator), None, None)
     if translator.backend == "openai":
+        from .batch import OpenAIBatchBackend
         from .openai import OpenAIBackend
 
-        return OpenAIBackend(
-            translator, spec.translator_name, spec.pivot, spec.lang, spec.lang_codes
-        )
+        made = OpenAIBatchBackend if translator.mode == "batch" else OpenAIBackend
+        return made(translator, name, spec.pivot, spec.lang, spec.lang_codes, budget)
     if translator.backend == "deepl":
         from .deepl import DeepLBackend
 
-        return DeepLBackend(
-            translator, spec.translator_name, spec.pivot, spec.lang, spec.lang_codes
-        )
+        return DeepLBackend(translator, name, spec.pivot, spec.lang, spec.lang_codes, budget)
     from .google import GoogleBackend
 
-    return GoogleBackend(translator, spec.translator_name, spec.pivot, spec.lang, spec.lang_codes)
+    return GoogleBackend(translator, name, spec.pivot, spec.lang, spec.lang_codes, budget)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...config.translators import ApertiumTranslator
 from ...errors import BabelmixError
-from .base import Failure, Result
+from .base import Failure, Limits, Local, Result
 
 #: Debian packages of modes whose name is not `apertium-<mode>`.
 _PACKAGES = {
@@ -22,7 +22,7 @@ _PATIENCE_S = 120.0
 _CHARS_PER_S = 500.0
 
 
-class ApertiumBackend:
+class ApertiumBackend(Local):
     """Sends segments as paragraphs of one stream: a paragraph's end is also a sentence's end.
 
     Other ways were tried: `-f line` and `-z` (null flush) both let words cross from one line into
@@ -31,11 +31,9 @@ class ApertiumBackend:
     6 to 9 had another word form when the batch was cut otherwise. Hence ``batch_dependent``.
     """
 
-    whole_texts = False
+    limits = Limits(batch_texts=1000)
     journalled = True
     batch_dependent = True
-    batch_size = 1000
-    concurrency = 1
 
     def __init__(self, translator: ApertiumTranslator, name: str, lang: str) -> None:
         modes = translator.modes.get(lang)

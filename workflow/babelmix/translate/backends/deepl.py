@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from ...config.translators import DeepLTranslator
-from ...errors import BabelmixError
-from .base import Failure, Result
+from ...errors import BabelmixError, unknown_name
+from ..money import Budget
+from .base import Failure, Limits, Result, Unit
+from .patience import Pace
+
+T = TypeVar("T")
 
 #: DeepL takes no bare code for these target languages.
 _REGIONAL = {"en": "EN-US", "pt": "PT-PT"}
 
 
 class DeepLBackend:
-    """Up to 50 segments a request; the client waits and retries after rate limits and outages."""
+    """Up to 50 texts a request; the client waits and retries after rate limits and outages.
 
-    whole_texts = False
+    A request may hold 128 KiB (developers.deepl.com/docs/resources/usage-limits); a character
+    takes at most 12 bytes there (a surrogate pair, escaped).
+    """
+
+    unit: Unit = "line"
+    limits = Limits(text_chars=9_000, batch_texts=50, batch_chars=10_000)
     journalled = True
+    by_length = False
     batch_dependent = False
-    batch_size = 50
-    concurrency = 1
 
     def __init__(
         self,
@@ -29,6 +38,7 @@ class DeepLBackend:
         pivot: str,
         lang: str,
         codes: dict[str, str],
+        budget: Budget,
     ) -> None:
         try:
             import deepl
@@ -44,24 +54,73 @@ class DeepLBackend:
             )
         self._where = f"translators.{name}"
         self._key_env = translator.key_env
+        self.concurrency = translator.concurrency
+        self._budget = budget
+        self._pace = Pace(translator.requests_per_minute, translator.chars_per_minute)
         self._client = deepl.DeepLClient(key, server_url=translator.server_url)
         self.settings: dict[str, Any] = {
             "backend": "deepl",
             "source": pivot.partition("-")[0].upper(),
             "target": codes.get("deepl") or _REGIONAL.get(lang, lang.upper()),
         }
+        # Only what is asked for goes into the key, so that defaults added later change none.
+        if lang in translator.glossaries:
+            self.settings["glossary"] = translator.glossaries[lang]
+        if translator.formality != "default":
+            self.settings["formality"] = translator.formality
+        self._check_offer(lang)
+
+    def _check_offer(self, lang: str) -> None:
+        """Refuse a language or glossary that DeepL does not offer; asking costs nothing."""
+        source, target = self.settings["source"], self.settings["target"]
+        offered = self._safely(
+            lambda: (
+                {language.code.upper() for language in self._client.get_source_languages()},
+                {language.code.upper() for language in self._client.get_target_languages()},
+            )
+        )
+        for code, known in zip((source, target.upper()), offered, strict=True):
+            if code not in known:
+                raise unknown_name("DeepL language", code, known, f"{self._where} into '{lang}'")
+        if "glossary" in self.settings:
+            number = self.settings["glossary"]
+            found = self._safely(lambda: self._client.get_glossary(number))
+            pair = (found.source_lang.upper(), found.target_lang.upper())
+            if pair != (source, target.partition("-")[0].upper()):
+                raise BabelmixError(
+                    f"{self._where}.glossaries.{lang}: glossary '{found.name}' is for "
+                    f"{pair[0]} to {pair[1]}."
+                )
 
     def translate(self, texts: list[str]) -> list[Result]:
         """Translate one batch."""
+        chars = sum(map(len, texts))
+        self._pace.wait(chars)
+        with self._budget.call(self._budget.price.of(chars)) as bill:
+            replies = self._safely(
+                lambda: self._client.translate_text(
+                    texts,
+                    source_lang=self.settings["source"],
+                    target_lang=self.settings["target"],
+                    glossary=self.settings.get("glossary"),
+                    formality=self.settings.get("formality"),
+                    preserve_formatting=True,
+                )
+            )
+            bill.cost = self._budget.price.of(chars)
+        found = replies if isinstance(replies, list) else [replies]
+        if len(found) != len(texts):
+            return [Failure(f"{len(found)} translations for {len(texts)} texts")] * len(texts)
+        return [
+            reply.text if reply.text.strip() else Failure("empty translation") for reply in found
+        ]
+
+    def _safely(self, call: Callable[[], T]) -> T:
+        """One call; what the client raises becomes the end of the job, with a hint."""
         import deepl
 
         try:
-            replies = self._client.translate_text(
-                texts,
-                source_lang=self.settings["source"],
-                target_lang=self.settings["target"],
-                preserve_formatting=True,
-            )
+            return call()
         except deepl.AuthorizationException:
             raise self._stop(f"refused the key in {self._key_env}") from None
         except deepl.QuotaExceededException:
@@ -70,15 +129,9 @@ class DeepLBackend:
             raise self._stop("cannot be reached or is too busy") from None
         except deepl.DeepLException as error:
             raise self._stop(f"refused the request ({str(error)[:200]})") from None
-        except (TypeError, ValueError, AttributeError):
+        except (TypeError, ValueError, AttributeError, KeyError):
             # The client does not check the shape of what, say, a proxy answers.
             raise self._stop("sent a reply of another shape") from None
-        found = replies if isinstance(replies, list) else [replies]
-        if len(found) != len(texts):
-            return [Failure(f"{len(found)} translations for {len(texts)} texts")] * len(texts)
-        return [
-            reply.text if reply.text.strip() else Failure("empty translation") for reply in found
-        ]
 
     def _stop(self, what: str) -> BabelmixError:
         return BabelmixError(

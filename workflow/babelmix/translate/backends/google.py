@@ -1,4 +1,9 @@
-"""Google Cloud Translation, basic edition, over REST."""
+"""Google Cloud Translation, basic edition, over REST.
+
+Not through the official client (google-cloud-translate): it brings gRPC and Google's credential
+machinery, wants a service account or a login on the machine, and the basic edition that an API key
+opens is one POST of four fields.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +11,30 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from ...config.translators import GoogleTranslator
-from ...errors import BabelmixError
-from .base import Failure, Result
+from ...errors import BabelmixError, unknown_name
+from ...resources import language_catalogue
+from ..money import Budget
+from .base import Failure, Limits, Result, Unit
+from .patience import Pace, Patience, ServiceError, retry_after
 
 if TYPE_CHECKING:
     import httpx2
 
-_TRIES = 6
-_TIMEOUT_S = 60.0
 
-
-class _Busy(Exception):
-    """A rate limit or a server error; worth another try."""
+def google_code(lang: str, codes: dict[str, str]) -> str:
+    """Google's code of a language: configured, catalogued, or the same as ours."""
+    catalogued = language_catalogue().get(lang, {}).get("codes", {})
+    return str(codes.get("google") or catalogued.get("google") or lang)
 
 
 class GoogleBackend:
-    """Up to 100 segments a request; tries again after rate limits and outages."""
+    """Up to 128 texts and 5,000 characters a request (cloud.google.com/translate/quotas)."""
 
-    whole_texts = False
+    unit: Unit = "line"
+    limits = Limits(text_chars=5_000, batch_texts=128, batch_chars=5_000)
     journalled = True
+    by_length = False
     batch_dependent = False
-    batch_size = 100
-    concurrency = 1
 
     def __init__(
         self,
@@ -36,6 +43,7 @@ class GoogleBackend:
         pivot: str,
         lang: str,
         codes: dict[str, str],
+        budget: Budget,
     ) -> None:
         import httpx2
 
@@ -51,50 +59,71 @@ class GoogleBackend:
         # The key goes into a header, not into the address, which servers and proxies log; and
         # redirects are not followed, so that it reaches no other host.
         self._client = httpx2.Client(
-            headers={"X-Goog-Api-Key": key}, timeout=_TIMEOUT_S, follow_redirects=False
+            headers={"X-Goog-Api-Key": key}, timeout=translator.timeout_s, follow_redirects=False
         )
-        self.wait_s = 1.0
+        self.concurrency = translator.concurrency
+        self._budget = budget
+        pace = Pace(translator.requests_per_minute, translator.chars_per_minute)
+        self._patience = Patience(self._where, pace)
         self.settings: dict[str, Any] = {
             "backend": "google",
-            "source": pivot,
-            "target": codes.get("google") or lang,
+            "source": google_code(pivot, {}),
+            "target": google_code(lang, codes),
         }
+        try:
+            offered = self._patience.run(self._offered, 0)
+        except ServiceError as error:
+            raise self._stop(f"cannot be reached or is busy ({error.reason})") from None
+        for code in (self.settings["source"], self.settings["target"]):
+            if code not in offered:
+                raise unknown_name("Google language", code, offered, f"{self._where} into '{lang}'")
 
     def translate(self, texts: list[str]) -> list[Result]:
         """Translate one batch."""
-        import httpx2
-        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
-        from tenacity import wait_random_exponential as wait
+        chars = sum(map(len, texts))
+        with self._budget.call(self._budget.price.of(chars)) as bill:
+            try:
+                results = self._patience.run(lambda: self._translated(texts), chars)
+            except ServiceError as error:
+                return [Failure(error.reason, content=not error.passing)] * len(texts)
+            bill.cost = self._budget.price.of(chars)
+        return results
 
-        retrying = Retrying(
-            retry=retry_if_exception_type((_Busy, httpx2.TransportError)),
-            stop=stop_after_attempt(_TRIES),
-            wait=wait(multiplier=self.wait_s, max=60 * self.wait_s),
-            reraise=True,
-        )
-        try:
-            return retrying(self._post, texts)
-        except (_Busy, httpx2.TransportError) as error:
-            raise self._stop(
-                f"is busy or cannot be reached ({error or type(error).__name__})"
-            ) from None
-
-    def _post(self, texts: list[str]) -> list[Result]:
+    def _translated(self, texts: list[str]) -> list[Result]:
         body = {
             "q": texts,
             "source": self.settings["source"],
             "target": self.settings["target"],
             "format": "text",
         }
-        response = self._client.post(self._url, json=body)
+        return self._results(self._sent("POST", self._url, body), len(texts))
+
+    def _offered(self) -> set[str]:
+        """Codes of the languages on offer; asking costs nothing."""
+        response = self._sent("GET", f"{self._url}/languages", None)
+        try:
+            return {str(entry["language"]) for entry in response.json()["data"]["languages"]}
+        except (ValueError, KeyError, TypeError):
+            raise self._stop("sent a reply of another shape") from None
+
+    def _sent(self, method: str, url: str, body: dict[str, Any] | None) -> httpx2.Response:
+        import httpx2
+
+        try:
+            response = self._client.request(method, url, json=body)
+        except httpx2.TransportError as error:
+            raise ServiceError(type(error).__name__) from None
         status = response.status_code
-        if status == 429 or status >= 500:
-            raise _Busy(f"HTTP {status}")
+        # A used-up rate is a 403 with this reason (cloud.google.com/translate/quotas).
+        if status == 429 or status >= 500 or (status == 403 and "RateLimit" in response.text):
+            raise ServiceError(f"HTTP {status}", wait_s=retry_after(response.headers))
         if status in (401, 403):
             raise self._stop(f"refused the key in {self._key_env} (HTTP {status})")
+        if status == 413:
+            raise ServiceError("refused by the server (HTTP 413)", passing=False)
         if status != 200:
             raise self._stop(f"refused the request (HTTP {status})")
-        return self._results(response, len(texts))
+        return response
 
     def _results(self, response: httpx2.Response, expected: int) -> list[Result]:
         try:

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .base import Result
+from .base import Local, Result
 
 
-class IdentityBackend:
+class IdentityBackend(Local):
     """Returns every text unchanged."""
-
-    whole_texts = False
-    journalled = False
-    batch_dependent = False
-    batch_size = 10_000
-    concurrency = 1
 
     def __init__(self) -> None:
         self.settings: dict[str, Any] = {"backend": "identity"}
