@@ -38,6 +38,7 @@ def read_lima(data: Path) -> list[Conversation]:
     path = str(data / "lima" / "train.llamafactory.json")
     source = Source.model_validate(
         {"adapter": "lima", "path": path, "id_prefix": "lima-", "languages": ["en"]}
+        | {"licence": "CC BY-NC-SA 4.0"}
     )
     return adapters.conversations(read_rows(path), source, "lima", "en", "lima", path).rows
 
@@ -119,10 +120,7 @@ def measure(lang: str, pivot: Path, rows: list[Conversation], out: Path) -> dict
         "lang": lang,
         "wall_s": round(wall, 1),
         "cpu_s": round(
-            after.children_user
-            + after.children_system
-            - cpu.children_user
-            - cpu.children_system,
+            after.children_user + after.children_system - cpu.children_user - cpu.children_system,
             1,
         ),
         "rows_in": len(rows),

@@ -8,10 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from babelmix.errors import BabelmixError
-from babelmix.io import canonical_json
+from babelmix.io import canonical_json, write_table
 from babelmix.specs import TranslateSpec
 from babelmix.translate.backends import Backend, Failure, make_backend
 
@@ -27,11 +28,19 @@ class Server:
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.answer(None)
+
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                self.answer(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+
+            def answer(self, body: Any) -> None:
                 headers = {k.lower(): v for k, v in self.headers.items()}
-                outer.requests.append((self.path, headers, body))
-                status, answer = outer.reply(self.path, body)
+                if body is None and outer.languages(self.path) is not None:
+                    status, answer = 200, outer.languages(self.path)
+                else:
+                    outer.requests.append((self.path, headers, body))
+                    status, answer = outer.reply(self.path, body)
                 data = json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("content-type", "application/json")
@@ -50,10 +59,24 @@ class Server:
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
+    def languages(self, path: str) -> Any:
+        """What the services answer when they are asked for their languages."""
+        if path.startswith("/language/translate/v2/languages"):
+            return {"data": {"languages": [{"language": c} for c in ("en", "de", "iw")]}}
+        if path.startswith("/v2/languages"):
+            codes = ("EN", "EN-US", "DE", "PT-PT", "ZH-HANS")
+            return [{"language": c, "name": c, "supports_formality": True} for c in codes]
+        return None
+
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("babelmix.translate.backends.patience.FIRST_WAIT_S", 0.001)
 
 
 @pytest.fixture
@@ -69,119 +92,11 @@ def backend(translator: dict[str, Any], lang: str = "de", **more: Any) -> Backen
     return make_backend(TranslateSpec.model_validate(given | more))
 
 
-# --- openai --------------------------------------------------------------------------------------
-
-
-def completion(content: str | None, finish_reason: str = "stop") -> dict[str, Any]:
-    message = {"role": "assistant", "content": content}
-    choice = {"index": 0, "message": message, "finish_reason": finish_reason}
-    return {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
-
-
-def openai(server: Server, **more: Any) -> Backend:
-    return backend({"backend": "openai", "model": "m", "base_url": f"{server.url}/v1"} | more)
-
-
-def test_openai_translates(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MY_KEY", SECRET)
-    server.reply = lambda path, body: (
-        200,
-        completion(body["messages"][1]["content"].upper() + "\n"),
-    )
-    made = openai(server, key_env="MY_KEY", concurrency=3)
-    assert made.translate(["a {x}", "b"]) == ["A {X}", "B"]
-    path, headers, body = server.requests[0]
-    assert path == "/v1/chat/completions"
-    assert headers["authorization"] == f"Bearer {SECRET}"
-    assert body["messages"][1] == {"role": "user", "content": "a {x}"}
-    assert "from English into German" in body["messages"][0]["content"]
-    assert (body["temperature"], body["max_tokens"]) == (0.0, 2048)
-    assert (made.concurrency, made.batch_size) == (3, 1)
-
-
-def test_openai_failures_of_single_texts(server: Server) -> None:
-    replies = {
-        "long": (200, completion("half a", "length")),
-        "filtered": (200, completion(None, "content_filter")),
-        "empty": (200, completion("  ")),
-        "refused": (400, {"error": {"message": "no"}}),
-        "none": (200, completion("x") | {"choices": []}),
-    }
-    server.reply = lambda path, body: replies[body["messages"][1]["content"]]
-    assert openai(server).translate(list(replies)) == [
-        Failure("cut at max_tokens"),
-        Failure("finish_reason content_filter"),
-        Failure("empty translation"),
-        Failure("refused by the server (HTTP 400)"),
-        Failure("the reply holds no choice"),
-    ]
-
-
-def test_openai_tries_again(server: Server) -> None:
-    answers = [(429, {}), (503, {}), (200, completion("ja"))]
-    server.reply = lambda path, body: answers.pop(0)
-    assert openai(server).translate(["yes"]) == ["ja"]
-
-
-@pytest.mark.parametrize(
-    ("status", "said"),
-    [(401, "environment variable MY_KEY"), (404, "Check `model`"), (429, "lower `concurrency`")],
-)
-def test_openai_stops_the_job(
-    server: Server, monkeypatch: pytest.MonkeyPatch, status: int, said: str
-) -> None:
-    monkeypatch.setenv("MY_KEY", SECRET)
-    monkeypatch.setattr("babelmix.translate.backends.openai._RETRIES", 1)
-    server.reply = lambda path, body: (status, {"error": {"message": f"no {SECRET}"}})
-    with pytest.raises(BabelmixError) as error:
-        openai(server, key_env="MY_KEY").translate(["yes"])
-    assert said in str(error.value)
-    assert SECRET not in str(error.value)
-    assert len(server.requests) == (2 if status == 429 else 1)
-
-
-def test_openai_never_takes_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client would send OPENAI_API_KEY to any base_url when it is given no key."""
-    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-    monkeypatch.delenv("MY_KEY", raising=False)
-    remote = {"backend": "openai", "model": "m", "base_url": "https://llm.example.org/v1"}
-    with pytest.raises(BabelmixError, match="environment variable MY_KEY"):
-        backend(remote | {"key_env": "MY_KEY"})
-
-
-def test_openai_local_servers_need_no_key(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-    monkeypatch.delenv("MY_KEY", raising=False)
-    server.reply = lambda path, body: (200, completion("ja"))
-    assert openai(server, key_env="MY_KEY").translate(["yes"]) == ["ja"]
-    assert SECRET not in canonical_json(server.requests[0][1])
-
-
-def test_openai_settings_hold_no_secret_host_or_price(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MY_KEY", SECRET)
-    one = openai(server, key_env="MY_KEY", price_per_million_chars=3, concurrency=2).settings
-    other = backend({"backend": "openai", "model": "m", "base_url": "http://localhost:1"}).settings
-    assert one == other
-    assert openai(server, key_env="MY_KEY", temperature=0.5).settings != one
-    assert SECRET not in canonical_json(one)
-
-
-def test_openai_names_unknown_languages_by_code(server: Server) -> None:
-    translator = {"backend": "openai", "model": "m", "base_url": server.url}
-    assert "code 'xx'" in backend(translator, "xx").settings["prompt"]
-    swiss = backend(translator, "de-CH", lang_codes={"openai": "Swiss German"})
-    assert "into Swiss German" in swiss.settings["prompt"]
-
-
 # --- google --------------------------------------------------------------------------------------
 
 
 def google(server: Server, lang: str = "de", **more: Any) -> Any:
-    made: Any = backend({"backend": "google", "server_url": server.url}, lang, **more)
-    made.wait_s = 0.001
-    return made
+    return backend({"backend": "google", "server_url": server.url}, lang, **more)
 
 
 def google_reply(path: str, body: Any) -> tuple[int, Any]:
@@ -206,8 +121,23 @@ def test_google_tries_again_and_then_stops(server: Server, monkeypatch: pytest.M
     server.reply = lambda path, body: answers.pop(0) if answers else google_reply(path, body)
     assert google(server).translate(["a"]) == ["A"]
     server.reply = lambda path, body: (503, {})
-    with pytest.raises(BabelmixError, match=r"busy or cannot be reached.*HTTP 503"):
-        google(server).translate(["a"])
+    made = google(server)
+    assert made.translate(["a"]) == [Failure("HTTP 503", content=False)]
+    with pytest.raises(BabelmixError, match=r"texts in a row got no answer .*HTTP 503"):
+        for _ in range(5):
+            made.translate(["a"])
+
+
+def test_google_and_deepl_refuse_what_they_do_not_offer(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_API_KEY", SECRET)
+    monkeypatch.setenv("DEEPL_AUTH_KEY", SECRET)
+    with pytest.raises(BabelmixError, match="unknown Google language 'xx'"):
+        google(server, "xx")
+    with pytest.raises(BabelmixError, match="unknown DeepL language 'SW'"):
+        deepl(server, "sw")
+    assert not server.requests, "nothing is sent to be translated"
 
 
 @pytest.mark.parametrize(
@@ -271,6 +201,33 @@ def test_deepl_translates(server: Server, monkeypatch: pytest.MonkeyPatch) -> No
     assert SECRET not in canonical_json(made.settings)
 
 
+def test_deepl_glossary_and_limits(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPL_AUTH_KEY", SECRET)
+    glossary = {"glossary_id": "g1", "name": "terms", "ready": True, "source_lang": "en"}
+    glossary |= {"target_lang": "de", "creation_time": "2026-01-01T00:00:00.000Z", "entry_count": 1}
+
+    def reply(path: str, body: Any) -> tuple[int, Any]:
+        if path == "/v2/glossaries/g1":
+            return 200, glossary
+        return 200, {
+            "translations": [
+                {"detected_source_language": "EN", "billed_characters": 1, "text": "x"}
+            ]
+        }
+
+    server.reply = reply
+    given = {"backend": "deepl", "server_url": server.url, "formality": "prefer_more"}
+    made = backend(given | {"glossaries": {"de": "g1"}})
+    made.translate(["a"])
+    body = server.requests[-1][2]
+    assert (body["glossary_id"], body["formality"]) == ("g1", "prefer_more")
+    assert made.settings["glossary"] == "g1"
+    with pytest.raises(BabelmixError, match="glossary 'terms' is for EN to DE"):
+        backend(given | {"glossaries": {"pt": "g1"}}, "pt")
+    # 12 bytes a character is the most that JSON makes of one: a request stays below 128 KiB.
+    assert 12 * (made.limits.batch_chars or 0) + 50 * 4 + 500 < 128 * 1024
+
+
 @pytest.mark.parametrize(
     ("status", "said"),
     [
@@ -309,10 +266,48 @@ def test_memory(tmp_path: Path) -> None:
     (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, rows)))
     made = backend({"backend": "memory", "path": str(tmp_path / "m.jsonl")})
     missing = Failure("not in the translation memory")
-    assert made.translate(["Hi\n", "Hi", "x", "r"]) == ["Hallo\n", missing, missing, "s"]
-    assert made.whole_texts
+    assert made.translate(["Hi\n", "Hi", "x", "r"]) == ["Hallo\n", "Hallo", missing, "s"]
+    assert made.translate(["- Hi\n\n`c` r"]) == [missing]
+    assert made.translate(["- Hi\n\nr"]) == ["- Hallo\n\ns"]
+    assert made.unit == "text"
     with pytest.raises(BabelmixError, match="no text in both 'en' and 'fr'"):
         backend({"backend": "memory", "path": str(tmp_path / "m.jsonl")}, "fr")
+
+
+TMX = """<?xml version="1.0" encoding="UTF-8"?>
+<tmx version="1.4"><header srclang="en" datatype="plaintext"/><body>
+<tu><tuv xml:lang="en-US"><seg>Good <bpt i="1"/>day<ept i="1"/></seg></tuv>
+<tuv xml:lang="de-DE"><seg>Guten Tag</seg></tuv></tu>
+<tu><tuv xml:lang="en"><seg>Bye</seg></tuv><tuv xml:lang="fr"><seg>Salut</seg></tuv></tu>
+</body></tmx>"""
+
+
+def test_memory_from_tmx(tmp_path: Path) -> None:
+    (tmp_path / "m.tmx").write_text(TMX)
+    made = backend({"backend": "memory", "path": str(tmp_path / "m.tmx")})
+    missing = Failure("not in the translation memory")
+    assert made.translate(["Good day", "# Good day\n- Good day", "Bye"]) == [
+        "Guten Tag",
+        "# Guten Tag\n- Guten Tag",
+        missing,
+    ]
+    (tmp_path / "m.tmx").write_text(TMX[:200])
+    with pytest.raises(BabelmixError, match="not valid XML"):
+        backend({"backend": "memory", "path": str(tmp_path / "m.tmx")})
+
+
+def test_memory_from_parquet(tmp_path: Path) -> None:
+    path = str(tmp_path / "m.parquet")
+    for table in (
+        {"en": ["Hi", "x"], "de": ["Hallo", None]},
+        {"translation": [{"en": "Hi", "de": "Hallo"}, None]},
+    ):
+        write_table(path, pa.table(table))
+        made = backend({"backend": "memory", "path": path})
+        assert made.translate(["Hi", "x"]) == ["Hallo", Failure("not in the translation memory")]
+    write_table(path, pa.table({"other": ["Hi"]}))
+    with pytest.raises(BabelmixError, match="no text in both"):
+        backend({"backend": "memory", "path": path})
 
 
 def test_identity() -> None:
