@@ -1,4 +1,4 @@
-"""A chat model as translator: real client, loopback servers that fail in every way, money, kills."""
+"""A chat model as translator: the real client, hostile loopback servers, money, kills."""
 
 from __future__ import annotations
 
@@ -43,6 +43,10 @@ def spec(base_url: str, lang: str = "de", **more: Any) -> TranslateSpec:
 def conversations(*texts: str) -> list[Conversation]:
     rows = enumerate(texts)
     return [Conversation(f"r{n}", "en", "d", "s", [Message("user", t)]) for n, t in rows]
+
+
+def shard(texts: list[str], server: ScriptedServer, journal: Path, lang: str = "de") -> Any:
+    return translate_shard(conversations(*texts), spec(server.base_url, lang), str(journal))
 
 
 def contents(rows: list[Conversation]) -> list[str]:
@@ -231,11 +235,9 @@ def test_a_message_that_loses_its_lines_is_asked_for_line_by_line(tmp_path: Path
         return text("Alles in einer Zeile XQ1X XQ2X" if whole else request.prompt.upper())
 
     with ScriptedServer(script) as server:
-        made, _ = translate_shard(
-            conversations(message), spec(server.base_url), str(tmp_path / "j")
-        )
+        made, _ = shard([message], server, tmp_path / "j")
         asked = len(server.requests)
-        translate_shard(conversations(message), spec(server.base_url), str(tmp_path / "j"))
+        shard([message], server, tmp_path / "j")
     assert contents(made) == ["# TITLE\n\n- ONE\n- TWO `x`\n\n```\ncode = 1\n```\nEND."]
     assert len(server.requests) == asked == 5, "the refused whole is not bought again"
 
@@ -243,9 +245,7 @@ def test_a_message_that_loses_its_lines_is_asked_for_line_by_line(tmp_path: Path
 def test_a_message_goes_as_one_request(tmp_path: Path) -> None:
     with ScriptedServer(upper) as server:
         message = "# Title\n\n- one\n- two `x`\n\n```\ncode = 1\n```\nEnd."
-        made, _ = translate_shard(
-            conversations(message), spec(server.base_url), str(tmp_path / "j")
-        )
+        made, _ = shard([message], server, tmp_path / "j")
     assert contents(made) == ["# TITLE\n\n- ONE\n- TWO `x`\n\n```\ncode = 1\n```\nEND."]
     assert [r.prompt for r in server.requests] == ["# Title\n\n- one\n- two XQ1X\n\nXQ2X\nEnd."]
 
@@ -301,15 +301,10 @@ def test_rates_are_kept(tmp_path: Path) -> None:
 
 def test_other_shards_journals_are_used(tmp_path: Path) -> None:
     with ScriptedServer(upper) as server:
-        translate_shard(
-            conversations("a", "b"), spec(server.base_url), str(tmp_path / "d.de.0.jsonl")
-        )
-        rows = conversations("b", "c")
+        shard(["a", "b"], server, tmp_path / "d.de.0.jsonl")
         for _ in range(2):
-            _, manifest = translate_shard(
-                rows, spec(server.base_url), str(tmp_path / "d.de.1.jsonl")
-            )
-        translate_shard(rows, spec(server.base_url, "fr"), str(tmp_path / "d.fr.1.jsonl"))
+            _, manifest = shard(["b", "c"], server, tmp_path / "d.de.1.jsonl")
+        shard(["b", "c"], server, tmp_path / "d.fr.1.jsonl", lang="fr")
     assert [r.prompt for r in server.requests] == ["a", "b", "c", "b", "c"]
     assert manifest["reused"] == 2
 
