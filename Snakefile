@@ -49,7 +49,7 @@ wildcard_constraints:
 
 
 onstart:
-    write_resolved(config, JOBS.root)
+    write_resolved(config, JOBS)
     where = "" if workflow.local_exec else "--jobs-run-elsewhere"
     shell(
         "python -m babelmix check --config {JOBS.root}/config.resolved.json {where}"

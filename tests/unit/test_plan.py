@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from babelmix.config.evaluation import OpenAIJudge
 from babelmix.config.load import build_config, load_config, read_yaml
 from babelmix.endpoints import is_loopback
 from babelmix.errors import BabelmixError
+from babelmix.io import write_json
+from babelmix.judge.single import read_spec
 from babelmix.plan import Jobs, Plan, load_jobs
 from babelmix.plan.checks import count_gpus
 from babelmix.plan.cost import cost_lines, evaluation_calls, render
@@ -124,3 +129,26 @@ def test_loopback_and_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not is_loopback(None)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert count_gpus() == 0
+
+
+def test_where_and_for_how_much_a_judge_is_asked_is_no_part_of_its_spec(tmp_path: Path) -> None:
+    raw = read_yaml(ROOT / "config" / "config.yaml")
+    before = Jobs(Plan(build_config(raw)))
+    run, evaluation = "teuken-7b.lima-x-EN.lima.s0", "mt-bench-x.gpt-4.single"
+    moved = {"base_url": "http://127.0.0.1:9/v1", "concurrency": 3, "max_cost": 1, "price_in": 9}
+    raw["judges"]["gpt-4"] |= moved
+    after = Jobs(Plan(build_config(raw)))
+    assert after.judge(evaluation, run) == before.judge(evaluation, run)
+    raw["judges"]["gpt-4"]["temperature"] = 0.5
+    assert Jobs(Plan(build_config(raw))).judge(evaluation, run) != before.judge(evaluation, run)
+    # The verb takes them from the configuration as it is when the job runs.
+    write_json(tmp_path / "config.json", raw)
+    given = argparse.Namespace(spec=before.judge(evaluation, run), config=tmp_path / "config.json")
+    asked = read_spec(given).judge
+    assert isinstance(asked, OpenAIJudge)
+    assert (asked.base_url, asked.concurrency, asked.max_cost) == ("http://127.0.0.1:9/v1", 3, 1)
+    assert asked.temperature == 0.0
+    raw["judges"].pop("gpt-4")
+    write_json(tmp_path / "config.json", raw)
+    with pytest.raises(BabelmixError, match="no judge 'gpt-4'"):
+        read_spec(given)

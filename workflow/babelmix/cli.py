@@ -19,6 +19,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "plan": ("plan.cost", "print what a configuration would cost: jobs, tokens, calls, dollars"),
     "check": ("plan.check", "say what this machine lacks to run a configuration"),
     "describe": ("plan.describe", "write study.json: what tables, figures and report must know"),
+    "prune": ("plan.prune", "list results that no study needs any more; delete them when told"),
     "schema": ("config.document", "write the configuration's JSON schema and reference page"),
     "sources": ("sources.listing", "list the built-in sources: licence, size, gated, pinned"),
     "fetch": ("sources.fetch", "fetch or verify one source; record files and digests"),
@@ -78,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog=f"python -m babelmix {verb}",
         description=(module.__doc__ or text).split("\n\n", 1)[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        fromfile_prefix_chars="@",
     )
     module.add_arguments(parser)
     args = parser.parse_args(arguments[1:])

@@ -80,15 +80,12 @@ rule make_tables:
         runtime=lambda w, attempt: 60 * attempt,
     params:
         version=JOBS.version("tables"),
+        files=JOBS.path("lists/tables.txt"),
         folder=lambda w, output: str(Path(output.index).parent),
     shell:
         "python -m babelmix tables"
         " --study {input.study:q}"
-        " --scores {input.scores:q}"
-        " --judgements {input.judgements:q}"
-        " --manifests {input.manifests:q}"
-        " --audits {input.audits:q}"
-        " --metrics {input.metrics:q}"
+        " @{params.files:q}"
         " --folder {params.folder:q}"
         " --output {output.index:q}"
         " 2> {log:q}"

@@ -31,9 +31,12 @@ rule judge_single:
     params:
         spec=lambda w: JOBS.judge(w.evaluation, w.run),
         journal=lambda w: JOBS.path(f"journals/judge/{w.evaluation}/{w.run}.jsonl"),
+        # The judge's host, price, cap and speed are read from there: changing one reruns nothing.
+        config=JOBS.path("config.resolved.json"),
     shell:
         "python -m babelmix judge-single"
         " --spec {params.spec:q}"
+        " --config {params.config:q}"
         " --answers {input.answers:q}"
         " --questions {input.questions:q}"
         " --journal {params.journal:q}"
@@ -94,9 +97,12 @@ rule judge_pairs:
         baselines=lambda w: JOBS.baseline_map(w.evaluation, w.run),
         choice=lambda w: JOBS.baseline_option(w.evaluation, w.run),
         journal=lambda w: JOBS.path(f"journals/judge/{w.evaluation}/{w.run}.jsonl"),
+        # The judge's host, price, cap and speed are read from there: changing one reruns nothing.
+        config=JOBS.path("config.resolved.json"),
     shell:
         "python -m babelmix judge-pairs"
         " --spec {params.spec:q}"
+        " --config {params.config:q}"
         " --answers {input.answers:q}"
         " --baseline-answers {input.baseline_answers:q}"
         " --baseline-map {params.baselines:q}"

@@ -29,14 +29,12 @@ rule make_report:
         runtime=lambda w, attempt: 30 * attempt,
     params:
         version=JOBS.version("report"),
+        files=JOBS.path("lists/report.txt"),
     shell:
         "python -m babelmix report"
         " --study {input.study:q}"
         " --tables {input.tables:q}"
         " --figures {input.figures:q}"
-        " --answers {input.answers:q}"
-        " --questions {input.questions:q}"
-        " --judgements {input.judgements:q}"
-        " --manifests {input.manifests:q}"
+        " @{params.files:q}"
         " --output {output.page:q}"
         " 2> {log:q}"

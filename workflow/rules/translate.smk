@@ -72,11 +72,12 @@ rule collect_language:
         runtime=20,
     params:
         spec=lambda w: JOBS.collect(w.dataset, w.lang),
+        shards=lambda w: JOBS.path(f"lists/collect/{w.dataset}.{w.lang}.txt"),
     shell:
         "python -m babelmix collect"
         " --spec {params.spec:q}"
         " --pivot {input.pivot:q}"
-        " --shards {input.shards:q}"
+        " @{params.shards:q}"
         " --output {output.table:q}"
         " --audit {output.audit:q}"
         " 2> {log:q}"

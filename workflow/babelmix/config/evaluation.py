@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -71,6 +71,18 @@ class RulesJudge(Section):
 class OpenAIJudge(Section):
     """A model behind any OpenAI-compatible endpoint."""
 
+    #: Keys that say where, how fast and for how much it is asked: they change no verdict.
+    RUNTIME: ClassVar[tuple[str, ...]] = (
+        "base_url",
+        "key_env",
+        "concurrency",
+        "timeout_s",
+        "max_retries",
+        "price_in",
+        "price_out",
+        "max_cost",
+    )
+
     engine: Literal["openai"] = Field(description="Engine.")
     model: str = Field(description="Model id as the server knows it.")
     base_url: str | None = Field(
@@ -103,6 +115,15 @@ class OpenAIJudge(Section):
     max_cost: float | None = Field(
         default=None, ge=0, description="Stop cleanly before one job spends more US dollars."
     )
+
+    def essence(self) -> OpenAIJudge:
+        """This judge without what changes no verdict: what reruns depend on."""
+        fields = type(self).model_fields
+        return self.model_copy(update={name: fields[name].default for name in self.RUNTIME})
+
+    def with_runtime(self, other: OpenAIJudge) -> OpenAIJudge:
+        """This judge with the runtime keys of another."""
+        return self.model_copy(update={name: getattr(other, name) for name in self.RUNTIME})
 
 
 Judge = Annotated[RulesJudge | OpenAIJudge, Field(discriminator="engine")]

@@ -16,7 +16,7 @@ from ..io import read_json, read_records
 from ..records import Answer, Judgement, Question
 from ..specs import JudgeSpec
 from .calls import Tally, judge_tasks
-from .single import add_common_arguments, finish, read_questions
+from .single import add_common_arguments, finish, read_questions, read_spec
 from .tasks import Slot, index_answers, pair_tasks, select_questions
 
 
@@ -87,7 +87,7 @@ def read_baselines(args: argparse.Namespace, languages: list[str]) -> dict[str, 
 
 def run(args: argparse.Namespace) -> None:
     """Run the verb."""
-    spec = JudgeSpec.model_validate_json(args.spec)
+    spec = read_spec(args)
     baselines = read_baselines(args, spec.languages)
     opponents = set(baselines.values()) - {spec.run}
     held = {

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..config.evaluation import OpenAIJudge
+from ..config.load import build_config
 from ..errors import BabelmixError
-from ..io import read_records, write_json, write_records
+from ..io import read_json, read_records, write_json, write_records
 from ..records import Answer, Judgement, Question
 from ..specs import JudgeSpec
 from .calls import Tally, judge_tasks, summarise
@@ -27,6 +29,11 @@ def judge_single(
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of both judging verbs."""
     parser.add_argument("--spec", required=True, help="JudgeSpec as JSON")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="configuration (JSON) from which the judge's host, price, cap and speed are taken",
+    )
     parser.add_argument("--answers", required=True, type=Path, help="answers of the judged run")
     parser.add_argument(
         "--questions", required=True, nargs="+", type=Path, help="questions, one file a language"
@@ -41,6 +48,20 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
     add_common_arguments(parser)
+
+
+def read_spec(args: argparse.Namespace) -> JudgeSpec:
+    """The spec, with the judge's host, price, cap and speed as the configuration now has them.
+
+    They are no part of the spec of a rule, so that changing one of them judges nothing again.
+    """
+    spec = JudgeSpec.model_validate_json(args.spec)
+    if args.config is None or not isinstance(spec.judge, OpenAIJudge):
+        return spec
+    now = build_config(read_json(args.config), where=str(args.config)).judges.get(spec.judge_name)
+    if not isinstance(now, OpenAIJudge):
+        raise BabelmixError(f"{args.config}: it has no judge '{spec.judge_name}' to be asked.")
+    return spec.model_copy(update={"judge": spec.judge.with_runtime(now)})
 
 
 def read_questions(paths: list[Path]) -> list[Question]:
@@ -66,7 +87,7 @@ def finish(
 
 def run(args: argparse.Namespace) -> None:
     """Run the verb."""
-    spec = JudgeSpec.model_validate_json(args.spec)
+    spec = read_spec(args)
     questions = read_questions(args.questions)
     answers = read_records(args.answers, Answer)
     judgements, tally = judge_single(spec, questions, answers, args.journal)

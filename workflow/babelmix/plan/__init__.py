@@ -12,6 +12,7 @@ from ..config.load import build_config
 from ..io import write_json
 from .graph import Plan
 from .jobs import Jobs
+from .lists import write_lists
 
 __all__ = ["Jobs", "Plan", "export_environment", "load_jobs", "write_resolved"]
 
@@ -37,6 +38,7 @@ def export_environment() -> None:
         os.environ[name] = os.pathsep.join([first, *places])
 
 
-def write_resolved(raw: Mapping[str, Any], root: str) -> None:
-    """Write the configuration as it was merged next to the results, before the first job."""
-    write_json(f"{root}/config.resolved.json", dict(raw))
+def write_resolved(raw: Mapping[str, Any], jobs: Jobs) -> None:
+    """Write the configuration as it was merged, and the long lists of files, before any job."""
+    write_json(jobs.path("config.resolved.json"), dict(raw))
+    write_lists(jobs)

@@ -6,6 +6,7 @@ import json
 import shlex
 from typing import Any
 
+from ..config.evaluation import OpenAIJudge
 from ..resources import RESOURCES
 from ..specs import AnswerSpec, BaselineSpec, JudgeSpec, ScoreSpec
 from ..stages import STAGE_VERSIONS
@@ -58,6 +59,8 @@ class JudgeJobs(JobsBase):
         """Spec of `judge-single` and `judge-pairs`."""
         plan = self.plan.evaluations[evaluation]
         wanted = plan.evaluation
+        judge = self.config.judges[wanted.judge]
+        by_model = isinstance(judge, OpenAIJudge)
         return as_json(
             JudgeSpec(
                 version=STAGE_VERSIONS["judge"],
@@ -66,9 +69,10 @@ class JudgeJobs(JobsBase):
                 languages=plan.languages_by_run[run],
                 protocol=wanted.protocol,
                 judge_name=wanted.judge,
-                judge=self.config.judges[wanted.judge],
+                # Host, price, cap and speed come from --config: they change no verdict.
+                judge=judge.essence() if isinstance(judge, OpenAIJudge) else judge,
                 baseline=wanted.baseline,
-                all_languages=list(self.config.languages),
+                all_languages=[] if by_model else list(self.config.languages),
             )
         )
 
