@@ -42,6 +42,14 @@ def file_digest(path: Path | str) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def local_parts(pattern: str) -> list[str]:
+    """Local files that fit a pattern with ``*``, in order of name."""
+    path = Path(pattern)
+    root = Path(path.anchor) if path.anchor else Path()
+    fitting = root.glob(str(path.relative_to(path.anchor) if path.anchor else path))
+    return sorted(str(found) for found in fitting if found.is_file())
+
+
 @contextlib.contextmanager
 def atomic_path(target: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside ``target``; rename it on success, delete it on error."""

@@ -13,6 +13,7 @@ from ..config.sources import Source
 from ..config.translators import ApertiumTranslator, OpenAITranslator, Service
 from ..endpoints import is_loopback
 from ..errors import BabelmixError, unknown_name
+from ..io import local_parts
 from ..translate.cost import price_of
 
 
@@ -109,7 +110,9 @@ def local_files(name: str, source: Source) -> list[str]:
     """
     if source.path is None:
         return []
-    files = list(dict.fromkeys(language_path(source.path, c) for c in source.languages))
+    files = []
+    for place in dict.fromkeys(language_path(source.path, c) for c in source.languages):
+        files += (local_parts(place) or [place]) if "*" in place else [place]
     for file in files:
         if not Path(file).is_file():
             raise BabelmixError(

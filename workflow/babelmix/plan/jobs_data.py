@@ -34,6 +34,7 @@ class DataJobs(JobsBase):
     def _reading(self, source: str) -> Source:
         """A source as its reader sees it: places and licences do not change rows."""
         neutral: dict[str, Any] = {
+            "builtin": None,
             "path": "{lang}",
             "hub": None,
             "file": None,

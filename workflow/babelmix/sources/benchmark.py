@@ -9,17 +9,17 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import re
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from ..config.sources import QUESTION_ADAPTERS
 from ..errors import BabelmixError, unknown_name
 from ..io import read_json, read_records, write_json, write_records
 from ..records import ABSENT_CHECKS, Conversation, Question
 from ..specs import BenchmarkSpec
-from .normalise import file_of
-from .questions import questions
-from .readers import read_rows
+from .question_files import QuestionFiles
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,9 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read all languages, choose the questions, write those of one language."""
     spec = BenchmarkSpec.model_validate_json(args.spec)
-    manifest: dict[str, Any] = {}
     if args.record is not None:
-        by_lang = _from_record(spec, read_json(args.record))
+        by_lang, manifest = from_record(spec, read_json(args.record))
     else:
         rows = [read_records(path, Conversation) for path in args.conversations]
         by_lang, manifest = from_conversations(rows, spec)
@@ -55,21 +54,37 @@ def run(args: argparse.Namespace) -> None:
     }
     assert len(chosen) == len(written) + left_out.total(), "questions are lost"
     write_json(args.manifest or str(Path(args.output).with_suffix(".json")), manifest)
+    for warning in manifest.get("warnings", []):
+        print(f"babelmix benchmark: warning: {warning}", file=sys.stderr)
     print(f"benchmark {spec.name}.{spec.lang}: {len(written)} of {len(chosen)} questions")
 
 
-def _from_record(spec: BenchmarkSpec, record: dict[str, Any]) -> dict[str, list[Question]]:
-    if spec.source is None:
+def from_record(
+    spec: BenchmarkSpec, record: dict[str, Any]
+) -> tuple[dict[str, list[Question]], dict[str, Any]]:
+    """The questions of a fetched source in every language, and what is known of ``spec.lang``'s.
+
+    For MT-Bench and MT-Bench-X that is: the defects found (see ``defects``), what people
+    corrected, and the published judge prompts, which the pipeline's own stand in for.
+    """
+    source = spec.source
+    if source is None:
         raise BabelmixError(
             f"benchmark '{spec.name}' is made from a dataset: give --conversations."
         )
-    by_lang = {}
-    for lang in spec.languages:
-        path = file_of(record, lang)
-        extra = record["extra"].get(f"references.{lang}") or record["extra"].get("references.*")
-        references = read_rows(extra["path"]) if extra else None
-        by_lang[lang] = questions(read_rows(path), references, spec.source, lang, path)
-    return by_lang
+    files = QuestionFiles(record, source)
+    by_lang = {lang: files.questions(lang) for lang in spec.languages}
+    found = by_lang[spec.lang]
+    manifest: dict[str, Any] = {"warnings": []}
+    if source.expected_rows not in (None, len(found)):
+        manifest["warnings"].append(
+            f"source '{record['source']}' gives {len(found)} questions in '{spec.lang}', "
+            f"{source.expected_rows} are expected. Is the copy whole, and the one that is meant?"
+        )
+    if source.adapter in QUESTION_ADAPTERS:
+        by_lang[spec.lang], facts = files.examine(found, spec.lang)
+        manifest |= facts
+    return by_lang, manifest
 
 
 def from_conversations(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import sys
 from collections import Counter
 from typing import Any
 
@@ -16,7 +17,7 @@ from ..io import read_json, read_records, write_json, write_records
 from ..records import Check, Conversation
 from ..specs import NormaliseSpec
 from .adapters import EXAMPLES, Parsed, conversations, refuse_duplicates
-from .readers import read_rows
+from .readers import read_all_rows
 
 #: The check that a row fails when its language's file does not hold it.
 PRESENT = "present"
@@ -48,6 +49,8 @@ def run(args: argparse.Namespace) -> None:
         rows, manifest = follow_pivot(spec, parsed, read_records(args.pivot_file, Conversation))
     write_records(args.output, rows, Conversation)
     write_json(args.manifest, manifest)
+    for warning in manifest["warnings"]:
+        print(f"babelmix normalise: warning: {warning}", file=sys.stderr)
     left_out = sum(manifest["left_out"].values())
     print(
         f"normalise {spec.dataset}.{spec.lang}: {manifest['read']} rows read, {len(rows)} kept, "
@@ -66,15 +69,15 @@ def _records(paths: list[str], spec: NormaliseSpec) -> list[tuple[str, dict[str,
     return [(name, loaded[name]) for name in spec.sources]
 
 
-def file_of(record: dict[str, Any], lang: str) -> str:
-    """Path of a record's file for a language; BabelmixError when the source does not hold it."""
+def files_of(record: dict[str, Any], lang: str) -> list[str]:
+    """Paths of a record's files for a language; BabelmixError when the source lacks it."""
     files = record["files"]
     if lang not in files and "*" not in files:
         raise BabelmixError(
             f"source '{record['source']}' holds {sorted(files)}, not '{lang}'. List the language "
             "in its `languages`, or give the dataset a `translator`."
         )
-    return str(files.get(lang, files.get("*"))["path"])
+    return [str(part["path"]) for part in files.get(lang, files.get("*"))]
 
 
 def _parse(spec: NormaliseSpec, name: str, record: dict[str, Any]) -> Parsed:
@@ -85,8 +88,9 @@ def _parse(spec: NormaliseSpec, name: str, record: dict[str, Any]) -> Parsed:
             f"{', '.join(source.languages)}), but other sources of '{spec.dataset}' do. Put it "
             "into a dataset of its own."
         )
-    path = file_of(record, spec.lang)
-    return conversations(read_rows(path), source, name, spec.lang, spec.dataset, path)
+    paths = files_of(record, spec.lang)
+    place = ", ".join(paths)
+    return conversations(read_all_rows(paths), source, name, spec.lang, spec.dataset, place)
 
 
 def choose_rows(
@@ -204,6 +208,9 @@ def _manifest(
             "kept": chosen[name],
             "left_out": dict(reasons),
             "examples": part.examples,
+            "usable": len(part.rows),
+            "expected": spec.sources[name].expected_rows,
+            "raw": part.raw,
         }
     return {
         "dataset": spec.dataset,
@@ -212,5 +219,21 @@ def _manifest(
         "kept": len(kept),
         "left_out": dict(total),
         "sources": sources,
+        "warnings": _unexpected(spec, parsed),
         "characters": sum(n_chars(row) for row in kept),
     }
+
+
+def _unexpected(spec: NormaliseSpec, parsed: dict[str, Parsed]) -> list[str]:
+    """Sources that give another number of rows in the pivot language than they are known for."""
+    if spec.lang != spec.pivot:
+        return []
+    found = []
+    for name, part in parsed.items():
+        expected = spec.sources[name].expected_rows
+        if expected is not None and expected != len(part.rows):
+            found.append(
+                f"source '{name}' gives {len(part.rows)} usable rows in '{spec.lang}', "
+                f"{expected} are expected. Is the copy whole, and the one that is meant?"
+            )
+    return found

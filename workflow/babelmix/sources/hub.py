@@ -1,0 +1,135 @@
+"""Files of dataset repositories on the Hugging Face Hub.
+
+The hub's library says what a file is (commit, digest, where it lies) and why it cannot be had; the
+bytes come by ``web.download``, because the library starts a killed download from the beginning.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from ..config.builtin import is_commit
+from ..config.sources import Hub
+from ..errors import BabelmixError
+from ..io import file_digest
+from . import web
+
+
+class Repository:
+    """One repository at one commit; the first request finds the commit of a branch."""
+
+    def __init__(self, hub: Hub, name: str) -> None:
+        """``name`` is the source's, for errors. Raises BabelmixError for gated data without key."""
+        self.hub = hub
+        self.name = name
+        self.commit = hub.revision if is_commit(hub.revision) else None
+        self.page = f"https://huggingface.co/datasets/{hub.repo}"
+        self.token = os.environ.get(hub.token_env)
+        if hub.gated and not self.token:
+            raise BabelmixError(
+                f"sources.{name}: {hub.repo} is gated. Accept its terms on {self.page}, then put "
+                f"an access token into the environment variable {hub.token_env}; or give a copy of "
+                "yours as `path`."
+            )
+
+    @property
+    def revision(self) -> str:
+        """The commit, or what the configuration says as long as no request was made."""
+        return self.commit or self.hub.revision
+
+    def matching(self, pattern: str) -> list[str]:
+        """Names of the repository's files that fit a pattern with ``*``, in order."""
+        import huggingface_hub
+
+        with self._mendable(pattern):
+            info = huggingface_hub.HfApi().dataset_info(
+                self.hub.repo, revision=self.revision, token=self.token or False
+            )
+        self.commit = self.commit or info.sha
+        names = [sibling.rfilename for sibling in info.siblings or []]
+        found = sorted(name for name in names if fnmatchcase(name, pattern))
+        if not found:
+            raise BabelmixError(
+                f"sources.{self.name}: {self.hub.repo} has no file that fits '{pattern}' at "
+                f"'{self.revision}'; see {self.page}/tree/main."
+            )
+        return found
+
+    def bring(self, file: str, folder: Path, optional: bool = False) -> Path | None:
+        """One file -> ``folder``, checked against the hub's own digest where it tells one.
+
+        ``optional``: None when the repository has no such file. A whole copy that is there already
+        is kept when its digest is the hub's.
+        """
+        import huggingface_hub
+        from huggingface_hub import errors
+
+        address = huggingface_hub.hf_hub_url(
+            self.hub.repo, file, repo_type="dataset", revision=self.revision
+        )
+        try:
+            with self._mendable(file, optional):
+                known = huggingface_hub.get_hf_file_metadata(address, token=self.token or False)
+        except errors.RemoteEntryNotFoundError:
+            return None
+        self.commit = self.commit or known.commit_hash
+        target = folder.joinpath(*file.split("/"))
+        # Large files are known to the hub by their SHA-256, small ones by git's own digest.
+        digest = known.etag if re.fullmatch(r"[0-9a-f]{64}", known.etag or "") else None
+        if digest is not None and target.is_file() and file_digest(target) == digest:
+            return target
+        headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
+        version = f"{self.commit} {known.etag}" if self.commit and known.etag else None
+        where = f"sources.{self.name}"
+        if not web.download(address, target, where, headers=headers, version=version):
+            raise BabelmixError(f"{where}: {self.hub.repo}/{file} is gone; run again.")
+        if digest is not None and file_digest(target) != digest:
+            web.forget(target)
+            raise BabelmixError(
+                f"{where}: {self.hub.repo}/{file} came damaged (its SHA-256 is not the hub's). It "
+                "was deleted; run again."
+            )
+        return target
+
+    @contextlib.contextmanager
+    def _mendable(self, file: str, optional: bool = False) -> Iterator[None]:
+        """Say the hub's errors so that they can be mended."""
+        import httpx2
+        from huggingface_hub import errors
+
+        hub, page, where = self.hub, self.page, f"sources.{self.name}"
+        try:
+            yield
+        except errors.GatedRepoError:
+            raise BabelmixError(
+                f"{where}: access to {hub.repo} is not granted to the token in {hub.token_env}. "
+                f"Accept its terms on {page}."
+            ) from None
+        except errors.RevisionNotFoundError:
+            raise BabelmixError(
+                f"{where}: {hub.repo} has no revision '{hub.revision}'; see {page}/commits/main."
+            ) from None
+        except errors.RemoteEntryNotFoundError:
+            if optional:
+                raise
+            raise BabelmixError(
+                f"{where}: {hub.repo} has no file '{file}' at '{self.revision}'; see "
+                f"{page}/tree/main."
+            ) from None
+        except errors.RepositoryNotFoundError:
+            raise BabelmixError(
+                f"{where}: no dataset {hub.repo} (or it is private and {hub.token_env} has no "
+                f"access); see {page}."
+            ) from None
+        except (OSError, httpx2.HTTPError) as error:
+            text = str(error).strip()
+            reason = text.splitlines()[0][:200] if text else repr(error)
+            raise BabelmixError(
+                f"{where}: {hub.repo}/{file} could not be fetched: {reason} Check the network "
+                "(and HF_HUB_OFFLINE); or download the file elsewhere and give it as `path`."
+            ) from None
