@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import hashlib
 import json
 import os
 import re
@@ -14,13 +15,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from babelmix.config.builtin import catalogue
 from babelmix.config.sources import Source
 from babelmix.errors import BabelmixError
+from babelmix.mixtures.pool import build_pool
 from babelmix.sources.adapters import Parsed, conversations
-from babelmix.sources.benchmark import choose_questions
+from babelmix.sources.benchmark import choose_questions, from_record
+from babelmix.sources.fetch import fetch
+from babelmix.sources.normalise import choose_rows
 from babelmix.sources.questions import questions
 from babelmix.sources.readers import read_rows
-from babelmix.specs import BenchmarkSpec, TranslateSpec
+from babelmix.specs import BenchmarkSpec, FetchSpec, NormaliseSpec, PoolSpec, TranslateSpec
 from babelmix.translate.audit import audit
 from babelmix.translate.protect import protected_pieces
 from babelmix.translate.shard import translate_shard
@@ -159,24 +164,131 @@ def test_prompts_are_no_training_rows() -> None:
         parse("lima", "lima/test.jsonl")
 
 
-def mt_bench_x(lang: str) -> list[Any]:
-    folder = DATA / "mt_bench_x" / f"mt_bench_{lang.upper()}"
-    source = Source(adapter="mt_bench_x", path="{LANG}", languages=LANGUAGES, licence="x")
-    references = read_rows(folder / "reference_answer" / "gpt-4.jsonl")
-    return questions(read_rows(folder / "question.jsonl"), references, source, lang, str(folder))
+def mt_bench_x_record(**more: Any) -> tuple[Source, dict[str, Any]]:
+    """The source over the real files, and its fetch record."""
+    given = {"adapter": "mt_bench_x", "languages": LANGUAGES, "licence": "x"}
+    given |= {"path": str(DATA / "mt_bench_x" / "mt_bench_{LANG}" / "question.jsonl")}
+    source = Source.model_validate(given | {"builtin": "mt-bench-x", "expected_rows": 80} | more)
+    return source, fetch(FetchSpec(version=1, name="s", source=source), DATA / "nowhere")
+
+
+def mt_bench_x_spec(source: Source | None, lang: str = "en") -> BenchmarkSpec:
+    given = {"version": 1, "name": "b", "lang": lang, "languages": LANGUAGES, "dataset": None}
+    given |= {"source": source, "questions": 8, "turns": None, "max_question_chars": None}
+    return BenchmarkSpec.model_validate(given | {"categories": None})
+
+
+def test_the_copy_of_mt_bench_x_is_the_pinned_one() -> None:
+    record = mt_bench_x_record()[1]
+    assert record["pinned"] == "copy"
+    pinned = catalogue()["mt-bench-x"].source["sha256"]
+    extra = {Path(f["path"]).relative_to(DATA / "mt_bench_x") for f in record["extra"].values()}
+    assert len(extra) == 5 + 4 + 4 + 5 + 1
+    for found in record["extra"].values():
+        assert pinned[str(Path(found["path"]).relative_to(DATA / "mt_bench_x"))] == found["sha256"]
 
 
 def test_mt_bench_x_is_parallel() -> None:
-    by_lang = {lang: mt_bench_x(lang) for lang in LANGUAGES}
-    given = {"version": 1, "name": "b", "lang": "en", "languages": LANGUAGES, "dataset": None}
-    given |= {"source": None, "questions": 8, "turns": None, "max_question_chars": None}
-    spec = BenchmarkSpec.model_validate(given | {"categories": None})
-    ids, _ = choose_questions(by_lang, spec)
+    source, record = mt_bench_x_record()
+    by_lang, manifest = from_record(mt_bench_x_spec(source), record)
+    ids, _ = choose_questions(by_lang, mt_bench_x_spec(None))
     assert ids == ["81", "91", "101", "111", "121", "131", "141", "151"]
+    assert manifest["warnings"] == []
     for found in by_lang.values():
         assert len(found) == 80
         assert sum(bool(q.reference) for q in found) == 30
         assert all(len(q.turns) == 2 for q in found)
+
+
+#: Counted by a script of its own: references whose fenced code differs from the English one's,
+#: corrections listed, questions that differ between the two versions.
+MT_BENCH_X = {"de": (16, 31, 24), "fr": (17, 36, 27), "it": (17, 72, 71), "es": (17, 37, 34)}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_known_defects_of_mt_bench_x(lang: str) -> None:
+    source, record = mt_bench_x_record()
+    facts = from_record(mt_bench_x_spec(source, lang), record)[1]
+    kinds = Counter(d["kind"] for d in facts["defects"])
+    assert kinds["wrong reference"] == 1
+    assert facts["published_judge_prompts"] == (12 if lang == "de" else 8)
+    assert facts["references"] == 30
+    if lang == "en":
+        assert set(kinds) == {"wrong reference"}
+        assert "corrections" not in facts
+        return
+    code, listed, changed = MT_BENCH_X[lang]
+    assert kinds["translated code in a reference"] == code
+    assert (facts["corrections"]["listed"], facts["corrections"]["changed"]) == (listed, changed)
+    assert facts["corrections"]["changed_but_not_listed"] == []
+    turns = [d["where"] for d in facts["defects"] if d["kind"] == "untranslated turn"]
+    assert turns == (["139, turn 2"] if lang == "it" else [])
+    assert kinds["stray text"] == (1 if lang == "de" else 0)
+    assert kinds["untranslated delimiter"] == (2 if lang == "fr" else 0)
+
+
+def test_original_questions_and_mended_references() -> None:
+    source, record = mt_bench_x_record(question_version="original", mend_references=True)
+    by_lang, facts = from_record(mt_bench_x_spec(source, "fr"), record)
+    corrected = from_record(mt_bench_x_spec(mt_bench_x_record()[0], "fr"), record)[0]
+    differ = [a for a, b in zip(by_lang["fr"], corrected["fr"], strict=True) if a.turns != b.turns]
+    assert len(differ) == 27
+    assert by_lang["en"] == corrected["en"]
+    references = {q.question_id: q.reference for q in by_lang["fr"]}
+    assert references["111"] == ["La superficie est de 3", "5pi"]
+    english = {q.question_id: q.reference for q in by_lang["en"]}
+    fences = re.compile(r"```.*?```", re.DOTALL)
+    for number in map(str, range(121, 131)):
+        for here, there in zip(references[number], english[number], strict=True):
+            assert fences.findall(here) == fences.findall(there)
+    assert all(d["done"] != "kept as published" for d in facts["defects"])
+
+
+def test_study_2s_pool() -> None:
+    """LIMA's single turns and OpenAssistant's first turns of rank 0, 250 held out by the seed."""
+    entries = {name: catalogue()[name].source for name in ("lima-single-turn", "oasst1")}
+    files = {"lima-single-turn": "lima/train.llamafactory.json"}
+    files["oasst1"] = "oasst/oasst1_en_validation.jsonl"
+    sources, parsed = {}, {}
+    for name, entry in entries.items():
+        given = {k: v for k, v in entry.items() if k not in ("hub", "file")}
+        sources[name] = Source.model_validate(given | {"path": files[name]})
+        rows = read_rows(DATA / files[name])
+        parsed[name] = conversations(rows, sources[name], name, "en", "pinch", name)
+    spec = NormaliseSpec(
+        version=1,
+        dataset="pinch",
+        lang="en",
+        pivot="en",
+        sources=sources,
+        rows=None,
+        max_chars=None,
+        seed=0,
+    )
+    rows, manifest = choose_rows(spec, parsed)
+    assert Counter(r.source for r in rows) == {"lima-single-turn": 1000, "oasst1": 186}
+    assert all([m.role for m in r.messages] == ["user", "assistant"] for r in rows)
+    assert manifest["sources"]["oasst1"]["raw"]["messages"] == 2022
+    # The data here is a part of OASST1, and the manifest says so.
+    assert [w.partition(",")[0] for w in manifest["warnings"]] == [
+        "source 'oasst1' gives 186 usable rows in 'en'"
+    ]
+    pool_spec = PoolSpec(
+        version=1,
+        dataset="pinch",
+        languages=["en"],
+        pivot="en",
+        on_failed_check="keep",
+        dev_rows=250,
+        seed=0,
+    )
+    ids = [r.id for r in rows]
+    pool = build_pool({"en": ids}, {"en": {}}, pool_spec)
+    assert Counter(pool.split.values()) == {"train": 936, "dev": 250}
+    ranks = sorted(ids, key=lambda i: hashlib.sha256(f"dev:0:{i}".encode()).digest())
+    assert {i for i, split in pool.split.items() if split == "dev"} == set(ranks[:250])
+    other = build_pool({"en": ids}, {"en": {}}, pool_spec.model_copy(update={"seed": 1}))
+    assert other.split != pool.split
 
 
 def test_mt_bench() -> None:

@@ -129,7 +129,7 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ]
         path = tmp_path / f"{lang}.jsonl"
         path.write_text("\n".join(map(json.dumps, rows)))
-        files[lang] = {"path": str(path)}
+        files[lang] = [{"path": str(path)}]
     record = {"source": "s", "files": files, "extra": {}}
     (tmp_path / "s.json").write_text(json.dumps(record))
     out = tmp_path / "b.de.parquet"

@@ -1,25 +1,35 @@
-"""Fetching: local files, digests, and the hub's errors said so that they can be mended."""
+"""Fetching: local files, the web, the hub; digests, pins, and errors that can be mended."""
 
-import functools
-import http.server
-import json
+from __future__ import annotations
+
 import os
+import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
+import time
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import httpx2
 import huggingface_hub
 import pytest
 from huggingface_hub import errors
+from tests.file_server import COMMIT, FileServer, Served
 
+from babelmix.config.builtin import catalogue
 from babelmix.errors import BabelmixError
-from babelmix.io import digest
+from babelmix.io import digest, read_json
+from babelmix.sources import web
 from babelmix.sources.fetch import fetch, places
 from babelmix.specs import FetchSpec
+
+ROOT = Path(__file__).parents[2]
+HUB = {"repo": "owner/set", "revision": COMMIT}
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "WAIT_S", 0.01)
 
 
 def spec(**source: Any) -> FetchSpec:
@@ -27,16 +37,14 @@ def spec(**source: Any) -> FetchSpec:
     return FetchSpec.model_validate({"version": 1, "name": "s", "source": given})
 
 
-HUB = {"repo": "owner/set", "revision": "abc"}
-
-
 def test_local_file_is_recorded(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[]")
     record = fetch(spec(path=str(tmp_path / "a.json"), sha256={"a.json": digest("[]")}), tmp_path)
     assert record["files"] == {
-        "*": {"path": str(tmp_path / "a.json"), "sha256": digest("[]"), "bytes": 2}
+        "*": [{"path": str(tmp_path / "a.json"), "sha256": digest("[]"), "bytes": 2}]
     }
     assert record["licence"] == "CC0"
+    assert (record["pinned"], record["warnings"]) == ("digest", [])
 
 
 def test_other_digest_is_refused(tmp_path: Path) -> None:
@@ -75,41 +83,201 @@ def test_references_beside_the_questions(tmp_path: Path) -> None:
     assert record["extra"]["references.*"]["path"].endswith("reference_answer/gpt-4.jsonl")
 
 
-def test_hub_file_is_downloaded_at_the_revision(
+def test_several_parts_in_order_of_name(tmp_path: Path) -> None:
+    for name in ("b.jsonl", "a.jsonl", "c.txt"):
+        (tmp_path / name).write_text("{}")
+    record = fetch(spec(path=str(tmp_path / "*.jsonl")), tmp_path)
+    assert [Path(p["path"]).name for p in record["files"]["*"]] == ["a.jsonl", "b.jsonl"]
+    with pytest.raises(BabelmixError, match="no file fits"):
+        fetch(spec(path=str(tmp_path / "*.csv")), tmp_path)
+
+
+def test_a_copy_of_a_builtins_bytes_is_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: dict[str, Any] = {}
+    (tmp_path / "a.json").write_text("[]")
+    entry = catalogue()["dolly-alpagasus"]
+    known = entry.model_copy(update={"source": entry.source | {"sha256": {"x": digest("[]")}}})
+    monkeypatch.setitem(catalogue(), "dolly-alpagasus", known)
+    given = spec(builtin="dolly-alpagasus", path=str(tmp_path / "a.json"))
+    assert fetch(given, tmp_path)["pinned"] == "copy"
+    (tmp_path / "a.json").write_text("[ ]")
+    assert fetch(given, tmp_path)["pinned"] is None
 
-    def download(repo: str, file: str, **options: Any) -> str:
-        asked.update(options, repo=repo, file=file)
-        (tmp_path / file).write_text("[]")
-        return str(tmp_path / file)
 
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
-    monkeypatch.setenv("MY_TOKEN", "secret-token")
-    hub = HUB | {"token_env": "MY_TOKEN"}
-    record = fetch(spec(hub=hub, file="en.json", languages=["en"]), tmp_path)
-    assert asked == {
-        "repo": "owner/set",
-        "file": "en.json",
-        "repo_type": "dataset",
-        "revision": "abc",
-        "local_dir": tmp_path,
-        "token": "secret-token",
+def test_a_wrong_file_from_the_web_is_deleted(tmp_path: Path) -> None:
+    with FileServer({"/x.json": Served(b"[]")}) as server:
+        given = spec(url=f"{server.url}/x.json", sha256={"x.json": "00"})
+        with pytest.raises(BabelmixError, match="It was deleted"):
+            fetch(given, tmp_path / "raw")
+    assert list((tmp_path / "raw").iterdir()) == []
+
+
+def test_a_right_file_is_not_fetched_again(tmp_path: Path) -> None:
+    with FileServer({"/x.json": Served(b"[]")}) as server:
+        given = spec(url=f"{server.url}/x.json", sha256={"x.json": digest("[]")})
+        assert fetch(given, tmp_path) == fetch(given, tmp_path)
+        assert len(server.requests) == 1
+
+
+def test_web_addresses_and_what_stands_beside(tmp_path: Path) -> None:
+    files = {
+        "/DE/question.jsonl": Served(b"{}", None, [503]),
+        "/DE/reference_answer/gpt-4.jsonl": Served(b"{ }"),
+        "/DE/corrections.jsonl": Served(b""),
+        "/EN/question.jsonl": Served(b"{   }"),
     }
-    assert record["hub"] == HUB
-    assert "secret-token" not in json.dumps(record)
+    with FileServer(files) as server:
+        place = server.url + "/{LANG}/question.jsonl"
+        given = spec(adapter="mt_bench_x", url=place, languages=["de", "en"])
+        record = fetch(given, tmp_path / "raw")
+    assert {lang: f[0]["bytes"] for lang, f in record["files"].items()} == {"de": 2, "en": 5}
+    assert record["files"]["de"][0]["path"] == str(tmp_path / "raw" / "DE" / "question.jsonl")
+    assert {name: f["bytes"] for name, f in record["extra"].items()} == {
+        "references.de": 3,
+        "corrections.de": 0,
+    }
+    assert record["pinned"] is None
+    assert "no `sha256` pins" in record["warnings"][0]
 
 
-def test_gated_without_token_does_not_connect(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *a, **k: pytest.fail("asked"))
-    with pytest.raises(BabelmixError) as error:
-        fetch(spec(hub=HUB | {"gated": True}, file="f"), tmp_path)
-    assert "https://huggingface.co/datasets/owner/set" in str(error.value)
-    assert "HF_TOKEN" in str(error.value)
+def test_web_errors_can_be_mended(tmp_path: Path) -> None:
+    said = r"nothing\.json could not be fetched: HTTP 404"
+    with FileServer({}) as server, pytest.raises(BabelmixError, match=said):
+        fetch(spec(url=f"{server.url}/nothing.json"), tmp_path)
+    with pytest.raises(BabelmixError, match=r"could not be fetched: .*give it as `path`"):
+        fetch(spec(url="http://127.0.0.1:9/x.json"), tmp_path)
+    with pytest.raises(BabelmixError, match="is not an https address"):
+        fetch(spec(url="http://example.org/x.json"), tmp_path)
+
+
+# --- the hub: its real library against a loopback hub, in a process of its own -----------------
+
+
+def hub_files(**files: bytes) -> dict[str, Served]:
+    """``a__json`` is the file ``a.json`` of the repository."""
+    names = {name.replace("__", ".").replace("_of_", "/"): body for name, body in files.items()}
+    return {f"/datasets/owner/set/resolve/{COMMIT}/{n}": Served(b) for n, b in names.items()}
+
+
+def command(given: FetchSpec, folder: Path) -> list[str]:
+    options = ["--spec", given.model_dump_json(), "--folder", str(folder / "raw")]
+    return [sys.executable, "-m", "babelmix", "fetch", *options, "--output", str(folder / "o.json")]
+
+
+def environment(server: FileServer | None, **more: str) -> dict[str, str]:
+    clean = {k: v for k, v in os.environ.items() if k not in ("HF_TOKEN", "HF_HUB_OFFLINE")}
+    clean |= {"PYTHONPATH": str(ROOT / "workflow")} | more
+    return clean | ({"HF_ENDPOINT": server.url} if server else {"HF_HUB_OFFLINE": "1"})
+
+
+def run(
+    given: FetchSpec, folder: Path, server: FileServer | None, **more: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(given, folder), env=environment(server, **more), capture_output=True, text=True
+    )
+
+
+def test_a_branch_is_fetched_at_one_commit_and_warned_of(tmp_path: Path) -> None:
+    with FileServer(hub_files(data_of_en__json=b"[]", data_of_de__json=b"[ ]")) as server:
+        hub = HUB | {"revision": "main"}
+        given = spec(hub=hub, file="data/{lang}.json", languages=["en", "de"])
+        done = run(given, tmp_path, server)
+        assert done.returncode == 0, done.stderr
+        assert all("/resolve/main/" not in path for path, _ in server.requests)
+    record = read_json(tmp_path / "o.json")
+    assert (record["commit"], record["pinned"]) == (COMMIT, None)
+    assert f"Fetched was commit {COMMIT}" in done.stderr
+    assert (tmp_path / "raw" / "data" / "de.json").read_bytes() == b"[ ]"
+
+
+def test_a_commit_is_pinned_and_parts_are_found(tmp_path: Path) -> None:
+    files = hub_files(**{"x_of_b__parquet": b"b", "x_of_a__parquet": b"a", "README__md": b"r"})
+    with FileServer(files) as server:
+        done = run(spec(hub=HUB, file="x/*.parquet"), tmp_path, server)
+        assert done.returncode == 0, done.stderr
+        again = run(spec(hub=HUB, file="y/*.parquet"), tmp_path / "y", server)
+    record = read_json(tmp_path / "o.json")
+    assert [Path(p["path"]).name for p in record["files"]["*"]] == ["a.parquet", "b.parquet"]
+    assert (record["pinned"], record["warnings"], done.stderr) == ("commit", [], "")
+    assert again.returncode == 2
+    assert "owner/set has no file that fits 'y/*.parquet'" in again.stderr
+
+
+def test_a_killed_download_goes_on(tmp_path: Path) -> None:
+    """kill -9 in the middle: the next run asks for the rest only."""
+    body = os.urandom(400_000)
+    files = hub_files(big__jsonl=body)
+    served = next(iter(files.values()))
+    served.stall_after = 150_000
+    given = spec(hub=HUB, file="big.jsonl")
+    with FileServer(files) as server:
+        process = subprocess.Popen(command(given, tmp_path), env=environment(server))
+        try:
+            assert server.stalled.wait(60)
+            part = tmp_path / "raw" / ".big.jsonl.part"
+            for _ in range(500):
+                if part.is_file() and part.stat().st_size >= 100_000:
+                    break
+                time.sleep(0.02)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        have = part.stat().st_size
+        assert 100_000 <= have <= 150_000
+        assert not (tmp_path / "o.json").exists()
+        assert not (tmp_path / "raw" / "big.jsonl").exists()
+        served.stall_after = None
+        done = run(given, tmp_path, server)
+        assert done.returncode == 0, done.stderr
+        assert server.ranges("big.jsonl") == [None, f"bytes={have}-"]
+    assert (tmp_path / "raw" / "big.jsonl").read_bytes() == body
+
+
+def test_gated_data(tmp_path: Path) -> None:
+    """Without a token nothing is asked; with one that is not granted, the page is named."""
+    given = spec(hub=HUB | {"gated": True, "token_env": "MY_TOKEN"}, file="a.json")
+    with FileServer(hub_files(a__json=b"[]"), gated=True) as server:
+        done = run(given, tmp_path, server)
+        assert done.returncode == 2
+        assert "Accept its terms on https://huggingface.co/datasets/owner/set" in done.stderr
+        assert "MY_TOKEN" in done.stderr
+        assert server.requests == []
+        done = run(given, tmp_path, server, MY_TOKEN="hf_secret")
+        assert done.returncode == 0, done.stderr
+        assert server.requests[-1][1]["authorization"] == "Bearer hf_secret"
+        ungated = spec(hub=HUB, file="a.json")
+        done = run(ungated, tmp_path, server)
+        assert done.returncode == 2
+        assert "is not granted to the token in HF_TOKEN" in done.stderr
+    assert "hf_secret" not in (tmp_path / "o.json").read_text()
+
+
+def test_damage_on_the_way_is_seen(tmp_path: Path) -> None:
+    """The hub knows large files by their SHA-256."""
+    files = hub_files(a__json=b"[]")
+    next(iter(files.values())).etag = f'"{digest("[1]")}"'
+    with FileServer(files) as server:
+        done = run(spec(hub=HUB, file="a.json"), tmp_path, server)
+    assert done.returncode == 2
+    assert "came damaged" in done.stderr
+    assert not (tmp_path / "raw" / "a.json").exists()
+
+
+def test_missing_references_on_the_hub_are_no_error(tmp_path: Path) -> None:
+    with FileServer(hub_files(d_of_question__jsonl=b"{}")) as server:
+        done = run(spec(adapter="mt_bench", hub=HUB, file="d/question.jsonl"), tmp_path, server)
+    assert done.returncode == 0, done.stderr
+    assert read_json(tmp_path / "o.json")["extra"] == {}
+
+
+def test_the_real_library_offline(tmp_path: Path) -> None:
+    done = run(spec(hub=HUB, file="en.json"), tmp_path, None)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "owner/set/en.json could not be fetched" in done.stderr
+    assert not (tmp_path / "o.json").exists()
 
 
 RESPONSE = httpx2.Response(403, request=httpx2.Request("GET", "https://huggingface.co"))
@@ -120,9 +288,9 @@ RESPONSE = httpx2.Response(403, request=httpx2.Request("GET", "https://huggingfa
     [
         (errors.GatedRepoError("no", response=RESPONSE), "is not granted to the token in HF_TOKEN"),
         (errors.RepositoryNotFoundError("no", response=RESPONSE), "no dataset owner/set"),
-        (errors.RevisionNotFoundError("no", response=RESPONSE), "has no revision 'abc'"),
-        (errors.RemoteEntryNotFoundError("no", response=RESPONSE), "has no file 'f' at 'abc'"),
-        (errors.LocalEntryNotFoundError("cannot connect"), "could not be fetched: cannot connect"),
+        (errors.RevisionNotFoundError("no", response=RESPONSE), "has no revision 'v1'"),
+        (errors.RemoteEntryNotFoundError("no", response=RESPONSE), "has no file 'f' at 'v1'"),
+        (httpx2.ConnectError("cannot connect"), "could not be fetched: cannot connect"),
         (errors.OfflineModeIsEnabled("offline mode"), "give it as `path`"),
         (OSError("disk full"), "disk full"),
     ],
@@ -130,91 +298,11 @@ RESPONSE = httpx2.Response(403, request=httpx2.Request("GET", "https://huggingfa
 def test_hub_errors_can_be_mended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception, said: str
 ) -> None:
-    def download(*_: Any, **__: Any) -> str:
+    def metadata(*_: Any, **__: Any) -> Any:
         raise raised
 
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", metadata)
     with pytest.raises(BabelmixError) as error:
-        fetch(spec(hub=HUB, file="f"), tmp_path)
+        fetch(spec(hub=HUB | {"revision": "v1"}, file="f"), tmp_path)
     assert said in str(error.value)
     assert "sources.s" in str(error.value)
-
-
-def test_missing_references_on_the_hub_are_no_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def download(repo: str, file: str, **_: Any) -> str:
-        if file.endswith("gpt-4.jsonl"):
-            raise errors.RemoteEntryNotFoundError("no", response=RESPONSE)
-        (tmp_path / "question.jsonl").write_text("{}")
-        return str(tmp_path / "question.jsonl")
-
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
-    record = fetch(spec(adapter="mt_bench", hub=HUB, file="d/question.jsonl"), tmp_path)
-    assert record["extra"] == {}
-
-
-def test_the_real_library_offline(tmp_path: Path) -> None:
-    """In a process of its own: the library reads HF_HUB_OFFLINE when it is imported."""
-    command = [sys.executable, "-m", "babelmix", "fetch"]
-    given = spec(hub=HUB, file="en.json").model_dump_json()
-    options = ["--spec", given, "--folder", str(tmp_path / "f"), "--output", str(tmp_path / "o")]
-    root = Path(__file__).parents[2] / "workflow"
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(root)}
-    done = subprocess.run([*command, *options], env=environment, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
-    assert "owner/set/en.json could not be fetched" in done.stderr
-    assert not (tmp_path / "o").exists()
-
-
-class Files(http.server.SimpleHTTPRequestHandler):
-    """Files of a folder; the first answer to each path is a server error."""
-
-    seen: ClassVar[set[str]] = set()
-
-    def do_GET(self) -> None:
-        if self.path not in self.seen:
-            self.seen.add(self.path)
-            self.send_error(503)
-        else:
-            super().do_GET()
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    (tmp_path / "web" / "DE" / "reference_answer").mkdir(parents=True)
-    (tmp_path / "web" / "DE" / "question.jsonl").write_text("{}")
-    (tmp_path / "web" / "DE" / "reference_answer" / "gpt-4.jsonl").write_text("{ }")
-    (tmp_path / "web" / "EN").mkdir()
-    (tmp_path / "web" / "EN" / "question.jsonl").write_text("{   }")
-    monkeypatch.setattr("babelmix.sources.fetch.URL_WAIT_S", 0.01)
-    monkeypatch.setattr(Files, "seen", set())
-    handler = functools.partial(Files, directory=str(tmp_path / "web"))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def test_web_addresses(tmp_path: Path, web: str) -> None:
-    given = spec(adapter="mt_bench_x", url=web + "/{LANG}/question.jsonl", languages=["de", "en"])
-    record = fetch(given, tmp_path / "raw")
-    assert {lang: f["bytes"] for lang, f in record["files"].items()} == {"de": 2, "en": 5}
-    assert record["files"]["de"]["path"] == str(tmp_path / "raw" / "DE" / "question.jsonl")
-    assert {name: f["bytes"] for name, f in record["extra"].items()} == {"references.de": 3}
-
-
-def test_web_errors_can_be_mended(tmp_path: Path, web: str) -> None:
-    with pytest.raises(BabelmixError, match=r"nothing\.json could not be fetched: HTTP 404"):
-        fetch(spec(url=f"{web}/nothing.json"), tmp_path)
-    with pytest.raises(BabelmixError, match=r"could not be fetched: .*give it as `path`"):
-        fetch(spec(url="http://127.0.0.1:9/x.json"), tmp_path)
-    with pytest.raises(BabelmixError, match="is not an https address"):
-        fetch(spec(url="http://example.org/x.json"), tmp_path)

@@ -50,6 +50,19 @@ def test_limits_before_the_draw_and_file_order() -> None:
     assert manifest["read"] == manifest["kept"] + sum(manifest["left_out"].values()) == 30
 
 
+def test_another_count_than_expected_is_said() -> None:
+    expecting = spec()
+    source = expecting.sources["s"].model_copy(update={"expected_rows": 3})
+    expecting = expecting.model_copy(update={"sources": {"s": source}})
+    manifest = choose_rows(expecting, parsed([row("a"), row("b")]))[1]
+    assert manifest["warnings"] == [
+        "source 's' gives 2 usable rows in 'en', 3 are expected. Is the copy whole, and the one "
+        "that is meant?"
+    ]
+    assert manifest["sources"]["s"]["usable"] == 2
+    assert choose_rows(expecting, parsed([row("a"), row("b"), row("c")]))[1]["warnings"] == []
+
+
 def test_more_rows_than_there_are() -> None:
     with pytest.raises(BabelmixError, match=r"datasets\.d\.rows asks for 3 rows, but only 2"):
         choose_rows(spec(rows=3), parsed([row("a"), row("b")]))
@@ -108,8 +121,8 @@ def _raw(folder: Path, lang: str, outputs: list[str]) -> str:
 
 def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = {
-        "en": {"path": _raw(tmp_path, "en", ["a", "", "c"])},
-        "de": {"path": _raw(tmp_path, "de", ["A", "B", ""])},
+        "en": [{"path": _raw(tmp_path, "en", ["a", "", "c"])}],
+        "de": [{"path": _raw(tmp_path, "de", ["A", "B", ""])}],
     }
     (tmp_path / "s.json").write_text(json.dumps({"source": "s", "files": files, "extra": {}}))
 

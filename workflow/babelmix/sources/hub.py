@@ -42,6 +42,14 @@ class Repository:
         """The commit, or what the configuration says as long as no request was made."""
         return self.commit or self.hub.revision
 
+    def _address(self, file: str) -> str:
+        """Where a file is, at the commit as soon as that is known: a branch may move on."""
+        import huggingface_hub
+
+        return huggingface_hub.hf_hub_url(
+            self.hub.repo, file, repo_type="dataset", revision=self.revision
+        )
+
     def matching(self, pattern: str) -> list[str]:
         """Names of the repository's files that fit a pattern with ``*``, in order."""
         import huggingface_hub
@@ -69,12 +77,11 @@ class Repository:
         import huggingface_hub
         from huggingface_hub import errors
 
-        address = huggingface_hub.hf_hub_url(
-            self.hub.repo, file, repo_type="dataset", revision=self.revision
-        )
         try:
             with self._mendable(file, optional):
-                known = huggingface_hub.get_hf_file_metadata(address, token=self.token or False)
+                known = huggingface_hub.get_hf_file_metadata(
+                    self._address(file), token=self.token or False
+                )
         except errors.RemoteEntryNotFoundError:
             return None
         self.commit = self.commit or known.commit_hash
@@ -86,7 +93,7 @@ class Repository:
         headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
         version = f"{self.commit} {known.etag}" if self.commit and known.etag else None
         where = f"sources.{self.name}"
-        if not web.download(address, target, where, headers=headers, version=version):
+        if not web.download(self._address(file), target, where, headers=headers, version=version):
             raise BabelmixError(f"{where}: {self.hub.repo}/{file} is gone; run again.")
         if digest is not None and file_digest(target) != digest:
             web.forget(target)
