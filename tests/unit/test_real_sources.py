@@ -18,14 +18,15 @@ import pytest
 from babelmix.config.builtin import catalogue
 from babelmix.config.sources import Source
 from babelmix.errors import BabelmixError
-from babelmix.mixtures.pool import build_pool
+from babelmix.mixtures.pool import index_language
+from babelmix.records import Conversation, to_table
 from babelmix.sources.adapters import Parsed, conversations
 from babelmix.sources.benchmark import choose_questions, from_record
 from babelmix.sources.fetch import fetch
 from babelmix.sources.normalise import choose_rows
 from babelmix.sources.questions import questions
 from babelmix.sources.readers import read_rows
-from babelmix.specs import BenchmarkSpec, FetchSpec, NormaliseSpec, PoolSpec, TranslateSpec
+from babelmix.specs import BenchmarkSpec, FetchSpec, IndexSpec, NormaliseSpec, TranslateSpec
 from babelmix.translate.audit import audit
 from babelmix.translate.protect import protected_pieces
 from babelmix.translate.shard import translate_shard
@@ -273,22 +274,32 @@ def test_study_2s_pool() -> None:
     assert [w.partition(",")[0] for w in manifest["warnings"]] == [
         "source 'oasst1' gives 186 usable rows in 'en'"
     ]
-    pool_spec = PoolSpec(
-        version=1,
-        dataset="pinch",
-        languages=["en"],
-        pivot="en",
-        on_failed_check="keep",
-        dev_rows=250,
-        seed=0,
+    index = IndexSpec(
+        version=1, dataset="pinch", lang="en", on_failed_check="keep", dev_rows=250, seed=0
     )
-    ids = [r.id for r in rows]
-    pool = build_pool({"en": ids}, {"en": {}}, pool_spec)
-    assert Counter(pool.split.values()) == {"train": 936, "dev": 250}
-    ranks = sorted(ids, key=lambda i: hashlib.sha256(f"dev:0:{i}".encode()).digest())
-    assert {i for i, split in pool.split.items() if split == "dev"} == set(ranks[:250])
-    other = build_pool({"en": ids}, {"en": {}}, pool_spec.model_copy(update={"seed": 1}))
-    assert other.split != pool.split
+    table = to_table(rows, Conversation)
+    held = index_language(table, index)
+    assert held["dev"].to_pylist() == drawn_dev([r.id for r in rows], 0)
+    assert (held.num_rows, sum(held["dev"].to_pylist())) == (1186, 250)
+    other = index_language(table, index.model_copy(update={"seed": 1}))
+    assert other["dev"].to_pylist() == drawn_dev([r.id for r in rows], 1) != held["dev"].to_pylist()
+
+
+def drawn_dev(ids: list[str], seed: int) -> list[bool]:
+    """The 250 lowest ids by SplitMix64 of their digest and the seed's, in whole numbers."""
+    mask = 2**64 - 1
+
+    def digest(text: str) -> int:
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+    def mixed(row_id: str) -> int:
+        z = ((digest(row_id) ^ digest(f"dev:{seed}")) + 0x9E3779B97F4A7C15) & mask
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+        return z ^ (z >> 31)
+
+    chosen = set(sorted(ids, key=mixed)[:250])
+    return [i in chosen for i in ids]
 
 
 def test_mt_bench() -> None:
