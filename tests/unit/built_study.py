@@ -28,7 +28,7 @@ def run_verb(verb: ModuleType, *options: str) -> None:
 def make_tables(study: FakeStudy, folder: Path) -> dict[str, ReadTable]:
     """Run ``tables`` on a study set; the tables as read back."""
     places = ("--folder", str(folder), "--output", str(folder / "index.json"))
-    lists = ("scores", "judgements", "manifests", "audits", "metrics")
+    lists = ("scores", "judgements", "manifests", "audits", "metrics", "questions", "humans")
     run_verb(tables, *study.options(*lists), *places)
     return read_tables(folder / "index.json")
 

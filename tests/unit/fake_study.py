@@ -47,6 +47,7 @@ class FakeStudy:
     manifests: list[Path] = field(default_factory=list)
     audits: list[Path] = field(default_factory=list)
     metrics: list[Path] = field(default_factory=list)
+    humans: list[Path] = field(default_factory=list)
 
     @property
     def study(self) -> Path:

@@ -109,8 +109,14 @@ def test_fleiss_kappa_worked_example() -> None:
         (7, 7, 0, 0, 0), (3, 2, 6, 3, 0), (2, 5, 3, 2, 2), (6, 5, 2, 1, 0), (0, 2, 2, 3, 7),
     ]  # fmt: skip
     items = [[label for label, n in enumerate(row) for _ in range(n)] for row in counts]
-    assert fleiss_kappa(items) == pytest.approx(0.210, abs=5e-4)
-    assert fleiss_kappa([["a", "a"], ["a"]]) is None
+    found = fleiss_kappa(items)
+    assert found.value == pytest.approx(0.210, abs=5e-4)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < 0.210 < found.high
+    assert fleiss_kappa([["a", "a"], ["a"]]).value is None
+    doubled = fleiss_kappa(items * 2, [*range(10), *range(10)])
+    assert (doubled.low, doubled.high) == (pytest.approx(found.low), pytest.approx(found.high))
 
 
 def test_krippendorff_alpha_worked_example() -> None:

@@ -50,6 +50,9 @@ VERBS: dict[str, tuple[str, str]] = {
     "tables": ("analyse.tables", "make the tables, with intervals"),
     "figures": ("analyse.figures", "make the figures from the tables"),
     "report": ("report.report", "make the self-contained page"),
+    "export-human": ("human.export", "draw a blind sample for people to judge; write its forms"),
+    "import-human": ("human.labels", "read people's labels back, check them, write parquet"),
+    "agreement": ("human.agree", "print how far groups of raters agree, from their labels"),
     "compare": ("analyse.compare", "print the paired difference between two runs, with interval"),
 }
 

@@ -140,6 +140,29 @@ class Score:
     reason: str | None = None
 
 
+@dataclass(slots=True)
+class HumanLabel:
+    """What a person said of a pair of answers (``vote``) or of one answer (``rating``).
+
+    ``vote`` is ``A`` (the run's answer is better), ``B`` (the baseline's), ``tie`` or ``both_bad``;
+    ``rating`` is ``excellent``, ``pass`` or ``fail``, and ``baseline`` then is empty. ``repeat`` is
+    0 for the first time that this rater saw the item, 1 for the hidden second time.
+    """
+
+    benchmark: str
+    question_id: str
+    lang: str
+    category: str
+    turn: int
+    run: str
+    baseline: str
+    rater: str
+    repeat: int
+    vote: str | None
+    rating: str | None
+    comment: str = ""
+
+
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 Record = TypeVar("Record")
 

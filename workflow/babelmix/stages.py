@@ -21,8 +21,8 @@ STAGE_VERSIONS: dict[str, int] = {
     "answer": 1,
     "judge": 1,
     "baseline": 1,
-    "score": 1,
-    "tables": 1,
-    "figures": 1,
-    "report": 1,
+    "score": 2,
+    "tables": 2,
+    "figures": 2,
+    "report": 2,
 }

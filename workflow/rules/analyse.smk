@@ -66,6 +66,8 @@ rule make_tables:
         manifests=JOBS.all_manifests(),
         audits=JOBS.all_audits(),
         metrics=JOBS.all_metrics(),
+        questions=JOBS.all_questions(),
+        humans=JOBS.human_labels(),
     output:
         index="<set>/tables/index.json",
     log:

@@ -137,23 +137,45 @@ def _disagreement(n: int, weights: str | None) -> NDArray[np.float64]:
     return distance if weights == "linear" else distance**2
 
 
-def fleiss_kappa(items: Iterable[Sequence[Hashable]]) -> float | None:
+def fleiss_kappa(
+    items: Iterable[Sequence[Hashable]],
+    clusters: Sequence[Any] | None = None,
+    bootstrap: Bootstrap | None = None,
+) -> Estimate:
     """Fleiss' κ of items with several raters' labels each, by chance of the pooled labels.
 
     Items may have different numbers of raters; those with fewer than two are left out. (With equal
-    numbers it is the κ of Fleiss 1971.) None where only one label occurs.
+    numbers it is the κ of Fleiss 1971.) ``value`` is None where only one label occurs. The interval
+    resamples ``clusters``; each item is its own without them.
     """
     rated = [[label for label in labels if label is not None] for labels in items]
-    rated = [labels for labels in rated if len(labels) > 1]
-    pooled = Counter(label for labels in rated for label in labels)
-    if len(pooled) < 2:
-        return None
-    observed = [
-        sum(n * (n - 1) for n in Counter(labels).values()) / (len(labels) * (len(labels) - 1))
-        for labels in rated
-    ]
-    chance = sum((n / pooled.total()) ** 2 for n in pooled.values())
-    return (sum(observed) / len(observed) - chance) / (1 - chance)
+    at = list(range(len(rated)) if clusters is None else clusters)
+    kept = [(labels, at[i]) for i, labels in enumerate(rated) if len(labels) > 1]
+    ranks = _labels(label for labels, _ in kept for label in labels)
+    if len(ranks) < 2:
+        return Estimate(None, None, None, 0, 0)
+    place: dict[Any, int] = {}
+    for _, cluster in kept:
+        place.setdefault(cluster, len(place))
+    # Rows: items, their observed agreement, then how often each label was given.
+    sums = np.zeros((2 + len(ranks), len(place)))
+    for labels, cluster in kept:
+        counts = Counter(labels)
+        of = sums[:, place[cluster]]
+        of[0] += 1
+        same = sum(n * (n - 1) for n in counts.values())
+        of[1] += same / (len(labels) * (len(labels) - 1))
+        for label, n in counts.items():
+            of[2 + ranks[label]] += n
+
+    def kappa(totals: NDArray[np.float64]) -> NDArray[np.float64]:
+        chance = ((totals[2:] / totals[2:].sum(axis=0)) ** 2).sum(axis=0)
+        # One label alone in a resample: κ is not defined there.
+        return np.asarray(
+            (totals[1] / totals[0] - chance) / np.where(chance < 1, 1 - chance, np.nan)
+        )
+
+    return (bootstrap or Bootstrap()).statistic(sums, kappa, len(kept))
 
 
 def krippendorff_alpha(

@@ -35,7 +35,7 @@ _JUDGEMENT_COLUMNS = [
 
 def load_scores(paths: Sequence[Path], study: StudySet) -> pd.DataFrame:
     """All scores, with ``variant``; a row that stands twice counts once."""
-    frame = _read(paths, _SCORE_COLUMNS, Score)
+    frame = read_frame(paths, _SCORE_COLUMNS, Score)
     frame["variant"] = _variants(frame, paths, study)
     identity = ["run", "benchmark", *ITEM, "metric", "judge"]
     return frame.drop_duplicates(identity).reset_index(drop=True)
@@ -56,10 +56,10 @@ def load_judgements(paths: Sequence[Path], study: StudySet, repeats: bool = Fals
                 "left over from another configuration: delete it and run again."
             )
     frames = [
-        _read([path], _JUDGEMENT_COLUMNS, Judgement).assign(evaluation=path.parent.name)
+        read_frame([path], _JUDGEMENT_COLUMNS, Judgement).assign(evaluation=path.parent.name)
         for path in paths
     ]
-    empty = _read([], _JUDGEMENT_COLUMNS, Judgement).assign(evaluation="")
+    empty = read_frame([], _JUDGEMENT_COLUMNS, Judgement).assign(evaluation="")
     frame = pd.concat(frames, ignore_index=True) if frames else empty
     frame["variant"] = _variants(frame, paths, study)
     frame["scored"] = frame["score"].notna() | frame["verdict"].notna()
@@ -74,7 +74,8 @@ def without_repeats(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.drop_duplicates(identity, keep="last").reset_index(drop=True)
 
 
-def _read(paths: Sequence[Path], columns: list[str], record_type: type) -> pd.DataFrame:
+def read_frame(paths: Sequence[Path], columns: list[str], record_type: type) -> pd.DataFrame:
+    """These columns of several files of one record type; no file gives an empty frame."""
     import pyarrow as pa
 
     schema = schema_of(record_type)

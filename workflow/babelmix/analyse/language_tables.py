@@ -85,23 +85,23 @@ def answered_in_table(study: StudySet, scores: pd.DataFrame) -> Table:
     )
     raw = scores[scores["metric"] == "answer_language"]
     for (benchmark, name, lang), frame in raw.groupby(["benchmark", "variant", "lang"]):
-        answered = [
-            _answered(str(lang), value, reason)
+        where = [
+            answered(str(lang), value, reason)
             for value, reason in zip(frame["value"], frame["reason"], strict=True)
         ]
-        for found in sorted(set(answered)):
+        for found in sorted(set(where)):
             table.rows.append(
                 {"benchmark": benchmark, "language": lang, "answered": found}
                 | variant_cells(study.variants[name])
                 | {
-                    "answers": answered.count(found),
-                    "share": answered.count(found) / len(answered),
+                    "answers": where.count(found),
+                    "share": where.count(found) / len(where),
                 }
             )
     return table
 
 
-def _answered(lang: str, value: float, reason: Any) -> str:
+def answered(lang: str, value: float, reason: Any) -> str:
     if value == 1.0:
         return lang
     if isinstance(reason, str) and reason.startswith(FOUND):

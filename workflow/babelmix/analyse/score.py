@@ -13,10 +13,10 @@ from ..errors import BabelmixError
 from ..io import read_records, write_records
 from ..records import Answer, Score
 from ..specs import ScoreSpec
-from .language import answer_language
+from .language import answer_language, line_language
 
 #: Metrics of this verb, in the order of the output.
-METRICS = ("answer_language", "empty", "cut", "repetition", "length_chars")
+METRICS = ("answer_language", "line_language", "empty", "cut", "repetition", "length_chars")
 #: Words of the n-grams that repetition is measured on; shorter answers are not measured.
 _NGRAM = 4
 
@@ -42,6 +42,7 @@ def score_answer(answer: Answer, benchmark: str, candidates: Sequence[str]) -> I
     repeated = repetition(text)
     values: dict[str, tuple[float | None, str | None]] = {
         "answer_language": answer_language(text, answer.lang, candidates),
+        "line_language": line_language(text, answer.lang, candidates),
         "empty": (float(empty), None),
         "cut": (float(answer.finish_reason == "length"), None),
         "repetition": (repeated, None if repeated is not None else "short"),

@@ -8,6 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..io import file_digest, write_json
+from .agreement_tables import agreement_table, cross_language_table, voters
+from .fidelity_tables import (
+    detector_table,
+    fidelity_table,
+    line_table,
+    verdict_language_table,
+    with_place,
+)
 from .frames import ITEM, grades, load_judgements, load_scores
 from .gain_tables import contrast_table, gains_table
 from .grade_tables import (
@@ -15,6 +23,7 @@ from .grade_tables import (
     grades_table,
     stratified_mean,
 )
+from .human_tables import corrected_table, load_labels, raters_table, ratings_table
 from .input_tables import (
     audit_table,
     curves_table,
@@ -33,6 +42,7 @@ from .language_tables import (
     language_measures,
     series_table,
 )
+from .length_tables import length_tables
 from .pairs import outcomes
 from .seed_tables import noise_table, seed_table
 from .statistics import Bootstrap
@@ -51,6 +61,8 @@ def build_tables(
     manifests: Sequence[Path],
     audits: Sequence[Path],
     metrics: Sequence[Path],
+    questions: Sequence[Path] = (),
+    humans: Sequence[Path] = (),
 ) -> list[Table]:
     """All tables of a study set; a table without rows is still there, with its columns."""
     mixtures = read_manifests(manifests)
@@ -64,6 +76,9 @@ def build_tables(
     pairs = outcomes(judged)
     measures = language_measures(scored) + _measures("grade", graded) + _measures("score", pairs)
     preferences = preferences_table(study, pairs, bootstrap)
+    labels = load_labels(humans)
+    single = judged[judged["protocol"] == "single"].rename(columns={"score": "value"})
+    placed = with_place(_stacked(single, pairs), scored, study)
     return [
         mixtures_table(mixtures),
         audit_table(audits),
@@ -80,11 +95,30 @@ def build_tables(
         transfer_table(study, preferences),
         answer_language_table(study, scored, bootstrap),
         answered_in_table(study, scored),
+        line_table(study, scored, bootstrap),
+        detector_table(study, questions),
+        verdict_language_table(study, placed),
+        fidelity_table(study, placed, bootstrap),
         health_table(study, scored),
         series_table(study, measures, rows, bootstrap),
+        *length_tables(study, judged, pairs, scored, bootstrap),
+        cross_language_table(study, judged, pairs, bootstrap),
+        agreement_table(voters(study, judged, pairs, labels), bootstrap),
+        ratings_table(study, labels),
+        raters_table(labels),
+        corrected_table(study, pairs, labels, bootstrap),
         coverage_table(study, judged),
         cost_table(study, judged),
     ]
+
+
+def _stacked(single: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Grades and pairs in one frame, each row a judged answer of one run."""
+    import pandas as pd
+
+    columns = ["evaluation", "variant", "run", *ITEM, "value"]
+    graded = single[columns].astype({"value": float}).assign(outcome=None)
+    return pd.concat([graded.astype({"outcome": object}), pairs[[*columns, "outcome"]]])
 
 
 def _measures(kind: str, frame: pd.DataFrame) -> list[Measure]:
@@ -105,6 +139,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "manifests": "Manifests of the mixtures (JSON).",
         "audits": "Audits of the pool languages (JSON).",
         "metrics": "Training logs (JSON lines).",
+        "questions": "Questions (parquet): {benchmark}.{language}.parquet.",
+        "humans": "Human labels (parquet of `import-human`).",
     }
     for name, text in several.items():
         parser.add_argument(f"--{name}", nargs="*", default=[], type=Path, help=text)
@@ -115,7 +151,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write all tables, their index last."""
     tables = build_tables(
-        args.study, args.scores, args.judgements, args.manifests, args.audits, args.metrics
+        args.study,
+        args.scores,
+        args.judgements,
+        args.manifests,
+        args.audits,
+        args.metrics,
+        args.questions,
+        args.humans,
     )
     entries = []
     for table in tables:

@@ -42,6 +42,13 @@ class Config(Section):
     benchmarks: dict[Name, Benchmark] = Field(description="Benchmarks, by name.")
     judges: dict[Name, Judge] = Field(description="Judges, by name.")
     studies: dict[Name, Study] = Field(min_length=1, description="Studies, by name.")
+    human_labels: list[str] = Field(
+        default_factory=list,
+        description=(
+            "Files of human labels (parquet, written by `import-human`), relative to the working "
+            "directory; judges are then compared with people, and their scores corrected."
+        ),
+    )
     only_studies: list[Name] = Field(
         default_factory=list, description="Run only these studies; left out: all."
     )

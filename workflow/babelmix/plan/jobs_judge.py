@@ -183,6 +183,10 @@ class JudgeJobs(JobsBase):
             if r.mixture
         ]
 
+    def human_labels(self) -> list[str]:
+        """Files of human labels, as the configuration names them."""
+        return self.config.human_labels
+
     def all_questions(self) -> list[str]:
         """Question files of every benchmark."""
         return [f for b in self.plan.benchmarks for f in self.questions(b)]

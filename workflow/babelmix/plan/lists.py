@@ -22,6 +22,8 @@ def gathered(jobs: Jobs) -> dict[str, dict[str, list[str]]]:
             "--manifests": jobs.all_manifests(),
             "--audits": jobs.all_audits(),
             "--metrics": jobs.all_metrics(),
+            "--questions": jobs.all_questions(),
+            "--humans": jobs.human_labels(),
         },
         "report": {
             "--answers": jobs.all_answers(),

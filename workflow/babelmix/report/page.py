@@ -20,7 +20,7 @@ from ..analyse.figure import Rows
 from ..analyse.study import StudySet
 from ..analyse.table import ReadTable
 from ..io import file_digest, read_json
-from . import judge_views, views
+from . import audit_views, judge_views, views
 from .statements import Statement, statements
 from .views import View
 
@@ -105,7 +105,10 @@ def study_part(
         score_figures=by_section["scores"],
         training_figures=by_section["training"],
         score_views=views.score_views(study, name, tables),
-        language_views=views.language_views(study, name, tables),
+        language_views=[
+            *views.language_views(study, name, tables),
+            *audit_views.fidelity_views(study, name, tables),
+        ],
     )
 
 
@@ -134,7 +137,13 @@ def context(
         "mixtures": views.mixtures_view(study, tables),
         "audit": views.audit_view(tables),
         "training": views.training_view(tables),
-        "judging": [*judge_views.coverage_views(tables), *(view for view in optional if view)],
+        "judging": [
+            *judge_views.coverage_views(tables),
+            *(view for view in optional if view),
+            *audit_views.judge_audit_views(tables),
+        ],
+        "detector": audit_views.detector_view(study, tables),
+        "people": audit_views.human_views(tables),
         "cost": judge_views.cost_view(tables),
         "marks": MARKS,
         "sources": _licences(raw["sources"]),

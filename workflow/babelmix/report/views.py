@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -196,7 +196,7 @@ def _health(shares: Rows, rows: Rows) -> View:
 def simple(
     table: ReadTable,
     caption: str,
-    columns: dict[str, tuple[str, Callable[[Any], Cell]]],
+    columns: Mapping[str, tuple[str, Callable[[Any], Cell]]],
     rows: Rows | None = None,
 ) -> View:
     """Chosen columns of a table: column -> (heading, how to show a value)."""

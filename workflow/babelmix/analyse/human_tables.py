@@ -1,0 +1,142 @@
+"""Tables of the human study: ratings, raters' consistency, judge scores corrected by labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..records import HumanLabel, schema_of
+from .agreement import cohen_kappa, fleiss_kappa
+from .agreement_tables import PAIR
+from .frames import languages_of, read_frame
+from .pairs import WORTH
+from .ppi import corrected_mean
+from .statistics import Bootstrap
+from .study import StudySet
+from .table import (
+    ESTIMATE_COLUMNS,
+    EVALUATION_COLUMNS,
+    VARIANT_COLUMNS,
+    Table,
+    estimate_cells,
+    evaluation_cells,
+    variant_cells,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RATINGS = ("excellent", "pass", "fail")
+_VOTE_WORTH = {"A": WORTH["win"], "B": WORTH["loss"], "tie": 50.0, "both_bad": 50.0}
+
+
+def load_labels(paths: Sequence[Path]) -> pd.DataFrame:
+    """Human labels of several files; a label that stands twice counts once."""
+    frame = read_frame(paths, schema_of(HumanLabel).names, HumanLabel)
+    return frame.drop_duplicates([*PAIR, "rater", "repeat"]).reset_index(drop=True)
+
+
+def ratings_table(study: StudySet, labels: pd.DataFrame) -> Table:
+    """Excellent, pass, fail by model and language (study 2's figure 2)."""
+    table = Table(
+        "human_ratings",
+        "Human ratings",
+        "Single answers rated excellent, pass or fail by people. κ is Fleiss' among the raters of "
+        "the same answers.",
+        {"benchmark": "Benchmark."}
+        | VARIANT_COLUMNS
+        | {"language": "Language, or `all`."}
+        | {name: f"Ratings `{name}`." for name in RATINGS}
+        | {"raters": "Raters.", "answers": "Answers rated.", "kappa": "Fleiss' κ."},
+        ("benchmark", "variant", "language"),
+    )
+    rated = labels[labels["rating"].notna() & (labels["repeat"] == 0)]
+    names = {run: study.variant_for_run(run, "human labels").name for run in rated["run"].unique()}
+    for (benchmark, name), frame in rated.groupby(["benchmark", rated["run"].map(names)]):
+        for lang, rows in languages_of(frame):
+            by_answer = rows.groupby(PAIR)["rating"].agg(list)
+            counts = {rating: int((rows["rating"] == rating).sum()) for rating in RATINGS}
+            table.rows.append(
+                {"benchmark": benchmark, "language": lang}
+                | variant_cells(study.variants[str(name)])
+                | counts
+                | {"raters": rows["rater"].nunique(), "answers": len(by_answer)}
+                | {"kappa": fleiss_kappa(by_answer).value}
+            )
+    return table
+
+
+def raters_table(labels: pd.DataFrame) -> Table:
+    """How consistent each rater is with itself."""
+    table = Table(
+        "human_raters",
+        "Raters",
+        "Some items were shown twice to the same rater, in the other order and unmarked.",
+        {
+            "rater": "Rater.",
+            "labels": "Items labelled.",
+            "repeats": "Items seen twice.",
+            "same": "Share of them labelled the same.",
+            "kappa": "Cohen's κ between first and second time.",
+        },
+        ("rater",),
+    )
+    marked = labels.assign(label=labels["vote"].fillna(labels["rating"]))
+    for rater, rows in marked.groupby("rater"):
+        wide = rows.pivot_table(index=PAIR, columns="repeat", values="label", aggfunc="first")
+        cells: dict[str, Any] = {"rater": rater, "labels": len(wide), "repeats": 0}
+        if {0, 1} <= set(wide.columns):
+            both = wide.dropna(subset=[0, 1])
+            cells["repeats"] = len(both)
+            if len(both):
+                cells["same"] = float((both[0] == both[1]).mean())
+                cells["kappa"] = cohen_kappa(list(both[0]), list(both[1]))
+        table.rows.append(cells)
+    return table
+
+
+def corrected_table(
+    study: StudySet, pairs: pd.DataFrame, labels: pd.DataFrame, bootstrap: Bootstrap
+) -> Table:
+    """Preference scores as people would give them, from the judge's and some of theirs."""
+    table = Table(
+        "corrected_scores",
+        "Judge scores corrected by human labels",
+        "PPI++ (arXiv 2311.01453): the judge's score over all pairs, moved by what people said "
+        "beyond it on the pairs they labelled. Holds where those were drawn at random, as "
+        "`export-human` does. Every item weighs the same here.",
+        EVALUATION_COLUMNS
+        | VARIANT_COLUMNS
+        | {
+            "judge_score": "The judge's score alone, 0 to 100.",
+            "human_score": "The people's score on the labelled pairs alone.",
+            "human_low": "Lower end of its interval.",
+            "human_high": "Upper end.",
+            "corrected": "Corrected score.",
+        }
+        | ESTIMATE_COLUMNS
+        | {"labelled": "Labelled pairs.", "weight": "Weight λ of the judge, 0 to 1."},
+        ("evaluation", "variant"),
+    )
+    voted = labels[labels["vote"].notna() & (labels["repeat"] == 0)]
+    points = voted["vote"].map(_VOTE_WORTH).astype(float)
+    worth = voted.assign(human=points).groupby(PAIR)["human"].mean()
+    for (evaluation, name), rows in pairs.groupby(["evaluation", "variant"]):
+        cells = evaluation_cells(study, str(evaluation))
+        of = rows.assign(benchmark=cells["benchmark"]).merge(worth.reset_index(), "left", on=PAIR)
+        found = corrected_mean(of["value"], of["human"], list(of["question_id"]), bootstrap)
+        if found is not None:
+            table.rows.append(
+                cells
+                | variant_cells(study.variants[str(name)])
+                | {
+                    "judge_score": float(of["value"].mean()),
+                    "human_score": found.human.value,
+                    "human_low": found.human.low,
+                    "human_high": found.human.high,
+                }
+                | estimate_cells(found.estimate, "corrected")
+                | {"labelled": found.labelled, "weight": found.weight}
+            )
+    return table

@@ -1,0 +1,1 @@
+"""The human study: blind samples out, labels back in."""
