@@ -78,6 +78,11 @@ def garbage(body: bytes = b'{"choices": [') -> Action:
     return Action(body=body)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # the default of 5 resets connections when many come at once
+
+
 class ScriptedServer:
     """Serves ``/v1/chat/completions`` by a script."""
 
@@ -89,8 +94,7 @@ class ScriptedServer:
         self.most_at_once = 0
         self._at_once = 0
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._serving = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._serving.daemon = True
         self._end = threading.Timer(LIFETIME_S, self._server.shutdown)

@@ -194,8 +194,16 @@ class Journal:
         self.entries[entry["key"]] = entry
         self._handle.write(canonical_json(entry).encode("utf-8", "surrogatepass") + b"\n")
 
+    def hand_over(self, entry: dict[str, Any]) -> None:
+        """Add one entry and give it to the operating system: it outlives a killed process.
+
+        Only ``sync`` makes it outlive a machine that stops.
+        """
+        self.adopt(entry)
+        self._handle.flush()
+
     def sync(self) -> None:
-        """Make all entries durable."""
+        """Make all entries durable. May be called from another thread."""
         self._handle.flush()
         os.fsync(self._handle.fileno())
 

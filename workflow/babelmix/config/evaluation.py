@@ -97,7 +97,20 @@ class OpenAIJudge(Section):
         default="tested",
         description="Language of the judge's prompt: the tested language (study 1) or English.",
     )
-    concurrency: int = Field(default=16, ge=1, description="Requests under way at once.")
+    concurrency: int = Field(
+        default=128,
+        ge=1,
+        description=(
+            "Most requests under way at once. The client finds what the server takes: it begins "
+            "with 32, rises with the replies and halves when it is refused."
+        ),
+    )
+    requests_per_minute: int | None = Field(
+        default=None, ge=1, description="Start no more than this many; the account's limit."
+    )
+    tokens_per_minute: int | None = Field(
+        default=None, ge=1, description="Send no more prompt tokens; the account's limit."
+    )
     timeout_s: float = Field(default=120.0, gt=0, description="Patience for one request, seconds.")
     max_retries: int = Field(
         default=6, ge=0, description="Tries after a rate limit, time-out or server error."

@@ -100,7 +100,7 @@ def _ask_model(
         known = [key for key in wanted if key in journal]
         spent = sum(journal.entries[key]["cost"] for key in known)
         missing = [Request(key, wanted[key]) for key in wanted if key not in journal]
-        failures = ask_all(judge, missing, _keeper(journal, judge), spent)
+        failures = ask_all(judge, missing, _keeper(journal, judge), spent, journal.sync)
         entries = {key: journal.entries[key] for key in wanted if key in journal}
     paid: set[str] = set()
     raws = []
@@ -120,7 +120,7 @@ def _keeper(journal: Journal, judge: OpenAIJudge) -> Callable[[Reply], None]:
     """Write each reply to the journal as it comes."""
 
     def keep(reply: Reply) -> None:
-        journal.append(
+        journal.hand_over(
             {
                 "key": reply.key,
                 "model": judge.model,

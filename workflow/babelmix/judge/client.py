@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +16,16 @@ from ..endpoints import is_loopback
 from ..errors import BabelmixError
 from .budget import Budget, reply_cost, text_tokens
 from .failures import CallFailedError, Patience, classify, is_retryable
+from .reach import check_reachable
+from .window import Pace, Window, rate_wait
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
     from .prompts import Messages
 
+#: Seconds between two syncs of the replies to disk.
+_SYNC_S = 0.2
 #: Given explicitly, so that no environment variable can send the key to another host.
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 _DUMMY_KEY = "none-needed"
@@ -62,12 +69,15 @@ def ask_all(
     requests: Sequence[Request],
     on_reply: Callable[[Reply], None],
     spent: float = 0.0,
+    sync: Callable[[], None] | None = None,
 ) -> dict[str, str]:
-    """Ask all, ``judge.concurrency`` at once; hand each reply to ``on_reply`` as it comes.
+    """Ask all, in their order, as many at once as the server takes (``judge.concurrency`` at most).
 
-    Returns the reason of each request that got none, by key. ``spent`` is what this job has paid
-    before. A bad key, an unknown model, an empty account or a server that answers nobody stops
-    everything with a BabelmixError; what came before was handed over already.
+    Each reply is handed to ``on_reply`` as it comes; ``sync`` is called, in another thread, a few
+    times a second while replies come, and must put them on the disk. Returns the reason of each
+    request that got none, by key. ``spent`` is what this job has paid before. A bad key, an unknown
+    model, an empty account or a server that answers nobody stops everything with a BabelmixError;
+    what came before was handed over already.
     """
     if judge.max_cost is not None and not judge.price_in and not judge.price_out:
         raise BabelmixError(
@@ -76,27 +86,37 @@ def ask_all(
         )
     if not requests:
         return {}
-    return asyncio.run(_Asker(judge, on_reply, spent).run(requests))
+    check_reachable(judge.base_url or DEFAULT_BASE_URL)
+    return asyncio.run(_Asker(judge, on_reply, spent, sync).run(requests))
 
 
 class _Asker:
     """The state shared by the calls of one job."""
 
-    def __init__(self, judge: OpenAIJudge, on_reply: Callable[[Reply], None], spent: float) -> None:
+    def __init__(
+        self,
+        judge: OpenAIJudge,
+        on_reply: Callable[[Reply], None],
+        spent: float,
+        sync: Callable[[], None] | None,
+    ) -> None:
         self.judge = judge
         self.on_reply = on_reply
+        self.sync = sync
+        self.window = Window(judge.concurrency)
+        self.pace = Pace(judge.requests_per_minute, judge.tokens_per_minute)
         self.budget = Budget(judge, spent)
         self.patience = Patience(judge)
         self.limit_name = "max_tokens"
         self.failures: dict[str, str] = {}
 
     async def run(self, requests: Sequence[Request]) -> dict[str, str]:
-        """Work the requests off with a fixed number of workers, in their order."""
+        """Work the requests off, in their order."""
         from tqdm import tqdm
 
         queue = iter(requests)
         with tqdm(total=len(requests), desc="judge", unit="call", disable=None) as bar:
-            async with _open_client(self.judge) as client:
+            async with self._syncing(), _open_client(self.judge) as client:
 
                 async def work() -> None:
                     for request in queue:
@@ -111,6 +131,27 @@ class _Asker:
                 except* BabelmixError as errors:
                     raise errors.exceptions[0] from None
         return self.failures
+
+    @contextlib.asynccontextmanager
+    async def _syncing(self) -> AsyncIterator[None]:
+        """Sync the replies now and then, and at the end, without keeping the calls waiting."""
+        if self.sync is None:
+            yield
+            return
+        sync, over = self.sync, asyncio.Event()
+
+        async def repeat() -> None:
+            while not over.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(over.wait(), _SYNC_S)
+                await asyncio.to_thread(sync)
+
+        task = asyncio.create_task(repeat())
+        try:
+            yield
+        finally:
+            over.set()
+            await task
 
     async def _one(self, client: AsyncOpenAI, request: Request) -> None:
         """One request: a reply handed over, or a reason noted."""
@@ -142,8 +183,7 @@ class _Asker:
                 sleep=asyncio.sleep,
             ):
                 with attempt:
-                    await self.patience.wait_for_server()
-                    return await self._call(client, request)
+                    return await self._admitted(client, request)
         except RetryError as error:
             last = error.last_attempt.exception()
             assert isinstance(last, CallFailedError)
@@ -152,6 +192,38 @@ class _Asker:
                 f"gave up after {tries} tries: {last.reason}", server=True
             ) from None
         raise AssertionError("tenacity neither returned nor raised")
+
+    async def _admitted(self, client: AsyncOpenAI, request: Request) -> Reply:
+        """One try: wait for a place, ask; refused for being one too many, wait and ask again."""
+        deadline = time.monotonic() + self.patience.total_s
+        tokens = sum(text_tokens(message["content"]) for message in request.messages)
+        refusals = 0
+        while True:
+            await self.patience.wait_for_server()
+            await self.pace.wait(tokens)
+            ticket = await self.window.enter()
+            try:
+                reply = await self._call(client, request)
+                self.window.served(ticket)
+                return reply
+            except CallFailedError as failure:
+                if failure.overload:
+                    self.window.refused(ticket)
+                if not failure.limited:
+                    raise
+                refusals += 1
+                wait = failure.retry_after
+                if wait is None:
+                    wait = self.patience.backoff(refusals, first=0.25)
+                else:
+                    self.patience.hold_back(wait)
+                if time.monotonic() + wait > deadline:
+                    raise CallFailedError(
+                        f"gave up after {refusals} refusals: {failure.reason}", server=True
+                    ) from None
+            finally:
+                self.window.leave()
+            await asyncio.sleep(wait)
 
     async def _call(self, client: AsyncOpenAI, request: Request) -> Reply:
         """One HTTP call; any failure becomes a CallFailedError or, if fatal, a BabelmixError."""
@@ -162,11 +234,14 @@ class _Asker:
             self.limit_name: self.judge.max_tokens,
         }
         try:
-            response = await client.chat.completions.create(**options)
-            return self._read(request, response)
+            raw = await client.chat.completions.with_raw_response.create(**options)
+            wait = rate_wait(raw.headers, text_tokens(request.messages[-1]["content"]))
+            if wait:
+                self.patience.hold_back(min(wait, self.patience.total_s))
+            return self._read(request, json.loads(raw.content))
         except CallFailedError:
             raise
-        except Exception as error:
+        except Exception as error:  # classify raises what is no failure of a call
             failure = classify(error, self.judge)
             if failure.unsupported == self.limit_name == "max_tokens":
                 self.limit_name = "max_completion_tokens"  # what newer models call it
@@ -175,18 +250,19 @@ class _Asker:
 
     def _read(self, request: Request, response: Any) -> Reply:
         """The reply's text and tokens; tokens are estimated where the server counts none."""
-        choice = response.choices[0]
-        text = choice.message.content or getattr(choice.message, "refusal", None) or ""
-        if choice.finish_reason == "content_filter":
+        choice = response["choices"][0]
+        message, finish = choice["message"], choice.get("finish_reason")
+        text = message.get("content") or message.get("refusal") or ""
+        if finish == "content_filter":
             raise CallFailedError("the server's content filter stopped the reply")
-        usage = response.usage
-        asked = sum(text_tokens(message["content"]) for message in request.messages)
-        tokens_in = usage.prompt_tokens if usage else asked
-        tokens_out = usage.completion_tokens if usage else text_tokens(text)
+        usage = response.get("usage") or {}
+        asked = sum(text_tokens(part["content"]) for part in request.messages)
+        tokens_in = int(usage.get("prompt_tokens") or asked)
+        tokens_out = int(usage.get("completion_tokens") or text_tokens(text))
         return Reply(
             key=request.key,
-            text=text,
-            truncated=choice.finish_reason == "length",
+            text=text.encode("utf-8", "replace").decode("utf-8"),
+            truncated=finish == "length",
             tokens_in=tokens_in,
             tokens_out=tokens_out,
             cost=reply_cost(self.judge, tokens_in, tokens_out),

@@ -20,8 +20,9 @@ _LONGEST_BACKOFF = 60.0
 
 class CallFailedError(Exception):
     """One call came to nothing. ``passing``: worth another try, after ``retry_after`` seconds if
-    the server named a time. ``server``: the server's fault, not the prompt's. ``unsupported``: the
-    parameter that the server refused."""
+    the server named a time. ``limited``: it was refused for being one too many, and costs no try.
+    ``overload``: fewer at once may help. ``server``: the server's fault, not the prompt's.
+    ``unsupported``: the parameter that the server refused."""
 
     def __init__(
         self,
@@ -29,6 +30,8 @@ class CallFailedError(Exception):
         *,
         passing: bool = False,
         retry_after: float | None = None,
+        limited: bool = False,
+        overload: bool = False,
         server: bool = False,
         unsupported: str | None = None,
     ) -> None:
@@ -36,6 +39,8 @@ class CallFailedError(Exception):
         self.reason = reason
         self.passing = passing
         self.retry_after = retry_after
+        self.limited = limited
+        self.overload = limited or overload
         self.server = server
         self.unsupported = unsupported
 
@@ -53,7 +58,9 @@ def classify(error: Exception, judge: OpenAIJudge) -> CallFailedError:
     import openai
 
     if isinstance(error, openai.APITimeoutError):
-        return CallFailedError(f"no reply within {judge.timeout_s:g} s", passing=True)
+        return CallFailedError(
+            f"no reply within {judge.timeout_s:g} s", passing=True, overload=True
+        )
     if isinstance(error, openai.APIStatusError):
         return _classify_status(error, judge)
     if isinstance(error, openai.APIConnectionError):
@@ -87,7 +94,11 @@ def _classify_status(error: Any, judge: OpenAIJudge) -> CallFailedError:
         )
     if status in _RETRYABLE_STATUS or status >= 500:
         return CallFailedError(
-            f"HTTP {status}", passing=True, retry_after=_retry_after(error.response.headers)
+            f"HTTP {status}",
+            passing=True,
+            retry_after=_retry_after(error.response.headers),
+            limited=status == 429,
+            overload=status in (503, 529),
         )
     if status == 400 and code.startswith("unsupported"):
         parameter = str(getattr(error, "param", None) or "")
@@ -121,10 +132,11 @@ def _retry_after(headers: Any) -> float | None:
 class Patience:
     """How long a job goes on trying.
 
-    One call is tried ``max_retries`` + 1 times, for at most that many times ``timeout_s`` in all,
-    waits included. A wait that a server asks for holds back every call of the job. When as many
-    calls in a row as run at once (at least 5) failed by the server's fault, or the first so many
-    failed for whatever reason, the job stops: nothing would be judged.
+    One call is tried ``max_retries`` + 1 times; refusals for being one too many (HTTP 429) are no
+    tries. All in all it lasts at most that many times ``timeout_s``, waits included. A wait that a
+    server asks for holds back every call of the job. When many calls in a row (as many as run at
+    once, 5 to 32) failed by the server's fault, or the first so many failed for whatever reason,
+    the job stops: nothing would be judged.
     """
 
     def __init__(self, judge: OpenAIJudge) -> None:
@@ -146,10 +158,18 @@ class Patience:
         """For tenacity: what the server asked for, else 1, 2, 4 … seconds with jitter."""
         asked = _asked_wait(state)
         if asked is not None:
-            self._not_before = max(self._not_before, time.monotonic() + asked)
+            self.hold_back(asked)
             return asked
-        backoff = min(_LONGEST_BACKOFF, 2.0 ** (state.attempt_number - 1), self.judge.timeout_s)
-        return backoff * random.uniform(0.5, 1.0)
+        return self.backoff(state.attempt_number)
+
+    def backoff(self, attempt: int, first: float = 1.0) -> float:
+        """``first``, twice that, four times that … seconds, with jitter."""
+        longest = min(_LONGEST_BACKOFF, self.judge.timeout_s)
+        return float(min(longest, first * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0))
+
+    def hold_back(self, wait_s: float) -> None:
+        """Start no call for that long."""
+        self._not_before = max(self._not_before, time.monotonic() + wait_s)
 
     async def wait_for_server(self) -> None:
         """Hold back while the server has asked anyone to wait."""
@@ -165,7 +185,7 @@ class Patience:
         """A call was given up; many in a row end the job."""
         if failure.server or not self._any_success:
             self._given_up += 1
-        if self._given_up >= max(5, self.judge.concurrency):
+        if self._given_up >= max(5, min(self.judge.concurrency, 32)):
             raise BabelmixError(
                 f"judge {self.judge.model} at {self.judge.base_url or 'the default endpoint'}: "
                 f"{self._given_up} calls in a row failed; the last: {failure.reason}. Mend what it "
