@@ -15,7 +15,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 unexport PYTHONDONTWRITEBYTECODE
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: demo small full test test-fast lint format schema setup demo-base clean help
+.PHONY: bench-judge demo small full test test-fast lint format schema setup demo-base clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,9 @@ format: $(READY)  ## format Python and snake files
 
 schema: $(READY)  ## write the configuration's schema and reference from the models
 	$(BIN)/python -m babelmix schema
+
+bench-judge: $(READY)  ## judging clients against one loopback server (FSCHAT, ILAB: pythons of the peers)
+	PYTHONPATH=workflow $(BIN)/python benchmarks/judge/bench.py $(if $(FSCHAT),--fschat $(FSCHAT)) $(if $(ILAB),--ilab $(ILAB))
 
 demo-base: $(READY)  ## pre-train the demo's tiny base model anew (needs Tatoeba; about 25 minutes)
 	$(BIN)/python -m babelmix pretrain-base --data $${BABELMIX_DATA_ROOT:?names the data folder}/tatoeba --out resources/demo/base

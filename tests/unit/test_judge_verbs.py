@@ -214,7 +214,7 @@ def test_doubled_or_foreign_answers_and_unknown_languages_are_errors(study: Stud
 
 
 def test_a_cap_stops_cleanly_and_a_higher_one_goes_on(study: Study) -> None:
-    money = {"price_out": 1e6, "max_tokens": 20}  # 20 dollars a call
+    money = {"price_out": 1e6, "max_tokens": 20, "confirm_cost": 500.0}  # 20 dollars a call
     with ScriptedServer(lambda r: text("Rating: [[7]]")) as server:
         rows = study.judge(single, spec(openai(server, max_cost=100.0, **money)))
         assert sum(row.score is not None for row in rows) == 5
@@ -222,6 +222,27 @@ def test_a_cap_stops_cleanly_and_a_higher_one_goes_on(study: Study) -> None:
         rows = study.judge(single, spec(openai(server, max_cost=1000.0, **money)))
     assert all(row.score == 7 for row in rows)
     assert len(server.requests) == 12
+
+
+def test_a_job_that_costs_more_than_agreed_asks_nothing(study: Study) -> None:
+    money = {"price_out": 1e5, "max_tokens": 20}  # 2 dollars a call, 24 in all
+    with ScriptedServer(lambda r: text("[[7]]")) as server:
+        for agreed in ({}, {"confirm_cost": 23.0}):
+            with pytest.raises(BabelmixError, match="`confirm_cost` to at least 24.00"):
+                study.judge(single, spec(openai(server, **money, **agreed)))
+        assert not server.requests
+        # A job that the cap stops before that needs no more than the cap.
+        study.judge(single, spec(openai(server, **money, max_cost=4.5)))
+        study.judge(single, spec(openai(server, **money, confirm_cost=24.0)))
+    assert len({request.prompt for request in server.requests}) == 12
+
+
+def test_a_judge_that_only_fails_leaves_no_number(study: Study) -> None:
+    with ScriptedServer(lambda r: text("[[7]]") if r.number < 6 else error(422)) as server:
+        rows = study.judge(single, spec(openai(server, concurrency=1)))
+    scores = [row.score for row in rows if row.score is not None]
+    assert scores == [7.0] * 6
+    assert all(row.unscored_reason == "HTTP 422: no" for row in rows if row.score is None)
 
 
 def test_a_fatal_error_keeps_what_was_bought(study: Study) -> None:

@@ -115,15 +115,31 @@ class OpenAIJudge(Section):
     max_retries: int = Field(
         default=6, ge=0, description="Tries after a rate limit, time-out or server error."
     )
-    price_in: float = Field(
-        default=0.0,
-        ge=0,
-        description="US dollars a million prompt tokens, for estimates and the cap.",
+    mode: Literal["realtime", "batch"] = Field(
+        default="realtime",
+        description=(
+            "`batch`: through the server's Batch API (OpenAI's: half price, within 24 hours); a "
+            "job that is stopped collects its batches when it is started again."
+        ),
     )
-    price_out: float = Field(
-        default=0.0,
+    price_in: float | None = Field(
+        default=None,
         ge=0,
-        description="US dollars a million answer tokens, for estimates and the cap.",
+        description=(
+            "US dollars a million prompt tokens, for estimates and the cap; left out, as listed in "
+            "resources/prices.yaml."
+        ),
+    )
+    price_out: float | None = Field(
+        default=None, ge=0, description="US dollars a million answer tokens; likewise."
+    )
+    confirm_cost: float | None = Field(
+        default=None,
+        ge=0,
+        description=(
+            "The most US dollars that one job may be estimated at; without it no job over 5 "
+            "dollars starts."
+        ),
     )
     max_cost: float | None = Field(
         default=None, ge=0, description="Stop cleanly before one job spends more US dollars."
@@ -139,6 +155,13 @@ class OpenAIJudge(Section):
         return self.model_copy(update={name: getattr(other, name) for name in self.RUNTIME})
 
 
+#: Fields of a judge that say how it is reached and paid, and nothing of what it answers.
+NOT_IN_RESULTS = frozenset(
+    {
+        *("base_url", "key_env", "concurrency", "requests_per_minute", "tokens_per_minute"),
+        *("timeout_s", "max_retries", "mode", "price_in", "price_out", "confirm_cost", "max_cost"),
+    }
+)
 Judge = Annotated[RulesJudge | OpenAIJudge, Field(discriminator="engine")]
 
 

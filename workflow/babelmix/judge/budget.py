@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 
 from ..config.evaluation import OpenAIJudge
+from .prices import price_of
 
 #: Bytes of UTF-8 a token, low on purpose: an estimate for the cap must not be too small.
 _BYTES_PER_TOKEN = 2.5
@@ -18,7 +19,7 @@ def text_tokens(text: str) -> int:
 
 def reply_cost(judge: OpenAIJudge, tokens_in: int, tokens_out: int) -> float:
     """US dollars of one call."""
-    return (tokens_in * judge.price_in + tokens_out * judge.price_out) / 1e6
+    return price_of(judge).dollars(tokens_in, tokens_out)
 
 
 class Budget:

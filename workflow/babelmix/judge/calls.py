@@ -7,6 +7,7 @@ so that a better parser costs no call. Failed calls are not journalled: the next
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,10 @@ from ..config.evaluation import OpenAIJudge
 from ..io import Journal, digest
 from ..records import Judgement
 from ..specs import JudgeSpec
+from .budget import Budget
 from .client import Reply, Request, ask_all
+from .cost import estimate_messages, require_confirmation
+from .prices import price_of
 from .prompts import FALLBACK, Messages, load_prompts
 from .rules import RulesReferee
 from .tasks import Task
@@ -100,7 +104,8 @@ def _ask_model(
         known = [key for key in wanted if key in journal]
         spent = sum(journal.entries[key]["cost"] for key in known)
         missing = [Request(key, wanted[key]) for key in wanted if key not in journal]
-        failures = ask_all(judge, missing, _keeper(journal, judge), spent, journal.sync)
+        _announce(judge, missing, len(known))
+        failures = _ask(judge, missing, journal, spent)
         entries = {key: journal.entries[key] for key in wanted if key in journal}
     paid: set[str] = set()
     raws = []
@@ -114,6 +119,35 @@ def _ask_model(
         else:
             raws.append(Raw(key=key, failure=failures[key]))
     return raws, Tally(len(missing) - len(failures), len(known), len(failures))
+
+
+def _ask(
+    judge: OpenAIJudge, missing: Sequence[Request], journal: Journal, spent: float
+) -> dict[str, str]:
+    """Buy the missing replies, in the judge's mode; the reasons of those that failed."""
+    keep = _keeper(journal, judge)
+    if judge.mode == "realtime":
+        return ask_all(judge, missing, keep, spent, journal.sync)
+    from .batch import affordable, ask_in_batches
+
+    budget = Budget(judge)
+    kept, left = affordable(judge, missing, lambda r: budget.worst_case(r.messages), spent)
+    notes = journal.path.with_suffix(".batches.jsonl")
+    return left | (ask_in_batches(judge, kept, keep, notes, journal.sync) if kept else {})
+
+
+def _announce(judge: OpenAIJudge, missing: Sequence[Request], known: int) -> None:
+    """Say what the job will take before the first call; stop where it costs more than agreed."""
+    estimate = estimate_messages(judge, [request.messages for request in missing])
+    require_confirmation(judge, estimate)
+    if missing:
+        price = price_of(judge)
+        money = f"{estimate.dollars:.2f} US dollars ({price.source})" if price.known else "no price"
+        print(
+            f"{judge.model}: {estimate.calls:,} calls to make, {known:,} in the journal; about "
+            f"{estimate.tokens_in:,} + {estimate.tokens_out:,} tokens, {money}",
+            file=sys.stderr,
+        )
 
 
 def _keeper(journal: Journal, judge: OpenAIJudge) -> Callable[[Reply], None]:

@@ -16,6 +16,8 @@ from ..config.builtin import catalogue
 from ..config.evaluation import OpenAIJudge
 from ..config.load import load_config
 from ..config.sources import Source
+from ..judge.cost import CHARS_PER_TOKEN, VERDICT_TOKENS, estimate_calls, expected_calls
+from ..judge.prices import price_of
 from ..mixtures.select import half_up
 from ..sources.adapters import conversations
 from ..sources.questions import questions
@@ -36,11 +38,8 @@ PUBLISHED_ROWS = {
 }
 #: Characters of a conversation and of an answer, where nothing better is known.
 CHARS_PER_ROW = 1200
-CHARS_PER_TOKEN = 4.0
 #: Texts of a row that a chat model is asked to translate: its messages.
 TEXTS_PER_ROW = 2
-JUDGE_PROMPT_TOKENS = 500
-VERDICT_TOKENS = 250
 
 
 @dataclass
@@ -220,14 +219,15 @@ def evaluation_calls(plan: Plan, evaluation: str) -> int:
     """Judge calls of an evaluation; a run is never compared with itself."""
     planned = plan.evaluations[evaluation]
     benchmark = planned.evaluation.benchmark
-    per_language = n_questions(plan, benchmark) * n_turns(plan, benchmark)
-    if planned.evaluation.protocol == "single":
-        return per_language * sum(len(c) for c in planned.languages_by_run.values())
+    asked = n_questions(plan, benchmark), n_turns(plan, benchmark)
+    protocol = planned.evaluation.protocol
+    if protocol == "single":
+        return expected_calls(*asked, sum(map(len, planned.languages_by_run.values())), protocol)
     calls = 0
     for run, languages in planned.languages_by_run.items():
         baselines = plan.baselines(evaluation, run)
         for lang in languages:
-            calls += 2 * per_language * (baselines.get(lang) != run)
+            calls += expected_calls(*asked, int(baselines.get(lang) != run), protocol)
     return calls
 
 
@@ -239,12 +239,19 @@ def _judgements(plan: Plan) -> list[Line]:
         if not isinstance(judge, OpenAIJudge):
             lines.append(Line("judge", name, len(planned.languages_by_run), f"{calls:,} by rules"))
             continue
-        limit = plan.config.benchmarks[planned.evaluation.benchmark].generation.max_new_tokens
-        shown = 1 if planned.evaluation.protocol == "single" else 2
-        tokens_in = JUDGE_PROMPT_TOKENS + shown * min(300, limit)
-        tokens_out = min(VERDICT_TOKENS, judge.max_tokens)
-        dollars = calls * (tokens_in * judge.price_in + tokens_out * judge.price_out) / 1e6
-        amount = f"{calls:,} calls, ≈ {calls * (tokens_in + tokens_out) / 1e6:,.1f} M tokens"
+        benchmark = planned.evaluation.benchmark
+        limit = plan.config.benchmarks[benchmark].generation.max_new_tokens
+        taken = estimate_calls(
+            judge,
+            planned.evaluation.protocol,
+            calls,
+            n_turns(plan, benchmark),
+            answer_chars=min(1500.0, limit * CHARS_PER_TOKEN),
+        )
+        amount = f"{calls:,} calls, ≈ {(taken.tokens_in + taken.tokens_out) / 1e6:,.1f} M tokens"
+        dollars = taken.dollars if price_of(judge).known else None
+        if dollars is None:
+            amount += ", no price known"
         lines.append(Line("judge", name, len(planned.languages_by_run), amount, dollars))
     return lines
 
