@@ -228,7 +228,7 @@ def test_a_job_that_costs_more_than_agreed_asks_nothing(study: Study) -> None:
     money = {"price_out": 1e5, "max_tokens": 20}  # 2 dollars a call, 24 in all
     with ScriptedServer(lambda r: text("[[7]]")) as server:
         for agreed in ({}, {"confirm_cost": 23.0}):
-            with pytest.raises(BabelmixError, match="`confirm_cost` to at least 24.00"):
+            with pytest.raises(BabelmixError, match=r"`confirm_cost` to at least 24\.00"):
                 study.judge(single, spec(openai(server, **money, **agreed)))
         assert not server.requests
         # A job that the cap stops before that needs no more than the cap.
