@@ -56,6 +56,18 @@ onstart:
     )
 
 
+onsuccess:
+    shell(
+        "python -m babelmix status --summary --config {JOBS.root}/config.resolved.json"
+    )
+
+
+onerror:
+    print(
+        f"What failed, and why: python -m babelmix status --config {JOBS.root}/config.resolved.json"
+    )
+
+
 include: "workflow/rules/sources.smk"
 include: "workflow/rules/translate.smk"
 include: "workflow/rules/mixtures.smk"

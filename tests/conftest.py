@@ -17,8 +17,18 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
+#: Long suites, each with its own target of the Makefile: run where the variable is set.
+LONG = {"cluster": "BABELMIX_TEST_CLUSTER", "faults": "BABELMIX_TEST_FAULTS"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests on real data where there is none."""
+    """Skip tests on real data where there is none, and long suites where nobody asked for them."""
+    for marker, variable in LONG.items():
+        if not os.environ.get(variable):
+            left_out = pytest.mark.skip(reason=f"long; `make test-{marker}` runs it")
+            for item in items:
+                if item.get_closest_marker(marker):
+                    item.add_marker(left_out)
     if os.environ.get("BABELMIX_REAL_DATA"):
         return
     skip = pytest.mark.skip(reason="needs real data: set BABELMIX_REAL_DATA to its folder")

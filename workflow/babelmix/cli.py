@@ -18,6 +18,7 @@ from .errors import BabelmixError
 VERBS: dict[str, tuple[str, str]] = {
     "plan": ("plan.cost", "print what a configuration would cost: jobs, tokens, calls, dollars"),
     "check": ("plan.check", "say what this machine lacks to run a configuration"),
+    "status": ("plan.status", "say what is done, running and failed, and what the rest will cost"),
     "describe": ("plan.describe", "write study.json: what tables, figures and report must know"),
     "prune": ("plan.prune", "list results that no study needs any more; delete them when told"),
     "schema": ("config.document", "write the configuration's JSON schema and reference page"),

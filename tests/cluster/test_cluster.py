@@ -1,0 +1,209 @@
+"""The study on a real SLURM, and every way in which a cluster fails. `make test-cluster`."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import toy_slurm
+from tests.cluster.cluster_study import EXECUTOR, ClusterStudy, ended_jobs
+from tests.study import kill_group, mini_config
+
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("cluster"), pytest.mark.timeout(1800)]
+
+RUN = "tiny.mono-EN.quick.s1"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def slurm() -> Iterator[None]:
+    if why := toy_slurm.missing():
+        pytest.skip(why)
+    if not EXECUTOR.is_dir() and not importlib.util.find_spec("snakemake_executor_plugin_slurm"):
+        pytest.skip("the SLURM executor is not installed (`make test-cluster` does)")
+    toy_slurm.start()
+    yield
+    toy_slurm.tool("scancel", "--user", "root")
+    toy_slurm.stop()
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> ClusterStudy:
+    """The whole mini study, run on the cluster once; figures fail at first for want of memory."""
+    made = ClusterStudy(tmp_path_factory.mktemp("cluster"), mini_config())
+    # The first attempt gets 60 MB, less than Python with the charts takes; the second 3,840.
+    made.resources = ("make_figures:mem_mb=60*attempt**6",)
+    done = made.run()
+    assert done.returncode == 0, done.stdout[-6000:]
+    (made.folder / "first.log").write_text(done.stdout)
+    return made
+
+
+@pytest.fixture
+def longer(study: ClusterStudy, request: pytest.FixtureRequest) -> ClusterStudy:
+    """One training of the study, made anew with more steps, as a study of its own seed."""
+    config = copy.deepcopy(study.config)
+    config["training"]["quick"] |= {"max_steps": 40, "checkpoint_steps": 4}
+    config["training"]["quick"]["learning_rate"] *= 1 + abs(hash(request.node.name)) % 100 / 1e6
+    one = study.with_config(config)
+    one.targets = (f"results/mini/checkpoints/{RUN}.json",)
+    return one
+
+
+def newest_step(study: ClusterStudy) -> int:
+    folders = (study.results / "work" / "train" / RUN).glob("checkpoint-*/whole.json")
+    return max((int(f.parent.name.split("-")[1]) for f in folders), default=0)
+
+
+def rows_so_far(study: ClusterStudy) -> list[str]:
+    """The training curve as it stands in the work folder, each row with its wall-clock seconds."""
+    (file,) = (study.results / "work" / "train" / RUN).glob("*metrics*.jsonl")
+    return file.read_text().splitlines()
+
+
+def job_of(study: ClusterStudy) -> tuple[str, str, str]:
+    """(id, state, node) of the one training in the queue."""
+    jobs = [j for j in toy_slurm.queue("%i|%T|%N|%k|%Z") if "rule_train" in j[3]]
+    return (jobs[0][0], jobs[0][1], jobs[0][2]) if jobs else ("", "", "")
+
+
+def wait_for_step(study: ClusterStudy, step: int) -> tuple[int, list[str], str, str]:
+    """Wait until the training is past a checkpoint: (its step, the curve, job, node)."""
+    toy_slurm.wait_until(lambda: newest_step(study) >= step, 240, f"checkpoint {step}")
+    job, _, node = job_of(study)
+    at = newest_step(study)
+    return at, rows_so_far(study), job, node
+
+
+def went_on(study: ClusterStudy, at: int, rows: list[str]) -> bool:
+    """The finished curve begins with the very rows that were there before the interruption."""
+    final = (study.results / "checkpoints" / f"{RUN}.metrics.jsonl").read_text().splitlines()
+    kept = [r for r in rows if json.loads(r)["step"] <= at]
+    assert kept
+    assert json.loads(final[-1])["step"] == 40
+    return final[: len(kept)] == kept
+
+
+def finish(process: subprocess.Popen[str], log: Path) -> str:
+    assert process.wait(900) == 0, log.read_text()[-5000:]
+    return log.read_text()
+
+
+def test_check_says_what_is_missing_and_then_nothing(tmp_path: Path) -> None:
+    study = ClusterStudy(tmp_path, mini_config())
+    study.command()
+    ready = study.check("--cluster", "--slurm-profile", "slurm", "--try-nodes", "60")
+    assert ready.returncode == 0, ready.stderr
+    text = (tmp_path / "slurm" / "config.yaml").read_text()
+    wrong = text.replace("slurm_partition: gpu", "slurm_partition: killing")
+    (tmp_path / "slurm" / "config.yaml").write_text(wrong)
+    refused = study.check("--cluster", "--slurm-profile", "slurm")
+    assert refused.returncode == 2
+    assert "partition 'killing' cancels preempted jobs" in refused.stderr
+
+
+def test_the_study_runs_and_a_job_out_of_memory_gets_more(study: ClusterStudy) -> None:
+    assert (study.results / "report" / "index.html").is_file()
+    log = (study.folder / "first.log").read_text()
+    asked = [line for line in log.splitlines() if "mem_mb=60," in line or "mem_mb=3840," in line]
+    assert len(asked) == 2, asked
+    states = [j.state for j in ended_jobs()]
+    assert len([s for s in states if s != "COMPLETED"]) == 1
+    # Two normalised files and two benchmarks travel as one job.
+    assert log.count("has been submitted with SLURM jobid") == len(states)
+    assert "group light" in log or "group job" in log
+    assert study.planned() == {}
+
+
+def test_a_preempted_training_is_requeued_and_goes_on(longer: ClusterStudy) -> None:
+    longer.resources = ("train:slurm_partition='spare'",)
+    log = longer.folder / "preempt.log"
+    process = longer.start_logged(log)
+    try:
+        at, rows, job, _ = wait_for_step(longer, 4)
+        urgent = toy_slurm.tool(
+            *("sbatch", "--parsable", "-p", "cpu", "-N2", "--exclusive", "--wrap", "sleep 5")
+        ).stdout.strip()
+        toy_slurm.wait_until(lambda: job_of(longer)[1] == "PENDING", 60, "requeued")
+        assert toy_slurm.queue("%i|%T", "--jobs", urgent)
+        text = finish(process, log)
+    finally:
+        kill_group(process)
+    assert went_on(longer, at, rows)
+    assert text.count("has been submitted") == 1  # SLURM's requeue, no second submission
+    assert [j.state for j in ended_jobs() if j.job == job][-1] == "COMPLETED"
+
+
+def test_a_training_out_of_time_gets_more_and_goes_on(longer: ClusterStudy) -> None:
+    longer.resources = ("train:runtime=max(1,20*(attempt-1))",)
+    # So slow (a checkpoint at every step) that a minute is not enough.
+    longer.config["training"]["quick"] |= {"max_steps": 40, "checkpoint_steps": 1}
+    log = longer.folder / "time.log"
+    before = len(ended_jobs())
+    process = longer.start_logged(log)
+    try:
+        first = wait_for_step(longer, 1)[2]
+        toy_slurm.wait_until(lambda: job_of(longer)[0] not in {"", first}, 300, "second attempt")
+        at, rows = newest_step(longer), rows_so_far(longer)
+        finish(process, log)
+    finally:
+        kill_group(process)
+    assert [j.state for j in ended_jobs()[before:]] == ["TIMEOUT", "COMPLETED"]
+    assert went_on(longer, at, rows)
+
+
+def test_a_dead_node_costs_the_steps_since_the_last_checkpoint(longer: ClusterStudy) -> None:
+    log = longer.folder / "node.log"
+    process = longer.start_logged(log)
+    node = ""
+    try:
+        at, rows, _, node = wait_for_step(longer, 4)
+        toy_slurm.kill_node(node)
+        text = finish(process, log)
+    finally:
+        kill_group(process)
+        if node:
+            toy_slurm.start_node(node)
+    assert went_on(longer, at, rows)
+    assert text.count("has been submitted") == 1
+    assert ended_jobs()[-1].node != node
+
+
+def test_a_cancelled_job_is_noticed_and_made_again(longer: ClusterStudy) -> None:
+    log = longer.folder / "cancel.log"
+    process = longer.start_logged(log)
+    try:
+        at, rows, job, _ = wait_for_step(longer, 4)
+        toy_slurm.tool("scancel", job)
+        text = finish(process, log)
+    finally:
+        kill_group(process)
+    assert went_on(longer, at, rows)
+    assert text.count("has been submitted") == 2
+
+
+def test_snakemake_killed_and_started_again_submits_nothing_twice(longer: ClusterStudy) -> None:
+    before = len(ended_jobs())
+    process = longer.start_logged(longer.folder / "killed.log")
+    try:
+        wait_for_step(longer, 4)
+    finally:
+        kill_group(process)
+    job, state, _ = job_of(longer)
+    assert state == "RUNNING"
+    assert longer.run("--unlock").returncode == 0
+    refused = longer.run()
+    assert refused.returncode != 0
+    assert f"scancel {job}" in refused.stdout
+    assert "earlier run" in refused.stdout
+    assert [j[0] for j in toy_slurm.queue("%i|%T")] == [job]
+    toy_slurm.wait_until(lambda: not toy_slurm.queue(), 300, "the job to end by itself")
+    again = longer.run()
+    assert again.returncode == 0, again.stdout[-3000:]
+    assert "Nothing to be done" in again.stdout
+    assert [j.state for j in ended_jobs()[before:]] == ["COMPLETED"]
