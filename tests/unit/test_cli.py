@@ -1,6 +1,8 @@
 """The command line: every verb explains itself, quickly and without torch."""
 
 import ast
+import errno
+import os
 import subprocess
 import sys
 
@@ -27,7 +29,7 @@ def test_help_lists_every_verb() -> None:
 @pytest.mark.parametrize("verb", list(cli.VERBS))
 def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        cli.main([verb, "--help"])
+        cli.cli.main([verb, "--help"])
     assert stopped.value.code == 0
     text = capsys.readouterr().out
     assert f"python -m babelmix {verb}" in text
@@ -68,3 +70,32 @@ def test_only_train_and_answer_name_torch() -> None:
             assert "snakemake" not in roots, file
             if station not in {"train", "answer", "translate"}:
                 assert not roots & {"torch", "transformers", "trl", "deepspeed"}, file
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(errno.ENOSPC, "disk is full"), (errno.EROFS, "read-only"), (errno.EACCES, "permissions")],
+)
+def test_errors_of_the_machine_are_one_paragraph(
+    number: int, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(args: object) -> None:
+        raise OSError(number, os.strerror(number), "results/x.parquet")
+
+    monkeypatch.setattr("babelmix.plan.cost.run", fail)
+    assert cli.main(["plan", "--config", "x"]) == 2
+    words = capsys.readouterr().err
+    assert "results/x.parquet" in words
+    assert told in words
+    assert "Traceback" not in words
+
+
+def test_other_errors_of_the_system_are_bugs_and_show_where(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(args: object) -> None:
+        raise OSError(errno.ECHILD, "no children")
+
+    monkeypatch.setattr("babelmix.plan.cost.run", fail)
+    with pytest.raises(OSError, match="no children"):
+        cli.main(["plan", "--config", "x"])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
+import re
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -104,9 +107,12 @@ def read_json(path: Path | str) -> Any:
 
 
 def write_table(path: Path | str, table: pa.Table) -> None:
-    """Write parquet (zstd), whole or not at all; the same table gives the same bytes."""
+    """Write parquet (zstd), whole or not at all; the same table gives the same bytes.
+
+    Each page carries a checksum, so that a flipped bit is noticed when it is read.
+    """
     with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
 def write_records(path: Path | str, records: Iterable[Any], record_type: type) -> int:
@@ -117,11 +123,14 @@ def write_records(path: Path | str, records: Iterable[Any], record_type: type) -
 
 
 def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
-    """Read parquet; a torn or foreign file is named in the error."""
+    """Read parquet; a torn, damaged or foreign file is named in the error."""
     try:
-        return pq.read_table(path, columns=columns)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise BabelmixError(f"{path}: cannot be read as parquet ({error}).") from None
+        return pq.read_table(path, columns=columns, page_checksum_verification=True)
+    except (pa.ArrowException, OSError) as error:
+        raise BabelmixError(
+            f"{path}: cannot be read as parquet ({error}). If a job of this workflow made it, "
+            "delete it and run again."
+        ) from None
 
 
 def read_records(path: Path | str, record_type: type[Record]) -> list[Record]:
@@ -135,34 +144,71 @@ def read_records(path: Path | str, record_type: type[Record]) -> list[Record]:
     return from_table(table, record_type)
 
 
+_CHECKSUM = re.compile(rb',"_crc":"([0-9a-f]{8})"\}\n\Z')
+
+
+def _with_checksum(entry: dict[str, Any]) -> bytes:
+    """A journal's line: canonical JSON whose last member is the CRC-32 of all before it."""
+    body = canonical_json(entry).encode("utf-8", "surrogatepass")[:-1]
+    return body + b',"_crc":"%08x"}\n' % zlib.crc32(body)
+
+
+def _checked(line: bytes, *, required: bool) -> tuple[dict[str, Any], bool]:
+    """A line's entry, and whether it had a checksum; ValueError where it is not as written."""
+    found = _CHECKSUM.search(line)
+    if found and zlib.crc32(line[: found.start()]) != int(found[1], 16):
+        raise ValueError("checksum")
+    if required and not found:
+        raise ValueError("no checksum")
+    entry: dict[str, Any] = json.loads(line)
+    entry.pop("_crc", None)
+    return entry, bool(found)
+
+
 class Journal:
     """An append-only JSONL file of finished work, one writer, synced at every entry.
 
     Entries are dicts with a ``key``. A torn last line (the writer was killed) is dropped when the
     journal is opened, so that its work is redone; a later entry of a key replaces an earlier one.
+    Each line ends with a checksum of itself (lines without one, of older journals, are accepted).
     """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.entries: dict[str, dict[str, Any]] = {}
-        whole = self._load()
         self._handle = self.path.open("ab")
+        self._lock()
+        whole = self._load()
         if self._handle.tell() != whole:
             self._handle.truncate(whole)
             self._handle.seek(whole)
+
+    def _lock(self) -> None:
+        """Be the one writer; a lock ends with the process that holds it."""
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._handle.close()
+            raise BabelmixError(
+                f"{self.path}: another process is writing to it. Two jobs on the same work would "
+                "buy it twice: end the other one (is a second run at work in this folder?)."
+            ) from None
+        except OSError:
+            pass  # a file system without locks: Snakemake's own lock must do
 
     def _load(self) -> int:
         """Read the whole lines; returns the offset after the last whole one."""
         if not self.path.exists():
             return 0
-        offset = 0
+        offset, checked = 0, False
         with self.path.open("rb") as handle:
             for number, line in enumerate(handle, start=1):
                 if not line.endswith(b"\n"):
                     break
                 try:
-                    entry = json.loads(line)
+                    # Lines of an older version come first, if at all.
+                    entry, checked = _checked(line, required=checked)
                     self.entries[entry["key"]] = entry
                 except (ValueError, KeyError, TypeError):
                     raise BabelmixError(
@@ -192,7 +238,7 @@ class Journal:
     def adopt(self, entry: dict[str, Any]) -> None:
         """Add an entry that is safe elsewhere: written with the next sync."""
         self.entries[entry["key"]] = entry
-        self._handle.write(canonical_json(entry).encode("utf-8", "surrogatepass") + b"\n")
+        self._handle.write(_with_checksum(entry))
 
     def hand_over(self, entry: dict[str, Any]) -> None:
         """Add one entry and give it to the operating system: it outlives a killed process.
