@@ -96,6 +96,7 @@ def start() -> None:
     if why := missing():
         raise SystemExit(f"no toy SLURM here: {why}")
     stop()
+    shutil.rmtree(HOME, ignore_errors=True)
     for part in ("run", "log", "state", "dev", *(f"spool/{n}" for n in NODES)):
         (HOME / part).mkdir(parents=True, exist_ok=True)
     (HOME / "munge").mkdir(mode=0o711, exist_ok=True)

@@ -29,7 +29,7 @@ def test_help_lists_every_verb() -> None:
 @pytest.mark.parametrize("verb", list(cli.VERBS))
 def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        cli.cli.main([verb, "--help"])
+        cli.main([verb, "--help"])
     assert stopped.value.code == 0
     text = capsys.readouterr().out
     assert f"python -m babelmix {verb}" in text
