@@ -58,7 +58,7 @@ def _data(jobs: Jobs) -> Iterator[Item]:
                 output, log = f"translations/{name}/{shard}.parquet", f"translate/{name}.{shard}"
                 yield _item(jobs, "translate", f"{name}.{shard}", output, log)
             yield _item(jobs, "collect", name, f"conversations/{name}.parquet", f"collect/{name}")
-    for dataset in dict.fromkeys(d for _, _, d in plan.recipes_by_model()):
+    for dataset in dict.fromkeys(plan.expansion.mixtures[m].dataset for m in plan.mixtures):
         yield _item(jobs, "pool", dataset, f"pools/{dataset}.parquet", f"pool/{dataset}")
     for mixture in plan.mixtures:
         yield _item(jobs, "mixture", mixture, f"mixtures/{mixture}.parquet", f"mixture/{mixture}")
@@ -72,22 +72,11 @@ def _models(jobs: Jobs) -> Iterator[Item]:
     plan = jobs.plan
     for model in plan.models:
         yield _item(jobs, "model", model, f"models/{model}.json", f"model/{model}")
-    for model, recipe, dataset in plan.recipes_by_model():
-        mixtures = [
-            r.mixture
-            for r in plan.runs.values()
-            if r.mixture and (r.model, r.recipe) == (model, recipe)
-        ]
-        for lang in plan.dataset(dataset).languages:
-            if not any(
-                plan.expansion.mixtures[m].dataset == dataset
-                and lang in plan.languages_of_mixture(m)
-                for m in mixtures
-            ):
-                continue
-            folder, file = f"{model}.{recipe}", f"{dataset}.{lang}"
-            output, log = f"tokenised/{folder}/{file}.parquet", f"tokenise/{folder}/{file}"
-            yield _item(jobs, "tokenise", f"{folder}/{file}", output, log)
+    trained = [r.name for r in plan.runs.values() if r.mixture]
+    root = jobs.path("tokenised/")
+    for file in dict.fromkeys(f for r in trained for f in jobs.train_input(r)["tokenised"]):
+        name = file.removeprefix(root).removesuffix(".parquet")
+        yield _item(jobs, "tokenise", name, f"tokenised/{name}.parquet", f"tokenise/{name}")
 
 
 def _results(jobs: Jobs) -> Iterator[Item]:
