@@ -14,8 +14,17 @@ from .jobs import Jobs
 
 #: Stages in the data's order; what a line of `status` is called.
 STAGES = (
-    *("fetch", "normalise", "translate", "collect", "pool", "mixture", "benchmark", "model"),
-    *("tokenise", "train", "answer", "score", "judge", "report"),
+    *(
+        "fetch",
+        "normalise",
+        "translate",
+        "collect",
+        "pool",
+        "benchmark",
+        "contamination",
+        "mixture",
+    ),
+    *("model", "tokenise", "train", "answer", "score", "judge", "report"),
 )
 
 
@@ -58,8 +67,12 @@ def _data(jobs: Jobs) -> Iterator[Item]:
                 output, log = f"translations/{name}/{shard}.parquet", f"translate/{name}.{shard}"
                 yield _item(jobs, "translate", f"{name}.{shard}", output, log)
             yield _item(jobs, "collect", name, f"conversations/{name}.parquet", f"collect/{name}")
-    for dataset in dict.fromkeys(plan.expansion.mixtures[m].dataset for m in plan.mixtures):
-        yield _item(jobs, "pool", dataset, f"pools/{dataset}.parquet", f"pool/{dataset}")
+    pools = [f for m in plan.mixtures for f in jobs.mixture_input(m)["pools"]]
+    searched = [f for m in plan.mixtures for f in jobs.gates(m)]
+    for stage, files in (("pool", pools), ("contamination", searched)):
+        for file in dict.fromkeys(files):
+            name = Path(file).stem
+            yield Item(stage, name, file, jobs.path(f"logs/{stage}/{name}.log"))
     for mixture in plan.mixtures:
         yield _item(jobs, "mixture", mixture, f"mixtures/{mixture}.parquet", f"mixture/{mixture}")
     for benchmark in plan.benchmarks:
