@@ -152,3 +152,30 @@ def test_where_and_for_how_much_a_judge_is_asked_is_no_part_of_its_spec(tmp_path
     write_json(tmp_path / "config.json", raw)
     with pytest.raises(BabelmixError, match="no judge 'gpt-4'"):
         read_spec(given)
+
+
+def translated(**runtime: Any) -> Jobs:
+    raw = read_yaml(ROOT / "config" / "small.yaml")
+    raw["translators"]["chat"] = {"backend": "openai", "model": "m"} | runtime
+    raw["datasets"]["lima"]["translator"] = "chat"
+    raw["data_root"] = "unused"
+    return Jobs(Plan(build_config(raw)))
+
+
+def test_host_price_cap_and_speed_rerun_no_translation() -> None:
+    plain = translated().translate("lima", "es", 0)
+    runtime = {"base_url": "http://127.0.0.1:9/v1", "concurrency": 64, "price_in": 1.0}
+    runtime |= {"price_out": 2.0, "max_cost": 3.0, "mode": "batch", "key_env": "OTHER"}
+    assert translated(**runtime).translate("lima", "es", 0) == plain
+    assert translated(temperature=0.5).translate("lima", "es", 0) != plain
+
+
+def test_the_plan_prices_translation_as_the_verb_does() -> None:
+    plan = translated(price_in=2.0, price_out=8.0).plan
+    line = next(n for n in cost_lines(plan) if n.stage == "translate" and "lima" in n.what)
+    half = translated(price_in=2.0, price_out=8.0, mode="batch").plan
+    other = next(n for n in cost_lines(half) if n.stage == "translate" and "lima" in n.what)
+    assert line.dollars
+    assert other.dollars == pytest.approx(line.dollars / 2)
+    unknown = next(n for n in cost_lines(translated().plan) if "lima" in n.what)
+    assert "no price known: chat" in unknown.amount

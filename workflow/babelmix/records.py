@@ -8,6 +8,7 @@ counterpart of ``Conversation``: the user turns of a dialogue that is yet to be 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -192,9 +193,22 @@ def schema_of(record_type: type) -> pa.Schema:
 
 def to_table(records: Iterable[Any], record_type: type) -> pa.Table:
     """Records -> Arrow table with the record type's schema (also when there are none)."""
-    return pa.Table.from_pylist(
-        [dataclasses.asdict(r) for r in records], schema=schema_of(record_type)
-    )
+    return pa.Table.from_pylist([_plain(r) for r in records], schema=schema_of(record_type))
+
+
+@functools.cache
+def _names(record_type: type) -> tuple[str, ...]:
+    return tuple(f.name for f in dataclasses.fields(record_type))
+
+
+def _plain(value: Any) -> Any:
+    """A record as nested dicts: `dataclasses.asdict` without its deep copies."""
+    kind = type(value)
+    if kind is list:
+        return [_plain(item) for item in value]
+    if kind in _ARROW or not dataclasses.is_dataclass(kind):
+        return value
+    return {name: _plain(getattr(value, name)) for name in _names(kind)}
 
 
 def from_table(table: pa.Table, record_type: type[Record]) -> list[Record]:

@@ -34,6 +34,9 @@ _BLOCK = re.compile(
     re.MULTILINE | re.DOTALL | re.VERBOSE,
 )
 
+#: What every block holds: most texts have none.
+_BLOCK_TRIGGER = re.compile(r"```|~~~|\$\$|\\\[|\\begin\{|<(?:!--|pre|script|style)")
+
 #: Pieces within a line; at one place the first alternative that fits wins.
 _INLINE = re.compile(
     rf"""
@@ -86,6 +89,10 @@ class Masked:
 
 def split_blocks(text: str) -> Iterator[tuple[str, bool]]:
     """Parts of a text in order, with True for those that are blocks to keep as they are."""
+    if not _BLOCK_TRIGGER.search(text):
+        if text:
+            yield text, False
+        return
     position = 0
     for match in _BLOCK.finditer(text):
         if match.start() > position:
@@ -196,7 +203,14 @@ def split_at_masks(masked: Masked) -> Iterator[tuple[str, bool]]:
 
 def protected_pieces(text: str) -> list[str]:
     """Everything of a text that translation must keep: its blocks and its lines' pieces."""
+    return list(_pieces(text))
+
+
+@lru_cache(maxsize=256)  # the engine's proof and the audit ask for the same texts
+def _pieces(text: str) -> tuple[str, ...]:
     found: list[str] = []
+    if not _TRIGGER.search(text) and not _BLOCK_TRIGGER.search(text):
+        return ()
     for part, is_block in split_blocks(text):
         if is_block:
             found.append(part.strip())
@@ -204,12 +218,14 @@ def protected_pieces(text: str) -> list[str]:
         for line in part.split("\n"):
             if _TRIGGER.search(line):
                 found += [m.group() for m in _INLINE.finditer(line)]
-    return found
+    return tuple(found)
 
 
 @lru_cache(maxsize=256)  # the audit asks for the same texts check after check
 def without_protected(text: str) -> str:
     """The text with its protected pieces taken out: what there is to translate."""
+    if not _TRIGGER.search(text) and not _BLOCK_TRIGGER.search(text):
+        return text
     lines = "".join("\n" if is_block else part for part, is_block in split_blocks(text))
     return "\n".join(
         _INLINE.sub(" ", line) if _TRIGGER.search(line) else line for line in lines.split("\n")
