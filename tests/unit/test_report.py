@@ -27,8 +27,8 @@ from babelmix.report.views import formatted
 CHROMIUM = shutil.which("chromium")
 
 
-def make_page(study: fake_study.FakeStudy, output: Path) -> str:
-    options = study.options("answers", "questions", "judgements", "manifests")
+def make_page(study: fake_study.FakeStudy, output: Path, *more: str) -> str:
+    options = [*study.options("answers", "questions", "judgements", "manifests"), *more]
     for name in ("tables", "figures"):
         options += [f"--{name}", str(study.root / name / "index.json")]
     built_study.run_verb(report, *options, "--output", str(output))
@@ -137,6 +137,46 @@ def test_deviations_licences_and_provenance(page: str) -> None:
     digest = read_json_digest(page)
     assert digest in shown
     assert "torch" in shown
+
+
+SOURCE = {
+    "name": "closed",
+    "builtin": "lima",
+    "origin": "GAIR/lima",
+    "version": "commit 123",
+    "commit": "123",
+    "pinned": "commit",
+    "licence": "CC BY-NC-SA",
+    "non_commercial": True,
+    "citation": "Zhou 2023",
+    "bytes": 5,
+    "files": [{"file": "x/train.jsonl", "sha256": "5ca1ab1e" * 8}],
+    "uses": [
+        {"use": "dataset d", "read": 9, "kept": 7, "usable": 8, "expected": 9, "raw": {}},
+        {"use": "benchmark b", "kept": 5, "usable": 80, "expected": None},
+    ],
+}
+
+
+def test_sources_as_they_were_fetched(study: fake_study.FakeStudy, tmp_path: Path) -> None:
+    defect = {"benchmark": "b", "lang": "it", "kind": "untranslated turn", "count": 1}
+    defect |= {"where": "139, turn 2", "done": "kept as published"}
+    made = {"sources": [SOURCE], "warnings": ["<b>few</b> rows"], "defects": [defect]}
+    (tmp_path / "sources.json").write_text(json.dumps(made))
+    page = make_page(study, tmp_path / "p.html", "--sources", str(tmp_path / "sources.json"))
+    section = markup(page).split('<section id="licences">')[1].split("</section>")[0]
+    assert "For non-commercial use only: closed (1 of 1 sources)." in section
+    assert '<p class="warn">&lt;b&gt;few&lt;/b&gt; rows</p>' in section
+    for text in ("GAIR/lima", "commit 123", "CC BY-NC-SA", "Zhou 2023", "5ca1ab1e" * 8):
+        assert text in section
+    assert "dataset d: 7 of 8 usable (9 expected); benchmark b: 5 of 80 usable</td>" in section
+    assert "<td>untranslated turn</td><td>1</td>" in section
+    assert "139, turn 2" in section
+
+
+def test_sources_as_they_are_configured(page: str) -> None:
+    section = markup(page).split('<section id="licences">')[1].split("</section>")[0]
+    assert "For non-commercial use only: closed (1 of 2 sources)." in section
 
 
 def read_json_digest(page: str) -> str:

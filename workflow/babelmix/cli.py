@@ -48,6 +48,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "import-answers": ("answer.importer", "bring in answers that others published"),
     "judgement-tables": ("analyse.judgement_tables", "tables from judgement files alone"),
     "choose-baseline": ("judge.baseline", "choose the best monolingual run by its grades"),
+    "describe-sources": ("sources.used", "put together licences, versions and counts of the data"),
     "score": ("analyse.score", "measure answers without a judge: language, emptiness, length"),
     "tables": ("analyse.tables", "make the tables, with intervals"),
     "figures": ("analyse.figures", "make the figures from the tables"),

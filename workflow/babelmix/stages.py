@@ -15,6 +15,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "mixture": 2,
     "manifest": 1,
     "benchmark": 2,
+    "sources": 1,
     "model": 1,
     "tokenise": 2,
     "train": 2,
@@ -24,5 +25,5 @@ STAGE_VERSIONS: dict[str, int] = {
     "score": 2,
     "tables": 2,
     "figures": 2,
-    "report": 2,
+    "report": 3,
 }

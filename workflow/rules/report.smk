@@ -1,6 +1,6 @@
 # Report: tables, figures and answers -> one self-contained page.
 #
-# Needs:  tables/, figures/, answers/, judgements/, benchmarks/, manifests
+# Needs:  sources.json, tables/, figures/, answers/, judgements/, benchmarks/, manifests
 # Makes:  report/index.html   opens from the disk, no network
 # Steps:  make_report
 
@@ -9,6 +9,7 @@ rule make_report:
     """The page for people."""
     input:
         study="<set>/study.json",
+        sources="<set>/sources.json",
         tables="<set>/tables/index.json",
         figures="<set>/figures/index.json",
         answers=JOBS.all_answers(),
@@ -33,6 +34,7 @@ rule make_report:
     shell:
         "python -m babelmix report"
         " --study {input.study:q}"
+        " --sources {input.sources:q}"
         " --tables {input.tables:q}"
         " --figures {input.figures:q}"
         " @{params.files:q}"

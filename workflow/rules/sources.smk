@@ -3,8 +3,9 @@
 # Needs:  local files or pinned places of `sources` in the configuration
 # Makes:  raw/{source}.json                     what was fetched, with digests and licence
 #         normalised/{dataset}.{lang}.parquet   conversations as the sources hold them
-#         benchmarks/{benchmark}.{lang}.parquet questions
-# Steps:  fetch_source -> normalise_dataset, read_benchmark
+#         benchmarks/{benchmark}.{lang}.parquet questions, with a manifest
+#         sources.json                          licences, versions, counts and defects, for the report
+# Steps:  fetch_source -> normalise_dataset, read_benchmark -> describe_sources
 
 
 rule fetch_source:
@@ -72,6 +73,7 @@ rule read_benchmark:
         unpack(lambda w: JOBS.benchmark_input(w.benchmark)),
     output:
         table="<set>/benchmarks/{benchmark}.{lang}.parquet",
+        manifest="<set>/benchmarks/{benchmark}.{lang}.json",
     log:
         "<set>/logs/benchmark/{benchmark}.{lang}.log",
     benchmark:
@@ -90,4 +92,35 @@ rule read_benchmark:
         " --spec {params.spec:q}"
         " {params.place}"
         " --output {output.table:q}"
+        " --manifest {output.manifest:q}"
+        " 2> {log:q}"
+
+
+rule describe_sources:
+    """Which data, by which licence, in which version and what is known against it."""
+    input:
+        records=JOBS.all_records(),
+        normalised=JOBS.pivot_manifests(),
+        benchmarks=JOBS.benchmark_manifests(),
+    output:
+        sources="<set>/sources.json",
+    log:
+        "<set>/logs/describe-sources.log",
+    benchmark:
+        "<set>/timings/describe-sources.tsv"
+    localrule: True
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=600,
+        runtime=5,
+    params:
+        version=JOBS.version("sources"),
+    shell:
+        "python -m babelmix describe-sources"
+        " --records {input.records:q}"
+        " --normalised {input.normalised:q}"
+        " --benchmarks {input.benchmarks:q}"
+        " --output {output.sources:q}"
         " 2> {log:q}"

@@ -107,6 +107,23 @@ class DataJobs(JobsBase):
         files = [self.conversations(section.dataset or "", c) for c in section.languages]
         return {"conversations": files}
 
+    def all_records(self) -> list[str]:
+        """Fetch records of every source."""
+        return [self.path(f"raw/{s}.json") for s in self.plan.sources]
+
+    def pivot_manifests(self) -> list[str]:
+        """What was read from the sources of every pool, in its pivot language."""
+        pivots = {d: self.plan.dataset(d).pivot for d in self.plan.datasets}
+        return [self.path(f"normalised/{d}.{pivot}.json") for d, pivot in pivots.items()]
+
+    def benchmark_manifests(self) -> list[str]:
+        """What was read of every benchmark, a file a language."""
+        return [
+            self.path(f"benchmarks/{b}.{lang}.json")
+            for b in self.plan.benchmarks
+            for lang in self.config.benchmarks[b].languages
+        ]
+
     def translate(self, dataset: str, lang: str, shard: int) -> str:
         """Spec of `translate`."""
         pool = self.plan.dataset(dataset)

@@ -118,6 +118,7 @@ def context(
     figures: list[dict[str, str]],
     manifests: Sequence[Path],
     tables_link: str,
+    sources: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything the template shows, the scripts and the data blocks apart."""
     raw = study.raw
@@ -146,11 +147,26 @@ def context(
         "people": audit_views.human_views(tables),
         "cost": judge_views.cost_view(tables),
         "marks": MARKS,
-        "sources": _licences(raw["sources"]),
+        **sources_part(sources or {}, raw["sources"]),
         "models": _licences(raw.get("models") or {}),
         "provenance": provenance(raw, manifests),
         "tables": [table.entry for table in tables.values()],
         "tables_link": tables_link,
+    }
+
+
+def sources_part(known: dict[str, Any], stated: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What the page says of the data: as fetched, or (without ``sources.json``) as configured."""
+    unknown: dict[str, Any] = {"origin": "", "version": "", "uses": []}
+    sources = known.get("sources") or [unknown | row for row in _licences(stated)]
+    return {
+        "sources": sources,
+        "non_commercial": [s["name"] for s in sources if s["non_commercial"]],
+        "source_warnings": known.get("warnings", []),
+        "source_defects": known.get("defects", []),
+        "source_files": [
+            {"source": s["name"]} | file for s in sources for file in s.get("files", [])
+        ],
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from ..analyse.input_tables import read_manifests, rows_by_mixture
 from ..analyse.study import load_study
@@ -16,6 +17,7 @@ from .page import context, relative_link, render
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``report``."""
     parser.add_argument("--study", required=True, type=Path, help="study.json")
+    parser.add_argument("--sources", type=Path, help="Licences and versions of the data (JSON).")
     parser.add_argument("--tables", required=True, type=Path, help="Index of the tables (JSON).")
     parser.add_argument("--figures", required=True, type=Path, help="Index of the figures (JSON).")
     several = {
@@ -46,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
         study, args.questions, args.answers, args.judgements, int(args.browser_mb * 1e6)
     )
     page = render(
-        context(study, tables, figures, args.manifests, link),
+        context(study, tables, figures, args.manifests, link, _sources(args.sources)),
         {figure["id"]: read_json(args.figures.parent / figure["file"]) for figure in figures},
         {
             table.entry["file"]: (folder / table.entry["file"]).read_text(encoding="utf-8")
@@ -60,3 +62,7 @@ def run(args: argparse.Namespace) -> None:
     print(
         f"report: {args.output} ({size:.1f} MB, {len(figures)} figures, {shown} questions to read)"
     )
+
+
+def _sources(path: Path | None) -> dict[str, Any] | None:
+    return None if path is None else dict(read_json(path))

@@ -75,7 +75,7 @@ def from_record(
     files = QuestionFiles(record, source)
     by_lang = {lang: files.questions(lang) for lang in spec.languages}
     found = by_lang[spec.lang]
-    manifest: dict[str, Any] = {"warnings": []}
+    manifest: dict[str, Any] = {"source": record["source"], "warnings": []}
     if source.expected_rows not in (None, len(found)):
         manifest["warnings"].append(
             f"source '{record['source']}' gives {len(found)} questions in '{spec.lang}', "
