@@ -38,6 +38,14 @@ test: $(READY)  ## run all tests: unit, rules, faults, and the mini study throug
 test-fast: $(READY)  ## run the unit tests only
 	@$(BIN)/python -m pytest -n $(CORES) tests/unit
 
+test-cluster: $(READY)  ## run the study on a SLURM of its own (Debian packages, root; half an hour)
+	@[ -d $(VENV)/slurm ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --no-deps --target $(VENV)/slurm -r requirements-slurm.txt
+	@BABELMIX_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/cluster
+
+test-faults: $(READY)  ## kills, full disks, damaged files: the long suite (an hour on two cores)
+	@BABELMIX_TEST_FAULTS=1 $(BIN)/python -m pytest -rP tests/faults
+
 lint: $(READY)  ## ruff, snakefmt, snakemake --lint, mypy, generated files in sync
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

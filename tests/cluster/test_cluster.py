@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,7 @@ def longer(study: ClusterStudy, request: pytest.FixtureRequest) -> ClusterStudy:
     config["training"]["quick"]["learning_rate"] *= 1 + abs(hash(request.node.name)) % 100 / 1e6
     one = study.with_config(config)
     one.targets = (f"results/mini/checkpoints/{RUN}.json",)
+    shutil.rmtree(one.results / "work", ignore_errors=True)
     return one
 
 

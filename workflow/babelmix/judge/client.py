@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..config.evaluation import OpenAIJudge
-from ..endpoints import is_loopback
+from ..endpoints import foreign_key, is_loopback
 from ..errors import BabelmixError
 from .budget import Budget, reply_cost, text_tokens
 from .failures import CallFailedError, Patience, classify, is_retryable
@@ -54,6 +54,8 @@ class Reply:
 
 def read_key(judge: OpenAIJudge) -> str:
     """The key from the environment; a server on this machine needs none."""
+    if refused := foreign_key(judge.key_env, judge.base_url):
+        raise BabelmixError(f"The judge {judge.model}: {refused}")
     key = os.environ.get(judge.key_env, "").strip()
     if key:
         return key

@@ -11,7 +11,7 @@ from ..config.mixtures import Pinch, PoolFamily, Sampled, Union
 from ..config.root import Config
 from ..config.sources import Source
 from ..config.translators import ApertiumTranslator, OpenAITranslator, Service
-from ..endpoints import is_loopback
+from ..endpoints import foreign_key, is_loopback
 from ..errors import BabelmixError, unknown_name
 from ..io import local_parts
 from ..translate.cost import price_of
@@ -174,7 +174,11 @@ def _missing_keys(config: Config, judges: Iterable[str], translators: Iterable[s
     problems = []
     for name in judges:
         judge = config.judges[name]
-        if isinstance(judge, OpenAIJudge) and not (
+        if isinstance(judge, OpenAIJudge) and (
+            refused := foreign_key(judge.key_env, judge.base_url)
+        ):
+            problems.append(f"judges.{name}: {refused}")
+        elif isinstance(judge, OpenAIJudge) and not (
             is_loopback(judge.base_url) or os.environ.get(judge.key_env)
         ):
             problems.append(
@@ -195,8 +199,12 @@ def _missing_keys(config: Config, judges: Iterable[str], translators: Iterable[s
                 f"translators.{name}: has a `max_cost` but no price is configured or listed in "
                 "resources/prices.yaml. Set its price, or leave the cap out."
             )
-        if isinstance(translator, OpenAITranslator) and is_loopback(translator.base_url):
-            continue
+        if isinstance(translator, OpenAITranslator):
+            if refused := foreign_key(translator.key_env, translator.base_url):
+                problems.append(f"translators.{name}: {refused}")
+                continue
+            if is_loopback(translator.base_url):
+                continue
         if not isinstance(translator, Service):
             continue
         if not os.environ.get(translator.key_env):

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from ...config.translators import OpenAITranslator
-from ...endpoints import is_loopback
+from ...endpoints import foreign_key, is_loopback
 from ...errors import BabelmixError
 from ...resources import language_catalogue
 from ..cost import Price, most_tokens
@@ -98,6 +98,8 @@ def read_reply(text: str, reply: Any) -> Result:
 
 def read_key(translator: OpenAITranslator, where: str) -> str:
     """The key from the environment; a server on this machine needs none."""
+    if refused := foreign_key(translator.key_env, translator.base_url):
+        raise BabelmixError(f"{where}: {refused}")
     key = os.environ.get(translator.key_env, "").strip()
     if key:
         return key
