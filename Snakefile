@@ -31,6 +31,16 @@ except BabelmixError as error:
     raise WorkflowError(str(error)) from None
 
 
+# In a workflow that uses this one as a module, `onstart` below is not called: it checks by hand
+# (`python -m babelmix check`).
+if (
+    workflow.is_main_process
+    and not workflow.dryrun
+    and not workflow.modifier.is_main_snakefile()
+):
+    write_resolved(config, JOBS)
+
+
 pathvars:
     set=JOBS.root,
 
