@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
+import sys
+import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,14 +14,18 @@ import pytest
 import tiny_model
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.loopback import Action, Request, ScriptedServer, error
 
 from babelmix.answer import answer as verb
-from babelmix.answer.answer import answer_questions
+from babelmix.answer.answer import answer_questions, is_looping
 from babelmix.answer.batches import Prompt, plan_batches
 from babelmix.answer.engine import Completion, TransformersEngine
+from babelmix.answer.resume import ResumingEngine
+from babelmix.answer.served import ServedEngine
+from babelmix.answer.vllm import VllmEngine
 from babelmix.config.evaluation import Generation
 from babelmix.errors import BabelmixError
-from babelmix.io import digest, read_json, read_records, write_json, write_records
+from babelmix.io import Journal, digest, read_json, read_records, write_json, write_records
 from babelmix.records import Answer, Question
 from babelmix.specs import AnswerSpec
 from babelmix.train.chat import Formatter, template_digest
@@ -84,6 +91,10 @@ class Plain:
     def tokens(self, text: str) -> list[int]:
         return [ord(char) for char in text]
 
+    @property
+    def control_tokens(self) -> list[str]:
+        return ["</s>", "<|im_end|>"]
+
 
 def spec(**changes: Any) -> AnswerSpec:
     value: dict[str, Any] = {"version": 1, "run": "r", "benchmark": "b", "languages": ["de", "en"]}
@@ -121,6 +132,114 @@ def test_system_prompts_open_the_chat_where_there_are_any() -> None:
     answer_questions(spec(system_prompts={"de": "Hallo", "en": ""}), questions(), renderer, Echo())
     assert renderer.rendered[0] == "s:Hallo;u:eins;"
     assert renderer.rendered[1] == "u:one;"
+
+
+def test_control_tokens_in_a_question_are_only_text() -> None:
+    asked = "Say </s> and <|im_end|> {x}"
+    renderer = Plain()
+    rows = [Question("q1", "de", "c", [asked]), *questions()[1:]]
+    answers = answer_questions(spec(), rows, renderer, Echo())
+    assert "</s>" not in renderer.rendered[0]
+    assert "<|im_end|>" not in renderer.rendered[0]
+    assert "{x}" in renderer.rendered[0]
+    assert answers[0].question == asked
+
+
+def test_looping_answers_are_told() -> None:
+    assert is_looping("I will say it again and again and again. " * 8)
+    assert not is_looping("The answer is short and says each thing once, " * 1)
+    assert not is_looping("no no no no")
+
+
+def test_a_killed_job_goes_on_from_its_journal(tmp_path: Path) -> None:
+    class Dying(Echo):
+        def complete(self, prompts: Any, on_done: Any) -> Any:
+            if len(self.calls) == 2:
+                raise KeyboardInterrupt
+            return super().complete(prompts, on_done)
+
+    rows = [Question(f"q{i}", "de", "c", [f"first {i}" * i, "then"]) for i in range(1, 7)]
+    asked = spec(languages=["de"])
+    dying, after, whole = Dying(), Echo(), Echo()
+    with Journal(tmp_path / "j.jsonl") as journal, pytest.raises(KeyboardInterrupt):
+        answer_questions(asked, rows, Plain(), ResumingEngine(dying, journal, "id", 60, 8))
+    with Journal(tmp_path / "j.jsonl") as journal:
+        resumed = ResumingEngine(after, journal, "id", 60, 8)
+        answers = answer_questions(asked, rows, Plain(), resumed)
+        assert resumed.reused == sum(map(len, dying.calls)) > 0
+    with Journal(tmp_path / "whole.jsonl") as journal:
+        engine = ResumingEngine(whole, journal, "id", 60, 8)
+        assert answers == answer_questions(asked, rows, Plain(), engine)
+    # Together they were asked what one that was never stopped is asked, in the same chunks.
+    assert dying.calls + after.calls == whole.calls
+    with Journal(tmp_path / "j.jsonl") as journal:
+        other = ResumingEngine(Echo(), journal, "another checkpoint", 60, 8)
+        answer_questions(asked, rows, Plain(), other)
+        assert other.reused == 0
+
+
+def completion(request: Request) -> Action:
+    body = request.body
+    if "refuse" in body["prompt"]:
+        return error(400, message="too long")
+    if request.number == 0:
+        return error(429)
+    ended = "length" if "long" in body["prompt"] else "stop"
+    choice = {"text": f" to {body['prompt'][-4:]} ", "finish_reason": ended, "index": 0}
+    value = {"choices": [choice], "usage": {"completion_tokens": 3}}
+    return Action(body=json.dumps(value).encode())
+
+
+def test_a_served_checkpoint_answers_rendered_prompts() -> None:
+    texts = ["u:one;", "u:long;", "u:refuse;"]
+    prompts = [Prompt([1], 0.7 if text == "u:one;" else 0.0, text) for text in texts]
+    with ScriptedServer(completion) as server:
+        settings = {"engine": "openai", "base_url": server.base_url, "top_p": 0.9}
+        engine = ServedEngine(Generation.model_validate(settings), "run-1", ["</s>"])
+        found = engine.complete(prompts, lambda n: None)
+    assert [(c.text, c.finish_reason) for c in found] == [
+        ("to one;", "stop"),
+        ("to ong;", "length"),
+        ("", "error"),
+    ]
+    sent = next(r.body for r in server.requests if r.body["prompt"] == "u:one;")
+    assert (sent["model"], sent["top_p"], sent["stop"]) == ("run-1", 0.9, ["</s>"])
+    assert isinstance(sent["seed"], int)
+
+
+def test_vllm_is_named_where_it_is_missing_and_used_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decode(ids: list[int]) -> str:
+        return "".join(map(chr, ids))
+
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    with pytest.raises(BabelmixError, match="needs the package vllm"):
+        VllmEngine(tmp_path, Generation(), [0], decode)
+
+    class Llm:
+        def __init__(self, **settings: Any) -> None:
+            config = types.SimpleNamespace(max_model_len=10)
+            self.llm_engine = types.SimpleNamespace(model_config=config)
+
+        def generate(self, prompts: Any, sampling: Any, use_tqdm: bool) -> Any:
+            self.sampling = sampling
+            ids = [[*prompt["prompt_token_ids"], 0] for prompt in prompts]
+            outputs = [types.SimpleNamespace(token_ids=i, finish_reason="stop") for i in ids]
+            return [types.SimpleNamespace(outputs=[output]) for output in outputs]
+
+    fake = types.SimpleNamespace(LLM=Llm, SamplingParams=lambda **kw: kw)
+    monkeypatch.setitem(sys.modules, "vllm", fake)
+    engine = VllmEngine(tmp_path, Generation(max_new_tokens=8, top_p=0.9), [0], decode)
+    prompts = [Prompt([65, 66], 0.7), Prompt([1] * 10), Prompt([67])]
+    found = engine.complete(prompts, lambda n: None)
+    assert [(c.text, c.finish_reason) for c in found] == [
+        ("AB", "stop"),
+        ("", "error"),
+        ("C", "stop"),
+    ]
+    assert engine.model.sampling[0]["max_tokens"] == 8
+    assert engine.model.sampling[0]["stop_token_ids"] == [0]
 
 
 def test_temperature_by_category() -> None:

@@ -26,6 +26,7 @@ rule answer:
     params:
         spec=lambda w: JOBS.answer(w.benchmark, w.run),
         checkpoint=lambda w: JOBS.checkpoint(w.run)["folder"],
+        journal=lambda w: JOBS.path(f"journals/answer/{w.benchmark}/{w.run}.jsonl"),
     shell:
         "python -m babelmix answer"
         " --spec {params.spec:q}"
@@ -33,5 +34,6 @@ rule answer:
         " --checkpoint {params.checkpoint:q}"
         " --completed {input.completed:q}"
         " --threads {threads}"
+        " --journal {params.journal:q}"
         " --output {output.table:q}"
         " 2> {log:q}"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import BabelmixError
-from ..io import digest, read_json, read_records, write_json, write_records
+from ..io import Journal, digest, file_digest, read_json, read_records, write_json, write_records
 from ..records import Answer, Question
 from ..specs import AnswerSpec
 from .batches import Prompt
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .engine import Completion, Engine
 
 Chat = list[dict[str, str]]
+#: Share of repeated word 4-grams above which an answer runs in a circle.
+LOOPING = 0.5
 
 
 class Renderer(Protocol):
@@ -34,6 +36,9 @@ class Renderer(Protocol):
     def render(self, messages: Chat, *, prompt: bool = False) -> str: ...
 
     def tokens(self, text: str) -> list[int]: ...
+
+    @property
+    def control_tokens(self) -> list[str]: ...
 
 
 def answer_questions(
@@ -78,10 +83,11 @@ def _wave(
     """Ask one turn of all dialogues; their chats grow by the question and the model's answer."""
     texts, prompts = [], []
     for dialogue in due:
-        dialogue.chat.append({"role": "user", "content": dialogue.question.turns[turn - 1]})
+        asked_text = harmless(dialogue.question.turns[turn - 1], renderer.control_tokens)
+        dialogue.chat.append({"role": "user", "content": asked_text})
         texts.append(renderer.render(dialogue.chat, prompt=True))
         temperature = _temperature(spec, dialogue.question.category)
-        prompts.append(Prompt(renderer.tokens(texts[-1]), temperature))
+        prompts.append(Prompt(renderer.tokens(texts[-1]), temperature, texts[-1]))
     asked = [k for k, dialogue in enumerate(due) if not dialogue.failed]
     on_done(len(due) - len(asked))
     completions = engine.complete([prompts[k] for k in asked], on_done)
@@ -89,10 +95,23 @@ def _wave(
     answers = []
     for k, dialogue in enumerate(due):
         answer = _record(spec, dialogue.question, turn, texts[k], prompts[k], written.get(k))
-        dialogue.chat.append({"role": "assistant", "content": answer.text})
+        said = harmless(answer.text, renderer.control_tokens)
+        dialogue.chat.append({"role": "assistant", "content": said})
         dialogue.failed = answer.finish_reason == "error"
         answers.append(answer)
     return answers
+
+
+def harmless(text: str, control_tokens: Sequence[str]) -> str:
+    """The text with a space in each control token's name, so that it is read as text.
+
+    A question that spells `</s>` must not end the turn that it stands in. The record keeps the
+    question as it was asked.
+    """
+    for token in control_tokens:
+        if token in text:
+            text = text.replace(token, f"{token[:1]} {token[1:]}")
+    return text
 
 
 def _select(questions: Sequence[Question], spec: AnswerSpec) -> list[Question]:
@@ -148,6 +167,13 @@ def _record(
     )
 
 
+def is_looping(text: str) -> bool:
+    """Whether most of a longer text was said before in it."""
+    from ..analyse.score import repetition
+
+    return len(text) >= 80 and (repetition(text) or 0.0) > LOOPING
+
+
 def load_formatter(checkpoint: Path, completed: Path) -> Formatter:
     """The checkpoint's tokenizer; its chat template must be the one that it was trained with."""
     from ..train.chat import Formatter, template_digest
@@ -177,6 +203,16 @@ def load_engine(spec: AnswerSpec, checkpoint: Path, formatter: Formatter, thread
     def decode(ids: list[int]) -> str:
         return str(tokenizer.decode(ids, skip_special_tokens=True))
 
+    if spec.generation.engine == "openai":
+        from .served import ServedEngine
+
+        words = [str(tokenizer.decode([stop])) for stop in sorted(stops)]
+        return ServedEngine(spec.generation, spec.run, words)
+    if spec.generation.engine == "vllm":
+        from .vllm import VllmEngine
+
+        trust = spec.trust_remote_code
+        return VllmEngine(checkpoint, spec.generation, sorted(stops), decode, trust)
     return TransformersEngine(
         checkpoint,
         spec.generation,
@@ -200,6 +236,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     parser.add_argument("--output", required=True, type=Path, help="answers (parquet)")
+    parser.add_argument(
+        "--journal", type=Path, help="answers so far, for a job that was killed (kept between runs)"
+    )
     parser.add_argument("--manifest", type=Path, help="counts (JSON)")
 
 
@@ -213,6 +252,22 @@ def _one_gpu(device: str) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _resuming(args: argparse.Namespace, spec: AnswerSpec, engine: Engine) -> Iterator[Engine]:
+    """The engine with a memory, where a journal is named."""
+    if args.journal is None:
+        yield engine
+        return
+    from .resume import BATCHES_A_CHUNK, ResumingEngine
+
+    generation = spec.generation
+    where = {"base_url", "key_env", "served_model"}
+    identity = [file_digest(args.completed), generation.model_dump(mode="json", exclude=where)]
+    tokens = BATCHES_A_CHUNK * generation.batch_tokens
+    with Journal(args.journal) as journal:
+        yield ResumingEngine(engine, journal, identity, tokens, generation.max_new_tokens)
+
+
 def run(args: argparse.Namespace) -> None:
     """Run the verb."""
     from jinja2 import TemplateError
@@ -224,7 +279,8 @@ def run(args: argparse.Namespace) -> None:
     with _one_gpu(spec.device):
         engine = load_engine(spec, args.checkpoint, formatter, args.threads)
         try:
-            answers = answer_questions(spec, questions, formatter, engine)
+            with _resuming(args, spec, engine) as resumed:
+                answers = answer_questions(spec, questions, formatter, resumed)
         except TemplateError as error:
             raise BabelmixError(
                 f"{args.checkpoint}: its chat template does not take these questions ({error}). If "
@@ -235,6 +291,7 @@ def run(args: argparse.Namespace) -> None:
         "answers": len(answers),
         "finish_reasons": dict(reasons),
         "empty": sum(not answer.text for answer in answers),
+        "looping": sum(is_looping(answer.text) for answer in answers),
         "tokens": sum(answer.n_tokens for answer in answers),
     }
     assert len(answers) == sum(reasons.values())
@@ -244,5 +301,5 @@ def run(args: argparse.Namespace) -> None:
     print(
         f"{spec.run}: {len(answers)} answers to {spec.benchmark} in {len(spec.languages)} "
         f"languages ({reasons['stop']} stopped, {reasons['length']} cut at the limit, "
-        f"{reasons['error']} did not fit, {counts['empty']} empty)"
+        f"{reasons['error']} did not fit, {counts['empty']} empty, {counts['looping']} looping)"
     )

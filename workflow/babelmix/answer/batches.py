@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A rendered prompt as token ids, and the temperature to answer it at (0: greedy)."""
+    """A rendered prompt as token ids and text, and the temperature to answer it at (0: greedy)."""
 
     ids: list[int]
     temperature: float = 0.0
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

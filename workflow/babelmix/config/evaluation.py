@@ -14,8 +14,19 @@ Protocol = Literal["single", "pairwise", "side_by_side"]
 class Generation(Section):
     """How answers are generated."""
 
-    engine: Literal["transformers"] = Field(
-        default="transformers", description="Engine; a local one, so that no key is needed."
+    engine: Literal["transformers", "vllm", "openai"] = Field(
+        default="transformers",
+        description=(
+            "`transformers`, in this process; `vllm`, likewise, where it is installed; `openai`, a "
+            "server with a completions endpoint that serves the run's checkpoint."
+        ),
+    )
+    base_url: str | None = Field(default=None, description="Address of an `openai` engine.")
+    key_env: str = Field(
+        default="OPENAI_API_KEY", description="Environment variable with the server's key."
+    )
+    served_model: str | None = Field(
+        default=None, description="The model's name there; left out, the run's name."
     )
     max_new_tokens: int = Field(default=1024, ge=1, description="Longest answer, in tokens.")
     temperature: float = Field(default=0.0, ge=0, description="0 is greedy.")

@@ -119,7 +119,7 @@ class _Asker:
 
         queue = iter(requests)
         with tqdm(total=len(requests), desc="judge", unit="call", disable=None) as bar:
-            async with self._syncing(), _open_client(self.judge) as client:
+            async with self._syncing(), open_client(self.judge) as client:
 
                 async def work() -> None:
                     for request in queue:
@@ -281,7 +281,7 @@ def read_reply(
     )
 
 
-def _open_client(judge: OpenAIJudge) -> AsyncOpenAI:
+def open_client(judge: OpenAIJudge) -> AsyncOpenAI:
     """A client that retries nothing itself and follows no redirect to another host."""
     from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 

@@ -90,6 +90,11 @@ class Formatter:
         """The formatter of a prepared model's folder."""
         return cls(load_tokenizer(folder))
 
+    @property
+    def control_tokens(self) -> list[str]:
+        """Texts that the tokenizer reads as control tokens wherever they stand."""
+        return list(self._control)
+
     def render(self, messages: Chat, *, prompt: bool = False) -> str:
         """The text of a conversation; ``prompt`` opens the assistant's next turn."""
         return self._render(messages, prompt=prompt)[0]

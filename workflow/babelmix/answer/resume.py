@@ -1,0 +1,86 @@
+"""An engine that remembers: what a killed job had answered is not generated again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..io import Journal, digest
+from .batches import Prompt
+
+if TYPE_CHECKING:
+    from .engine import Completion, Engine
+
+#: Padded tokens that are generated between two entries, in batches of the engine.
+BATCHES_A_CHUNK = 8
+
+
+class ResumingEngine:
+    """Hands an engine one chunk of prompts after the other and notes each chunk when it is done.
+
+    Chunks depend on the prompts alone, so that a resumed job generates the same batches (and draws
+    the same samples) as one that was never stopped. ``identity`` is what else an answer depends on:
+    the checkpoint's digest and the generation settings.
+    """
+
+    def __init__(
+        self, engine: Engine, journal: Journal, identity: Any, chunk_tokens: int, new_tokens: int
+    ) -> None:
+        self.engine = engine
+        self.journal = journal
+        self.identity = digest(identity)
+        self.chunk_tokens = chunk_tokens
+        self.new_tokens = new_tokens
+        self.reused = 0
+
+    def complete(
+        self, prompts: Sequence[Prompt], on_done: Callable[[int], object]
+    ) -> list[Completion]:
+        """Complete the prompts, in their order, those in the journal without the engine."""
+        from .engine import Completion
+
+        keys = self._keys(prompts)
+        for chunk in self._chunks(prompts):
+            if all(keys[i] in self.journal for i in chunk):
+                self.reused += len(chunk)
+                on_done(len(chunk))
+                continue
+            completions = self.engine.complete([prompts[i] for i in chunk], on_done)
+            self.journal.extend(
+                {
+                    "key": keys[i],
+                    "text": completion.text,
+                    "finish_reason": completion.finish_reason,
+                    "n_tokens": completion.n_tokens,
+                }
+                for i, completion in zip(chunk, completions, strict=True)
+            )
+        entries = [self.journal.entries[key] for key in keys]
+        return [Completion(e["text"], e["finish_reason"], e["n_tokens"]) for e in entries]
+
+    def _keys(self, prompts: Sequence[Prompt]) -> list[str]:
+        """A key for each prompt; equal prompts are told apart by their turn among them."""
+        seen: Counter[str] = Counter()
+        keys = []
+        for prompt in prompts:
+            own = digest([self.identity, prompt.ids, prompt.temperature])
+            keys.append(digest([own, seen[own]]))
+            seen[own] += 1
+        return keys
+
+    def _chunks(self, prompts: Sequence[Prompt]) -> Iterator[list[int]]:
+        """Alike prompts together, the longest first: the order of the engine's own batches."""
+        order = sorted(
+            range(len(prompts)), key=lambda i: (prompts[i].temperature, -len(prompts[i].ids), i)
+        )
+        chunk: list[int] = []
+        tokens = 0
+        for index in order:
+            chunk.append(index)
+            tokens += len(prompts[index].ids) + self.new_tokens
+            if tokens >= self.chunk_tokens:
+                yield chunk
+                chunk, tokens = [], 0
+        if chunk:
+            yield chunk
