@@ -15,7 +15,7 @@ from babelmix.records import Conversation, Message
 from babelmix.specs import CollectSpec, TranslateSpec
 from babelmix.translate import shard
 from babelmix.translate.backends.base import Failure, Limits, Result
-from babelmix.translate.collect import audit_report, collect
+from babelmix.translate.collect import audit_report, audit_rows, collect
 from babelmix.translate.cost import estimate
 from babelmix.translate.engine import in_shard, plan_rows, translate_rows, unique_texts
 from babelmix.translate.store import Translations
@@ -276,7 +276,9 @@ def test_collect_refuses_lost_doubled_and_foreign_rows() -> None:
 def test_identity_fails_only_where_it_should(tmp_path: Path) -> None:
     rows = [row("a", "This is a long sentence that everybody should translate at once.", "ok")]
     made, manifest = shard.translate_shard(rows, translate_spec(), str(tmp_path / "j"))
+    spec = CollectSpec(version=1, dataset="d", lang="de", pivot="en", on_failed_check="keep")
+    audit_rows(rows, made, spec)
     assert {c.name for c in made[0].checks if not c.ok} == {"language", "untranslated"}
     assert not (tmp_path / "j").exists()
-    assert manifest["passed"] == 0
+    assert manifest["passed"] == 1
     assert json.dumps(manifest)

@@ -55,8 +55,7 @@ def count_letters(text: str) -> int:
 
 def supported(languages: Iterable[str]) -> list[str]:
     """Those of the languages that the identifier knows, in the order given."""
-    known = set(_full_identifier().labels)
-    return [lang for lang in languages if base_code(lang) in known]
+    return [lang for lang in languages if base_code(lang) in _known()]
 
 
 def identify(
@@ -68,14 +67,25 @@ def identify(
     identifier does not know are not considered. With fewer than two that it knows there is nothing
     to choose between, so it chooses among all its languages, and the answer may be none of them.
     """
-    if count_letters(text) < min_letters:
+    if len(text) * _DENSE_WEIGHT < min_letters or count_letters(text) < min_letters:
         return None, 0.0
+    chosen, by_base = _choices(tuple(candidates))
+    found, probability = _restricted(chosen).classify(text)
+    return by_base.get(found, found), float(probability)
+
+
+@lru_cache(maxsize=256)
+def _choices(candidates: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The identifier's codes to choose among (none: all of them), and our code of each."""
     by_base: dict[str, str] = {}
     for lang in supported(candidates):
         by_base.setdefault(base_code(lang), lang)
-    chosen = tuple(sorted(by_base)) if len(by_base) > 1 else ()
-    found, probability = _restricted(chosen).classify(text)
-    return by_base.get(found, found), float(probability)
+    return (tuple(sorted(by_base)) if len(by_base) > 1 else ()), by_base
+
+
+@lru_cache(maxsize=1)
+def _known() -> frozenset[str]:
+    return frozenset(_full_identifier().labels)
 
 
 @lru_cache(maxsize=1)

@@ -38,6 +38,10 @@ class Check:
 #: Checks that a row fails when its language does not have it: its text is then the pivot's own.
 ABSENT_CHECKS = frozenset({"present", "translated"})
 
+#: The flag of a row whose task does not survive translation (its value: kinds of such tasks). The
+#: check passes all the same: the translation need not be bad.
+TASK_FLAG = "task"
+
 
 @dataclass(slots=True)
 class Conversation:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from .config.audit import FailurePolicy
 from .config.base import Lang, Name, Section
 from .config.evaluation import Generation, Judge, Protocol
 from .config.mixtures import Filter
@@ -64,7 +65,13 @@ class CollectSpec(Spec):
     dataset: Name
     lang: Lang
     pivot: Lang
-    on_failed_check: str
+    on_failed_check: FailurePolicy
+    languages: list[Lang] = Field(
+        default_factory=list, description="Of the study: candidates of language identification."
+    )
+    as_translation: bool = Field(
+        default=True, description="Compare with the pivot; else look at the texts alone."
+    )
 
 
 class IndexSpec(Spec):
@@ -72,7 +79,7 @@ class IndexSpec(Spec):
 
     dataset: Name
     lang: Lang
-    on_failed_check: str
+    on_failed_check: FailurePolicy
     dev_rows: int
     seed: int
 

@@ -50,12 +50,13 @@ rule translate_shard:
 
 
 rule collect_language:
-    """Join a language's shards; every row of the pivot is there, failed ones with their checks."""
+    """Join a language's shards, correct and audit them; failed rows stay, with their checks."""
     input:
         pivot=lambda w: JOBS.path(
             f"normalised/{w.dataset}.{JOBS.plan.dataset(w.dataset).pivot}.parquet"
         ),
         shards=lambda w: JOBS.shards(w.dataset, w.lang),
+        corrections=lambda w: JOBS.corrections_file(w.dataset, w.lang),
     output:
         table="<set>/conversations/{dataset}.{lang}.parquet",
         audit="<set>/conversations/{dataset}.{lang}.audit.json",
@@ -73,11 +74,13 @@ rule collect_language:
     params:
         spec=lambda w: JOBS.collect(w.dataset, w.lang),
         shards=lambda w: JOBS.path(f"lists/collect/{w.dataset}.{w.lang}.txt"),
+        corrections=lambda w: JOBS.corrections_option(w.dataset, w.lang),
     shell:
         "python -m babelmix collect"
         " --spec {params.spec:q}"
         " --pivot {input.pivot:q}"
         " @{params.shards:q}"
+        " {params.corrections}"
         " --output {output.table:q}"
         " --audit {output.audit:q}"
         " 2> {log:q}"

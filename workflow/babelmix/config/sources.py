@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from .audit import Audit, FailurePolicy
 from .base import Lang, Name, Section
 
 Adapter = Literal[
@@ -274,12 +275,22 @@ class Dataset(Section):
         le=4096,
         description="Translation jobs a language. Choose so that one takes minutes, not seconds.",
     )
-    on_failed_check: Literal["keep", "quarantine", "quarantine_all"] = Field(
+    on_failed_check: FailurePolicy = Field(
         default="quarantine_all",
         description=(
-            "What to do with a row whose translation fails a check: keep it; leave it out in that "
-            "language; or leave its id out in all languages of a mixture family, so that the "
-            "family's mixtures share their ids."
+            "What to do with a row whose translation fails a check: `keep` it; `quarantine`: leave "
+            "it out in that language; `quarantine_all`: leave its id out in all languages of a "
+            "mixture family, so that the family's mixtures share their ids. One word for all "
+            "checks, or a mapping of checks to words, e.g. {default: quarantine_all, numbers: "
+            "keep, task: quarantine_all}. Rows with the flag `task` are kept unless it is named."
+        ),
+    )
+    audit: Audit = Field(default=Audit(), description="What the audit looks at besides its rules.")
+    corrections: str | None = Field(
+        default=None,
+        description=(
+            "Overlay of human corrections (JSONL or CSV), put over the translations before the "
+            "audit; may hold `{data_root}` and `{lang}`."
         ),
     )
     on_contamination: Literal["error", "leave_out", "keep"] = Field(

@@ -19,9 +19,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..config.audit import policy_of
 from ..errors import BabelmixError
 from ..io import read_table, write_json, write_table
-from ..records import ABSENT_CHECKS
+from ..records import ABSENT_CHECKS, TASK_FLAG
 from ..specs import IndexSpec
 
 #: Columns of an index; a ``check.{name}`` column follows for each check that measured a value.
@@ -128,9 +129,10 @@ def index_language(table: pa.Table, spec: IndexSpec) -> pa.Table:
     dev = np.zeros(rows, dtype=bool)
     dev[seeded_rank(keys, spec.seed, "dev")[: spec.dev_rows]] = True
     verdict = np.full(rows, KEEP, dtype=np.int8)
-    for name, places in _failures(table).items():
+    for name, places in [*_failures(table).items(), (TASK_FLAG, _flagged(table))]:
         # A row that only holds its place cannot stay: its text is the pivot's own.
-        what = ID_OUT if name in ABSENT_CHECKS else _VERDICTS[spec.on_failed_check]
+        absent = name in ABSENT_CHECKS
+        what = ID_OUT if absent else _VERDICTS[policy_of(name, spec.on_failed_check)]
         verdict[places] = np.maximum(verdict[places], what)
     columns = [ids, keys, dev, characters(table["messages"]), verdict]
     index = pa.table(
@@ -169,6 +171,14 @@ def _failures(table: pa.Table) -> dict[str, np.ndarray]:
         name: parents[failed & pc.equal(names, name).to_numpy(zero_copy_only=False)]
         for name in sorted(pc.unique(names.filter(pa.array(failed))).to_pylist())
     }
+
+
+def _flagged(table: pa.Table) -> np.ndarray:
+    """Rows that carry the flag of a task that translation breaks; they have not failed."""
+    checks, parents = _checks(table)
+    named = pc.equal(checks.field("name"), TASK_FLAG).to_numpy(zero_copy_only=False)
+    values = pc.fill_null(checks.field("value"), 0).to_numpy(zero_copy_only=False)
+    return parents[named & (values > 0)]
 
 
 def _measures(table: pa.Table) -> dict[str, np.ndarray]:
@@ -211,6 +221,8 @@ def run(args: argparse.Namespace) -> None:
         "out_in_this_language": verdicts[ROW_OUT],
         "out_in_all": verdicts[ID_OUT],
         "failed_by_check": by_check,
+        "flagged": len(_flagged(table)),
+        "on_failed_check": spec.on_failed_check,
     }
     write_json(args.manifest, counts)
     print(

@@ -15,7 +15,7 @@ from ..specs import (
     TranslateSpec,
 )
 from ..stages import STAGE_VERSIONS
-from .checks import local_files, resolve_path
+from .checks import language_path, local_files, resolve_path
 from .jobs_base import JobsBase, as_json
 
 
@@ -165,8 +165,24 @@ class DataJobs(JobsBase):
                 lang=lang,
                 pivot=pool.pivot,
                 on_failed_check=pool.on_failed_check,
+                languages=sorted({*self.config.languages, pool.pivot}),
+                as_translation=self.plan.is_translated(dataset, lang)
+                or pool.audit.held == "translation",
             )
         )
+
+    def corrections_file(self, dataset: str, lang: str) -> list[str]:
+        """The overlay of human corrections of a pool's language, where there is one."""
+        pool = self.plan.dataset(dataset)
+        if pool.corrections is None or lang == pool.pivot:
+            return []
+        where = f"datasets.{dataset}.corrections"
+        return [language_path(resolve_path(pool.corrections, self.config, where), lang)]
+
+    def corrections_option(self, dataset: str, lang: str) -> str:
+        """The option that names the overlay."""
+        files = self.corrections_file(dataset, lang)
+        return f"--corrections {shlex.quote(files[0])}" if files else ""
 
     def shards(self, dataset: str, lang: str) -> list[str]:
         """Translated shards, or the normalised file where the sources hold the language."""

@@ -9,47 +9,52 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from .. import langid
-from ..records import Check, Message
-from .protect import protected_pieces, without_protected
+from ..records import TASK_FLAG, Check, Message
+from .code import lost_names
+from .lengths import MIN_CHARS
+from .loops import COPIES, extra_sentences, loop_copies
+from .numbers import odd_numbers, shown
+from .pair import Pair, plain_pair
+from .tasks import LANGUAGE, fragile_kinds
+from .texts import Text
+from .wording import Pairs, answered_check, language_check, untranslated_check
 
-#: Characters of the translation by one of the source; between unlike scripts the range is wider.
-_RATIO = (0.4, 2.5)
-_DENSE_RATIO = (0.1, 1.6)
-_DENSE = frozenset({"zh", "ja", "ko", "yue", "lzh"})
-#: Below this many characters a ratio says nothing.
-_RATIO_MIN_CHARS = 20
-#: A message of this many letters that equals its source was not translated.
-_LONG_LETTERS = 40
-#: A run of at most so many words that comes so often back to back, over so many words, is a loop.
-_LOOP_PERIOD = 30
-_LOOP_COPIES = 4
-_LOOP_UNITS = 8
-#: Common target languages are told from one another as well as from the pivot.
-_NEIGHBOURS = ("en", "de", "fr", "it", "es")
-
-_NUMBER = re.compile(r"\d+(?:[.,'’\u00a0\u202f]\d+)*")
-_SPACED = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?!\d)")
-_SEPARATORS = re.compile(r"[.,'’\u00a0\u202f ]")
+#: A closing mark, also behind quotes and brackets; a letter, digit or comma is none.
+_CLOSED = re.compile(r"[.!?…:;。！？؟।*_`|>][\"'”’»«)\]]*$|[\"'”’»)\]]$")
+_OPEN = re.compile(r"[\w,،、]$")
+#: `d.h.`, `z.B`: abbreviations that look like file names.
+_ABBREVIATION = re.compile(r"(?:\w\.)+\w?")
 
 
 def audit(
     source: Sequence[Message], target: Sequence[Message], pivot: str, lang: str
 ) -> list[Check]:
-    """The checks of one translated row (``source`` in the pivot, ``target`` in ``lang``)."""
+    """The checks of one translated row of which no pool is known."""
     turns = turn_check(source, target)
     if not turns.ok:
         return [turns]
-    pairs = [(s.content, t.content) for s, t in zip(source, target, strict=True)]
+    before, after = ([Text(m.content) for m in side] for side in (source, target))
+    return [turns, *audit_texts(before, after, plain_pair(pivot, lang))]
+
+
+def audit_texts(source: Sequence[Text], target: Sequence[Text], pair: Pair) -> list[Check]:
+    """The checks of a translated row whose turns match (``turn_check``)."""
+    pairs = list(zip(source, target, strict=True))
     return [
-        turns,
         protected_check(pairs),
-        numbers_check(pairs),
-        length_check(pairs, pivot, lang),
-        language_check(pairs, pivot, lang),
-        untranslated_check(pairs),
+        numbers_check(pairs, pair),
+        length_check(pairs, pair),
+        language_check(pairs, pair),
+        untranslated_check(pairs, pair),
         repetition_check(pairs),
+        answered_check(pairs, pair),
     ]
+
+
+def audit_held(target: Sequence[Text], pair: Pair) -> list[Check]:
+    """The checks of a text that is not a translation of the pivot's: those of the text alone."""
+    pairs = [(Text(""), text) for text in target]
+    return [language_check(pairs, pair), repetition_check(pairs)]
 
 
 def turn_check(source: Sequence[Message], target: Sequence[Message]) -> Check:
@@ -59,122 +64,82 @@ def turn_check(source: Sequence[Message], target: Sequence[Message]) -> Check:
     return Check("turns", ok, float(len(target)))
 
 
-def protected_check(pairs: Sequence[tuple[str, str]]) -> Check:
-    """Code, addresses, formulas, tags and placeholders are the same; value: how many differ."""
+def task_flag(source: Sequence[Message], pivot: str) -> Check:
+    """Names the kinds of task that translation breaks; passes always, value: how many."""
+    if pivot != LANGUAGE:
+        return Check(TASK_FLAG, True, None, f"not measured: the rules are for '{LANGUAGE}'")
+    kinds = fragile_kinds(m.content for m in source if m.role == "user")
+    return Check(TASK_FLAG, True, float(len(kinds)), ", ".join(kinds))
+
+
+def protected_check(pairs: Pairs) -> Check:
+    """Code, addresses, formulas, tags and placeholders are the same; value: how many differ.
+
+    Of code without fences the keywords and names count.
+    """
     odd: Counter[str] = Counter()
     for source, target in pairs:
-        odd += _difference(protected_pieces(source), protected_pieces(target))
+        if source.pieces != target.pieces:
+            odd += _difference(source.pieces, target.pieces)
+        odd += lost_names(source.prose, target.content)
     return Check("protected", not odd, float(odd.total()), _shown(odd))
 
 
-def numbers_check(pairs: Sequence[tuple[str, str]]) -> Check:
-    """Numbers in digits are the same, separators aside; value: how many differ."""
-    odd: Counter[str] = Counter()
+def numbers_check(pairs: Pairs, pair: Pair) -> Check:
+    """The prose has the same numbers, as each language writes them; value: how many differ."""
+    odd: list[str] = []
     for source, target in pairs:
-        readings: list[Counter[str]] = [
-            _difference(numbers(source, spaced), numbers(target, other))
-            for spaced in (False, True)
-            for other in (False, True)
-        ]
-        fewest: Counter[str] = min(readings, key=_total)
-        odd += fewest
-    return Check("numbers", not odd, float(odd.total()), _shown(odd))
+        odd += odd_numbers(source.prose, target.prose, pair.pivot, pair.lang)
+    return Check("numbers", not odd, float(len(odd)), shown(odd))
 
 
-def numbers(text: str, spaced: bool) -> list[str]:
-    """Digit strings of a text's prose; ``spaced``: ``1 000`` is one number."""
-    prose = without_protected(text)
-    if spaced:
-        prose = _SPACED.sub(lambda m: m.group().replace(" ", ""), prose)
-    return [_SEPARATORS.sub("", n) for n in _NUMBER.findall(prose)]
-
-
-def length_check(pairs: Sequence[tuple[str, str]], pivot: str, lang: str) -> Check:
-    """Prose lengths are in proportion; value: the ratio furthest from the bounds' middle."""
-    low, high = _DENSE_RATIO if langid.base_code(lang) in _DENSE else _RATIO
-    if langid.base_code(pivot) in _DENSE and langid.base_code(lang) not in _DENSE:
-        low, high = 1 / _DENSE_RATIO[1], 1 / _DENSE_RATIO[0]
-    ratios = []
+def length_check(pairs: Pairs, pair: Pair) -> Check:
+    """Prose lengths are in proportion; value: the ratio furthest from what is usual."""
+    worst: tuple[float, float, str] | None = None
     for source, target in pairs:
-        before, after = (
-            len(without_protected(source).strip()),
-            len(without_protected(target).strip()),
-        )
-        if before >= _RATIO_MIN_CHARS:
-            ratios.append(after / before)
-    if not ratios:
-        return Check("length_ratio", True, None, "not measured: too short")
-    worst = max(ratios, key=lambda r: max(r / high, low / r if r else float("inf")))
-    return Check("length_ratio", low <= worst <= high, round(worst, 4))
-
-
-def language_check(pairs: Sequence[tuple[str, str]], pivot: str, lang: str) -> Check:
-    """The prose of each message long enough to tell is in the target language.
-
-    Value: probability of the language found in the message that fails, or in the last one.
-    """
-    candidates = sorted({pivot, lang, *_NEIGHBOURS})
-    if not langid.supported([lang]):
-        return Check("language", True, None, f"not measured: '{lang}' is unknown to py3langid")
-    value: float | None = None
-    for _, target in pairs:
-        prose = langid.strip_non_prose(without_protected(target))
-        found, probability = langid.identify(prose, candidates)
-        if found is None:
+        before, after = len(source.prose), len(target.prose)
+        if before < MIN_CHARS:
             continue
-        value = round(probability, 4)
-        if langid.base_code(found) != langid.base_code(lang):
-            return Check("language", False, value, f"found {found}")
-    return Check("language", True, value, "" if value is not None else "not measured: too short")
+        ratio = after / before
+        cut = is_cut(source, target)
+        low, high = pair.lengths.bounds(before, cut)
+        badness = max(ratio / high, low / ratio if ratio else float("inf"))
+        if worst is None or badness > worst[0]:
+            said = f"{ratio:.2f}, usual: {low:.2f} to {high:.2f}" + (", cut off" if cut else "")
+            worst = (badness, ratio, said)
+    if worst is None:
+        return Check("length_ratio", True, None, "not measured: too short")
+    ok = worst[0] <= 1
+    return Check("length_ratio", ok, round(worst[1], 4), "" if ok else worst[2])
 
 
-def untranslated_check(pairs: Sequence[tuple[str, str]]) -> Check:
-    """No long message equals its source; value: how many do."""
-    same = 0
+def is_cut(source: Text, target: Text) -> bool:
+    """Whether the source ends with a closing mark and the translation in mid-sentence."""
+    return bool(_CLOSED.search(source.content.rstrip()[-4:])) and bool(
+        _OPEN.search(target.content.rstrip()[-1:])
+    )
+
+
+def repetition_check(pairs: Pairs) -> Check:
+    """Nothing is said over and over in a row; value: copies in the worst loop."""
+    worst, detail = 1, ""
     for source, target in pairs:
-        if source.strip() == target.strip():
-            same += sum(map(str.isalpha, without_protected(source))) >= _LONG_LETTERS
-    return Check("untranslated", not same, float(same))
-
-
-def repetition_check(pairs: Sequence[tuple[str, str]]) -> Check:
-    """No run of words is said over and over in a row; value: copies in the worst loop."""
-    worst, ok = 1, True
-    for source, target in pairs:
-        copies = loop_copies(target)
+        copies = loop_copies(target.prose)
         worst = max(worst, copies)
-        ok = ok and (copies < _LOOP_COPIES or copies <= loop_copies(source))
-    return Check("repetition", ok, float(worst))
-
-
-def loop_copies(text: str) -> int:
-    """How often the worst loop of a text repeats back to back (1: there is none).
-
-    A loop is a run of 1 to 30 words (characters, where words are not spaced) that fills at least
-    eight units; text that a model repeats until its limit is one, a recurring phrase is not.
-    """
-    prose = without_protected(text)
-    words = prose.split()
-    # Scripts without spaces give "words" as long as sentences.
-    units = words if len(words) * 12 >= len(prose.strip()) else list("".join(words))
-    most = 1
-    for period in range(1, min(_LOOP_PERIOD, len(units) // 2) + 1):
-        run = 0
-        for before, after in zip(units, units[period:], strict=False):
-            run = run + 1 if before == after else 0
-            if run + period >= _LOOP_UNITS:
-                most = max(most, run // period + 1)
-    return most
+        if copies >= COPIES and copies > loop_copies(source.prose):
+            detail = detail or f"{copies} copies in a row"
+        elif extra := extra_sentences(source, target):
+            worst = max(worst, extra + 1)
+            detail = detail or f"a sentence stands there {extra + 1} times"
+    return Check("repetition", not detail, float(worst), detail)
 
 
 def _difference(first: Iterable[str], second: Iterable[str]) -> Counter[str]:
+    """Pieces missing, and pieces new but for abbreviations that only look like files."""
     before: Counter[str] = Counter(first)
     after: Counter[str] = Counter(second)
-    return (before - after) + (after - before)
-
-
-def _total(odd: Counter[str]) -> int:
-    return odd.total()
+    new = Counter({p: n for p, n in (after - before).items() if not _ABBREVIATION.fullmatch(p)})
+    return (before - after) + new
 
 
 def _shown(odd: Counter[str]) -> str:

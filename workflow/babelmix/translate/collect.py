@@ -1,18 +1,26 @@
-"""Verb ``collect``: the shards of one language -> the pool's file of it, and its audit."""
+"""Verb ``collect``: the shards of one language -> the pool's file of it, corrected and audited."""
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import BabelmixError
-from ..io import read_records, write_json, write_records
-from ..records import Conversation
+from ..io import file_digest, read_records, write_json, write_records
+from ..records import ABSENT_CHECKS, TASK_FLAG, Check, Conversation
 from ..specs import CollectSpec
+from .assessments import Assessments, read_assessments
+from .audit import audit_held, audit_texts, task_flag, turn_check
+from .corrections import Applied, Overlay, correct_rows, read_overlay
+from .pair import Pair, learn_pair, plain_pair
+from .texts import Text
 
 #: Rows named for each check in the audit.
 EXAMPLES = 10
+#: Checks that a row brings along; all others are made here, anew.
+_BROUGHT = ABSENT_CHECKS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,23 +30,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shards", required=True, nargs="+", help="translated shards, or the normalised file"
     )
+    parser.add_argument("--corrections", help="overlay of human corrections (JSONL or CSV)")
+    parser.add_argument("--assessments", help="parquet of quality estimates (verb `assess`)")
     parser.add_argument("--output", required=True, help="parquet of conversations")
     parser.add_argument("--audit", required=True, help="JSON: rows, passed, failed by check")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Join the shards in the pivot's order, write them and the audit."""
+    """Join the shards in the pivot's order, correct and audit them, write rows and audit."""
     spec = CollectSpec.model_validate_json(args.spec)
     pivot = read_records(args.pivot, Conversation)
-    shards = [row for path in args.shards for row in read_records(path, Conversation)]
-    rows = collect(pivot, shards, spec)
-    report = audit_report(rows, spec)
+    rows, applied = assemble(pivot, args.shards, spec, args.corrections)
+    assessments = read_assessments(args.assessments) if args.assessments else {}
+    pair = audit_rows(pivot, rows, spec, assessments)
+    assert len(rows) == len(pivot), "rows are lost"
+    report = audit_report(rows, spec) | {"lengths": pair.lengths.summary()}
+    if applied is not None:
+        digest = file_digest(args.corrections)
+        report["corrections"] = applied.summary() | {"file": args.corrections, "sha256": digest}
     write_records(args.output, rows, Conversation)
     write_json(args.audit, report)
     print(
         f"collect {spec.dataset}.{spec.lang}: {len(rows)} rows, {report['passed']} pass all "
         f"checks, {report['failed']} fail at least one"
+        + (f"; {applied.text()}" if applied is not None else "")
     )
+
+
+def assemble(
+    pivot: list[Conversation], shards: Sequence[str], spec: CollectSpec, corrections: str | None
+) -> tuple[list[Conversation], Applied | None]:
+    """All rows of one language in the pivot's order, human corrections put over them."""
+    rows = [row for path in shards for row in read_records(path, Conversation)]
+    rows = collect(pivot, rows, spec)
+    if corrections is None:
+        return rows, None
+    overlay: Overlay = read_overlay(corrections)
+    return rows, correct_rows(rows, pivot, overlay, spec.lang)
 
 
 def collect(
@@ -63,18 +91,66 @@ def collect(
     return [by_id[i] for i in wanted]
 
 
+def audit_rows(
+    pivot: list[Conversation],
+    rows: list[Conversation],
+    spec: CollectSpec,
+    assessments: Assessments | None = None,
+) -> Pair:
+    """Fill the checks of every row, in place; returns what was learnt of the pair.
+
+    The pivot itself is not audited. Rows that only hold their place (``ABSENT_CHECKS``) keep the
+    check that says so, and no other. Length ratios are learnt from the rows that are there.
+    """
+    plain = plain_pair(spec.pivot, spec.lang, spec.languages)
+    if spec.lang == spec.pivot:
+        return plain
+    whole: list[tuple[Conversation, Conversation]] = []
+    for source, row in zip(pivot, rows, strict=True):
+        brought = [c for c in row.checks if c.name in _BROUGHT or c.name.startswith("correct")]
+        row.checks = brought
+        if any(c.name in ABSENT_CHECKS and not c.ok for c in brought):
+            continue
+        turns = turn_check(source.messages, row.messages)
+        row.checks = [*brought, turns]
+        if turns.ok:
+            whole.append((source, row))
+    texts = [_texts(source, row) for source, row in whole]
+    pair = plain
+    if spec.as_translation:
+        pair = learn_pair(texts, spec.pivot, spec.lang, spec.languages)
+    for (source, row), (before, after) in zip(whole, texts, strict=True):
+        if spec.as_translation:
+            row.checks += audit_texts(before, after, pair)
+        else:
+            row.checks += audit_held(after, pair)
+        row.checks += (assessments or {}).get(row.id, [])
+        row.checks.append(task_flag(source.messages, spec.pivot))
+    return pair
+
+
+def _texts(source: Conversation, row: Conversation) -> tuple[list[Text], list[Text]]:
+    return [Text(m.content) for m in source.messages], [Text(m.content) for m in row.messages]
+
+
 def audit_report(rows: list[Conversation], spec: CollectSpec) -> dict[str, Any]:
-    """Counts of rows and of failed checks, with the first ids of each check."""
+    """Counts of rows and of failed checks, with the first ids of each check.
+
+    ``flagged`` counts the tasks that translation breaks: such rows have not failed by that.
+    """
     failed: Counter[str] = Counter()
+    flagged: Counter[str] = Counter()
+    measured: Counter[str] = Counter()
     examples: dict[str, list[dict[str, str]]] = {}
     for row in rows:
         for check in row.checks:
-            if check.ok:
-                continue
-            failed[check.name] += 1
-            named = examples.setdefault(check.name, [])
-            if len(named) < EXAMPLES:
-                named.append({"id": row.id, "detail": check.detail})
+            measured[check.name] += not check.detail.startswith("not measured")
+            if check.name == TASK_FLAG and check.value:
+                flagged.update(check.detail.split(", "))
+                _add_example(examples, TASK_FLAG, row, check)
+            if not check.ok:
+                failed[check.name] += 1
+                _add_example(examples, check.name, row, check)
     passed = sum(all(c.ok for c in row.checks) for row in rows)
     return {
         "dataset": spec.dataset,
@@ -83,8 +159,19 @@ def audit_report(rows: list[Conversation], spec: CollectSpec) -> dict[str, Any]:
         "passed": passed,
         "failed": len(rows) - passed,
         "failed_by_check": dict(failed),
+        "measured_by_check": dict(measured),
+        "flagged": sum(any(c.name == TASK_FLAG and c.value for c in row.checks) for row in rows),
+        "flagged_by_task": dict(flagged),
         "examples": examples,
         "on_failed_check": spec.on_failed_check,
         "origin": dict(Counter(row.origin for row in rows)),
         "translators": sorted({row.translator for row in rows if row.translator}),
     }
+
+
+def _add_example(
+    examples: dict[str, list[dict[str, str]]], name: str, row: Conversation, check: Check
+) -> None:
+    named = examples.setdefault(name, [])
+    if len(named) < EXAMPLES:
+        named.append({"id": row.id, "detail": check.detail})

@@ -9,7 +9,6 @@ from functools import partial
 
 from ..io import digest
 from ..records import Check, Conversation, Message
-from .audit import audit
 from .backends.base import Backend, Limits
 from .protect import protected_pieces
 from .store import Translations
@@ -50,7 +49,7 @@ def translate_rows(
     translations: Translations,
     translator_name: str,
 ) -> list[Conversation]:
-    """Pivot rows and their plans -> rows of the target language, in order, checks filled.
+    """Pivot rows and their plans -> rows of the target language, in order. (``collect`` audits them.)
 
     A row of which a part failed in every way keeps the source text and fails ``translated``.
     """
@@ -95,7 +94,6 @@ def _row(
         messages = row.messages
     else:
         checks = [Check(TRANSLATED, True, 0.0)]
-        checks += audit(row.messages, messages, translations.pivot, translations.lang)
     return Conversation(
         id=row.id,
         lang=translations.lang,

@@ -1,0 +1,171 @@
+"""Checks of what language a translation is in, and whether it is one at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from .. import langid
+from ..records import Check
+from .code import code_names
+from .pair import Pair
+from .texts import Text, words
+
+Pairs = Sequence[tuple[Text, Text]]
+
+#: A wrong language must be this probable.
+_SURE = 0.9
+#: A message of this many letters that equals its source was not translated.
+_LONG_LETTERS = 40
+#: A sentence of this many small-letter words, this share of them the source's own, was copied.
+_COPIED_WORDS = 5
+_COPIED_SHARE = 0.75
+#: Or this share of them words that only the pivot has.
+_MARKER_SHARE = 0.3
+#: Words that the shortest such sentence has (a third of five, and what rounding leaves).
+_FEWEST_SUSPECTS = 2
+#: A message fails when this share of its letters is untranslated.
+_UNTRANSLATED_SHARE = 0.1
+
+#: What a chat model says before, or instead of, a translation; the source may say it itself.
+_REPLY = re.compile(
+    r"""^\W*(?:
+        (?:sure|certainly|of\ course|absolutely)\b(?=[!,.:])
+      | here(?:['’]s|\ is|\ are)\ (?:the|your|a|my)\b[^.\n]{0,30}(?:translat|version|text)
+      | (?:the\ )?translat(?:ion|ed\ text|ed\ version)\b[^.\n]{0,30}:
+      | as\ an?\ (?:ai\b|(?:large\ )?language\ model)
+      | (?:i['’]?m|i\ am)\ (?:very\ |so\ )?(?:sorry|afraid|unable|not\ able)
+      | i\ (?:cannot|can['’]t|can\ not|do\ not|don['’]t)\b
+      | (?:natürlich|selbstverständlich|gerne?)\b(?=[!,.:])
+      | hier\ (?:ist|sind)\ (?:die|der|eine|deine|ihre)\b[^.\n]{0,30}(?:übersetz|fassung)
+      | (?:die\ )?übersetzung\b[^.\n]{0,30}:
+      | als\ (?:ki\b|künstliche|sprachmodell|ein\ sprachmodell)
+      | (?:es\ tut\ mir|tut\ mir)\ leid | leider\ kann\ ich | ich\ kann\ (?:das|leider|dir)\b
+      | (?:bien\ sûr|certainement|absolument|d['’]accord)\b(?=\s?[!,.:])
+      | voici\ (?:la|votre|une|le)\b[^.\n]{0,30}tradu | (?:la\ )?traduction\b[^.\n]{0,30}:
+      | en\ tant\ qu['’](?:ia|intelligence|assistant) | en\ tant\ que\ modèle
+      | (?:je\ suis\ |je\ )?(?:désolée?|regrette) | je\ ne\ peux\ pas
+      | (?:certo|certamente|ovviamente|va\ bene)\b(?=[!,.:])
+      | ecco\ (?:la|una|il)\b[^.\n]{0,30}tradu[zt] | (?:la\ )?traduzione\b[^.\n]{0,30}:
+      | (?:in\ quanto|come)\ (?:ia\b|intelligenza|modello\ ling|assistente\ virt)
+      | mi\ dispiace | non\ posso\b
+      | (?:claro|por\ supuesto|desde\ luego|con\ gusto)\b(?=[!,.:])
+      | aquí\ (?:está|tienes|tiene)\b[^.\n]{0,30}traduc | (?:la\ )?traducción\b[^.\n]{0,30}:
+      | como\ (?:ia\b|una\ ia|inteligencia|modelo\ de\ leng)
+      | lo\ (?:siento|lamento) | no\ puedo\b
+    )""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_COLON = re.compile(r"[:：][\s*_`]*$")
+#: Names in code lines that the source does not have: more than a false alarm has.
+_NEW_CODE = 3
+_QUESTION = re.compile(r"[?？؟;\u037e][\"'”’»*)_\]\s]*$")
+_ANY_QUESTION = re.compile(r"[?？؟\u037e]")
+
+
+def language_check(pairs: Pairs, pair: Pair) -> Check:
+    """The prose of each message long enough to tell is in the target language.
+
+    Value: probability of the language found in the message that fails, or in the last one.
+    """
+    if not langid.supported([pair.lang]):
+        return Check("language", True, None, f"not measured: '{pair.lang}' is unknown to py3langid")
+    value: float | None = None
+    for source, target in pairs:
+        found, probability = langid.identify(target.plain, pair.candidates)
+        if found is None:
+            continue
+        value = round(probability, 4)
+        if probability >= _SURE and not pair.is_language(found):
+            if found != pair.pivot and langid.identify(source.plain, pair.candidates)[0] == found:
+                continue  # a quotation: the source is in that language too
+            return Check("language", False, value, f"found {found}")
+    return Check("language", True, value, "" if value is not None else "not measured: too short")
+
+
+def untranslated_check(pairs: Pairs, pair: Pair) -> Check:
+    """No long message is its source again, nor a good part of it.
+
+    Value: the greatest share of a message's letters in sentences that are the source's own, word
+    for word or nearly, or made of words that only the pivot has.
+    """
+    worst, shown = 0.0, ""
+    for source, target in pairs:
+        share, example = untranslated_share(source, target, pair)
+        if share > worst:
+            worst, shown = share, example
+    failed = worst >= _UNTRANSLATED_SHARE
+    return Check("untranslated", not failed, round(worst, 4), shown[:60] if failed else "")
+
+
+def untranslated_share(source: Text, target: Text, pair: Pair) -> tuple[float, str]:
+    """Share of the letters that was not translated, and the first such sentence."""
+    if target.letters < _LONG_LETTERS:
+        return 0.0, ""
+    if source.content.strip() == target.content.strip():
+        return 1.0, target.sentences[0] if target.sentences else ""
+    known = {word for word in source.prose.split() if word[:1].islower()}
+    if _few_suspects(target, known, pair):
+        return 0.0, ""
+    letters, example = 0, ""
+    for sentence in target.sentences:
+        small = [word for word in sentence.split() if word[:1].islower()]
+        if len(small) < _COPIED_WORDS:
+            continue
+        copied = sum(word in known for word in small) >= _COPIED_SHARE * len(small)
+        if copied or _is_pivot(sentence, pair):
+            letters += langid.count_letters(sentence)
+            example = example or sentence
+    if letters < _LONG_LETTERS:
+        return 0.0, ""
+    return letters / target.letters, example
+
+
+def _few_suspects(target: Text, known: set[str], pair: Pair) -> bool:
+    """Whether the whole text has too few words of the source or the pivot for one such sentence."""
+    said = target.prose.split()
+    suspects = sum(word in known or word.lower() in pair.markers for word in said)
+    return suspects < _FEWEST_SUSPECTS
+
+
+def _is_pivot(sentence: str, pair: Pair) -> bool:
+    said = words(sentence)
+    return sum(word in pair.markers for word in said) >= _MARKER_SHARE * len(said)
+
+
+def answered_check(pairs: Pairs, pair: Pair) -> Check:
+    """Each message is a translation of its source, not a reply to it or a remark on it.
+
+    Value: messages that are not.
+    """
+    reasons = [reason for source, target in pairs if (reason := reply_sign(source, target))]
+    return Check("answered", not reasons, float(len(reasons)), reasons[0] if reasons else "")
+
+
+def reply_sign(source: Text, target: Text) -> str:
+    """What shows that a text is a reply to its source; empty when nothing does."""
+    opening = _REPLY.match(target.prose[:200])
+    if opening and not _REPLY.match(source.prose[:200]):
+        return f"opens with '{opening.group().strip()[:40]}'"
+    if _QUESTION.search(source.prose[-40:]) and not _ANY_QUESTION.search(target.prose):
+        return "the question is gone"
+    if _COLON.search(source.content) and not _COLON.search(target.content):
+        return "the closing colon is gone"
+    if _has_new_code(source, target):
+        return "there is code where the source has none"
+    before, after = source.content.count("\n"), target.content.count("\n")
+    if after >= 2 * before + 3 and _paragraphs(target) > _paragraphs(source) + 1:
+        return f"{after + 1} lines for {before + 1}"
+    return ""
+
+
+def _has_new_code(source: Text, target: Text) -> bool:
+    return (
+        not source.pieces
+        and len(code_names(target.prose)) > _NEW_CODE
+        and not code_names(source.prose)
+    )
+
+
+def _paragraphs(text: Text) -> int:
+    return sum(bool(line.strip()) for line in text.prose.split("\n"))
