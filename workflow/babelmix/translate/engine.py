@@ -49,7 +49,7 @@ def translate_rows(
     translations: Translations,
     translator_name: str,
 ) -> list[Conversation]:
-    """Pivot rows and their plans -> rows of the target language, in order. (``collect`` audits them.)
+    """Pivot rows and their plans -> rows of the target language, in order.
 
     A row of which a part failed in every way keeps the source text and fails ``translated``.
     """
