@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from babelmix.translate.audit import audit_texts
+from babelmix.records import Conversation, Message
+from babelmix.translate.audit import audit_texts, task_flag
 from babelmix.translate.pair import Pair, learn_pair
+from babelmix.translate.review import ranked
 from babelmix.translate.texts import Text
 
 LANGUAGES = ("de", "es", "fr", "it")
@@ -321,6 +323,48 @@ def _answers(data: Path) -> list[Kind]:
     return [gpt4, human]
 
 
+# --- which questions people corrected -------------------------------------------------------------
+
+
+def ranking(data: Path, lang: str) -> dict[str, Any]:
+    """MT-Bench-X's questions before correction, ranked by need, against what people corrected."""
+    before, after = mt_bench_x(data, lang, "question_original"), mt_bench_x(data, lang)
+    pair = learnt(list(before.values()), lang)
+    english, translated = [], []
+    for number, (source, target) in before.items():
+        texts = [Text(t) for t in source], [Text(t) for t in target]
+        messages = [Message("user", t) for t in source]
+        checks = [*audit_texts(*texts, pair), task_flag(messages, "en")]
+        english.append(Conversation(number, "en", "b", "s", messages))
+        there = [Message("user", t) for t in target]
+        translated.append(Conversation(number, lang, "b", "s", there, checks=checks))
+    order = [needy.row.id for needy in ranked(english, translated)]
+    folder = data / "mt_bench_x" / f"mt_bench_{lang.upper()}"
+    listed = {str(r["question_id"]).split("_")[0] for r in jsonl(folder / "corrections.jsonl")}
+    changed = {number for number in before if before[number][1] != after[number][1]}
+    third = set(order[: round(len(order) / 3)])
+    flagged = {r.id for r in translated if any(not c.ok for c in r.checks)}
+    return {
+        "questions": len(order),
+        "listed": len(listed),
+        "changed": len(changed),
+        "third": len(third),
+        "listed_in_third": len(listed & third),
+        "changed_in_third": len(changed & third),
+        "flagged": len(flagged),
+        "flagged_and_listed": len(flagged & listed),
+    }
+
+
+def question_139(data: Path) -> dict[str, set[str]]:
+    """Failed checks of 139_IT before and after its correction, whose turn 2 is English."""
+    found = {}
+    for which in ("question_original", "question"):
+        rows = mt_bench_x(data, "it", which)
+        found[which] = failed_checks(rows["139"], learnt(list(rows.values()), "it"))
+    return found
+
+
 def main() -> None:
     """Print the tables."""
     data = Path(os.environ["BABELMIX_REAL_DATA"])
@@ -340,6 +384,10 @@ def main() -> None:
         if os.environ.get("SHOW_MISSED"):
             for missed in (kind.missed or [])[:8]:
                 print("      ", missed)
+    print("\nMT-Bench-X: what people corrected, ranked\n")
+    for lang in LANGUAGES:
+        print(lang, ranking(data, lang))
+    print("139_IT:", question_139(data))
 
 
 if __name__ == "__main__":

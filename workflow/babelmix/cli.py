@@ -28,6 +28,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "normalise": ("sources.normalise", "read sources into conversations of one language"),
     "translate": ("translate.shard", "translate one shard of a pool into one language"),
     "collect": ("translate.collect", "join the shards of a language; audit the translation"),
+    "export-review": ("translate.export_review", "write a sheet of the rows that need a human"),
+    "import-review": ("translate.import_review", "take a filled sheet back as corrections"),
     "index-language": ("mixtures.pool", "index one language of a pool; hold out the dev rows"),
     "find-contamination": ("mixtures.contamination", "look for benchmark questions in a pool"),
     "count-tokens": ("train.counts", "count tokens of a pool's language, for budgets in tokens"),
