@@ -1,4 +1,4 @@
-"""Tables of what went in: mixtures, translation audits, training."""
+"""Tables of what went in: mixtures, training."""
 
 from __future__ import annotations
 
@@ -68,41 +68,6 @@ def mixtures_table(manifests: Manifests) -> Table:
                     "left_out": manifest["left_out_rows"]
                     + manifest["left_out_ids"].get("failed checks", 0),
                     "rows_digest": manifest["rows_digest"],
-                }
-            )
-    return table
-
-
-def audit_table(paths: Iterable[Path]) -> Table:
-    """Rows that failed each check of the translation, from the audits of the ``collect`` verb."""
-    table = Table(
-        "translation_audit",
-        "Translation audit",
-        "Rows that failed a check; a row may fail several. `any` counts rows that failed at all.",
-        {
-            "dataset": "Parallel pool.",
-            "language": "Language.",
-            "translators": "Configured translators; empty where the source holds the language.",
-            "check": "Check, or `any`.",
-            "rows": "Rows checked.",
-            "failed": "Rows that failed.",
-            "share": "Share of the rows that failed.",
-        },
-        ("dataset", "language", "check"),
-    )
-    for path in paths:
-        audit = read_json(path)
-        rows = audit["rows"]
-        for check, failed in {"any": audit["failed"], **audit["failed_by_check"]}.items():
-            table.rows.append(
-                {
-                    "dataset": audit["dataset"],
-                    "language": audit["lang"],
-                    "translators": ", ".join(audit["translators"]),
-                    "check": check,
-                    "rows": rows,
-                    "failed": failed,
-                    "share": failed / rows if rows else None,
                 }
             )
     return table

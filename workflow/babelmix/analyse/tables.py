@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..io import file_digest, write_json
 from .agreement_tables import agreement_table, cross_language_table, voters
+from .audit_tables import audit_tables
 from .fidelity_tables import (
     detector_table,
     fidelity_table,
@@ -25,7 +26,6 @@ from .grade_tables import (
 )
 from .human_tables import corrected_table, load_labels, raters_table, ratings_table
 from .input_tables import (
-    audit_table,
     curves_table,
     metrics_by_run,
     mixtures_table,
@@ -81,7 +81,7 @@ def build_tables(
     placed = with_place(_stacked(single, pairs), scored, study)
     return [
         mixtures_table(mixtures),
-        audit_table(audits),
+        *audit_tables(audits),
         training_table(study, logs),
         curves_table(study, logs),
         grades_table(study, judged, graded, bootstrap),

@@ -23,8 +23,6 @@ CheckName = Literal[
     "repetition",
     "answered",
     "correction",
-    "quality",
-    "round_trip",
     "task",
 ]
 FailurePolicy = Policy | dict[CheckName, Policy]

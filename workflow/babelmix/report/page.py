@@ -20,7 +20,7 @@ from ..analyse.figure import Rows
 from ..analyse.study import StudySet
 from ..analyse.table import ReadTable
 from ..io import file_digest, read_json
-from . import audit_views, judge_views, views
+from . import audit_views, judge_views, translation_views, views
 from .statements import Statement, statements
 from .views import View
 
@@ -136,7 +136,7 @@ def context(
         "confidence": f"{100 * study.confidence:.3g}",
         "samples": study.samples,
         "mixtures": views.mixtures_view(study, tables),
-        "audit": views.audit_view(tables),
+        "audit": translation_views.audit_views(tables),
         "training": views.training_view(tables),
         "judging": [
             *judge_views.coverage_views(tables),

@@ -239,45 +239,6 @@ def mixtures_view(study: StudySet, tables: dict[str, ReadTable]) -> View:
     return view
 
 
-def audit_view(tables: dict[str, ReadTable]) -> View:
-    """Pool languages × checks: rows that failed."""
-    rows = tables["translation_audit"].rows
-    checks = sorted({row["check"] for row in rows} - {"any"})
-    view = View(
-        "Rows of each pool language that failed a check of the translation",
-        [
-            "pool",
-            "language",
-            "translator",
-            "rows",
-            "failed any",
-            *(c.replace("_", " ") for c in checks),
-        ],
-        source="translation_audit",
-    )
-    grouped: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
-    for row in rows:
-        grouped.setdefault((row["dataset"], row["language"]), {})[row["check"]] = row
-    for (dataset, lang), by_check in grouped.items():
-        failed = by_check["any"]["failed"]
-        cells = [
-            number(by_check[check]["failed"]) if check in by_check else Cell("·", number=True)
-            for check in checks
-        ]
-        whole = Cell(f"{failed:,.0f}", percent(100 * (by_check["any"]["share"] or 0), 1), True)
-        view.rows.append(
-            [
-                words(dataset),
-                words(lang),
-                words(by_check["any"]["translators"]),
-                number(by_check["any"]["rows"]),
-                whole,
-                *cells,
-            ]
-        )
-    return view
-
-
 def training_view(tables: dict[str, ReadTable]) -> View:
     """Length and losses of the trainings."""
 

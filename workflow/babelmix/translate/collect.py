@@ -11,7 +11,6 @@ from ..errors import BabelmixError
 from ..io import file_digest, read_records, write_json, write_records
 from ..records import ABSENT_CHECKS, TASK_FLAG, Check, Conversation
 from ..specs import CollectSpec
-from .assessments import Assessments, read_assessments
 from .audit import audit_held, audit_texts, task_flag, turn_check
 from .corrections import Applied, Overlay, correct_rows, read_overlay
 from .pair import Pair, learn_pair, plain_pair
@@ -31,7 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shards", required=True, nargs="+", help="translated shards, or the normalised file"
     )
     parser.add_argument("--corrections", help="overlay of human corrections (JSONL or CSV)")
-    parser.add_argument("--assessments", help="parquet of quality estimates (verb `assess`)")
     parser.add_argument("--output", required=True, help="parquet of conversations")
     parser.add_argument("--audit", required=True, help="JSON: rows, passed, failed by check")
 
@@ -41,8 +39,7 @@ def run(args: argparse.Namespace) -> None:
     spec = CollectSpec.model_validate_json(args.spec)
     pivot = read_records(args.pivot, Conversation)
     rows, applied = assemble(pivot, args.shards, spec, args.corrections)
-    assessments = read_assessments(args.assessments) if args.assessments else {}
-    pair = audit_rows(pivot, rows, spec, assessments)
+    pair = audit_rows(pivot, rows, spec)
     assert len(rows) == len(pivot), "rows are lost"
     report = audit_report(rows, spec) | {"lengths": pair.lengths.summary()}
     if applied is not None:
@@ -91,12 +88,7 @@ def collect(
     return [by_id[i] for i in wanted]
 
 
-def audit_rows(
-    pivot: list[Conversation],
-    rows: list[Conversation],
-    spec: CollectSpec,
-    assessments: Assessments | None = None,
-) -> Pair:
+def audit_rows(pivot: list[Conversation], rows: list[Conversation], spec: CollectSpec) -> Pair:
     """Fill the checks of every row, in place; returns what was learnt of the pair.
 
     The pivot itself is not audited. Rows that only hold their place (``ABSENT_CHECKS``) keep the
@@ -124,7 +116,6 @@ def audit_rows(
             row.checks += audit_texts(before, after, pair)
         else:
             row.checks += audit_held(after, pair)
-        row.checks += (assessments or {}).get(row.id, [])
         row.checks.append(task_flag(source.messages, spec.pivot))
     return pair
 

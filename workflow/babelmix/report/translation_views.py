@@ -1,0 +1,83 @@
+"""Tables of the page: the translation audit."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from ..analyse.table import ReadTable
+from ..config.audit import CheckName
+from .statements import percent
+from .views import Cell, View, number, words
+
+#: Checks in the order of the page.
+_ORDER = {name: place for place, name in enumerate(get_args(CheckName))}
+
+
+def audit_views(tables: dict[str, ReadTable]) -> list[View]:
+    """Pool languages × checks, then examples, where there are any."""
+    views = [audit_view(tables)]
+    examples = tables["translation_examples"].rows
+    if examples:
+        view = View(
+            "What the checks found: the first rows of each pool language",
+            ["pool", "language", "check", "row", "found"],
+            source="translation_examples",
+        )
+        columns = ("dataset", "language", "check", "id", "detail")
+        ordered = sorted(examples, key=lambda row: _ORDER.get(row["check"], len(_ORDER)))
+        view.rows = [[words(_plain(row[name])) for name in columns] for row in ordered]
+        views.append(view)
+    return views
+
+
+def _plain(value: Any) -> Any:
+    """An id that is a number, without the decimals that reading it as one gave it."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def audit_view(tables: dict[str, ReadTable]) -> View:
+    """Pool languages × checks: rows that failed; flags and corrections last."""
+    rows = tables["translation_audit"].rows
+    grouped: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for row in rows:
+        grouped.setdefault((row["dataset"], row["language"]), {})[row["check"]] = row
+    present = {row["check"] for row in rows} - {"any", "task", "corrected"}
+    checks = sorted(present, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
+    view = View(
+        "Rows of each pool language that failed a check of the translation; the last columns count "
+        "rows whose task translation breaks, and rows that people corrected",
+        [
+            "pool",
+            "language",
+            "translator",
+            "rows",
+            "failed any",
+            *(check.replace("_", " ") for check in checks),
+            "fragile tasks",
+            "corrected",
+        ],
+        source="translation_audit",
+    )
+    for (dataset, lang), by_check in grouped.items():
+        every = by_check["any"]
+        share = percent(100 * (every["share"] or 0), 1)
+        view.rows.append(
+            [
+                words(dataset),
+                words(lang),
+                words(every["translators"]),
+                number(every["rows"]),
+                Cell(f"{every['failed']:,.0f}", share, number=True),
+                *(_count(by_check.get(check)) for check in [*checks, "task", "corrected"]),
+            ]
+        )
+    return view
+
+
+def _count(row: dict[str, Any] | None) -> Cell:
+    """Failed rows, and what becomes of them; a dot where the check was not made."""
+    if row is None:
+        return Cell("·", number=True)
+    failed = row["failed"]
+    policy = str(row.get("policy") or "").replace("_", " ")
+    return Cell(f"{failed:,.0f}", policy if failed else "", number=True)
