@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from tests.audit_figures import damaged_rows, good_rows, question_139
 
 pytestmark = pytest.mark.real
