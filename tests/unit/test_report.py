@@ -1,11 +1,13 @@
 """The page: one file, everything in it, no text of a model ever HTML."""
 
 import dataclasses
+import gzip
 import html
 import json
 import re
 import shutil
 import subprocess
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,12 @@ def block(page: str, name: str) -> Any:
     return json.loads(found.group(1))
 
 
+def answers_of(page: str) -> list[dict[str, Any]]:
+    """The questions and answers of the page, unpacked as its script does."""
+    blocks = re.findall(r'<script type="application/octet-stream" id="answers-.*?">(.*?)<', page)
+    return [item for text in blocks for item in json.loads(gzip.decompress(b64decode(text)))]
+
+
 def markup(page: str) -> str:
     """The page without its scripts, styles and data."""
     return re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.S)
@@ -59,10 +67,9 @@ def markup(page: str) -> str:
 
 def test_hostile_answers_are_data_and_never_html(page: str) -> None:
     assert "<script>alert" not in page
-    assert "\\u003cscript\\u003ealert('x')" in page
     texts = [
         turn["text"]
-        for item in block(page, "browser-data")["benchmarks"][0]["items"]
+        for item in answers_of(page)
         for turns in item["answers"].values()
         for turn in turns.values()
     ]

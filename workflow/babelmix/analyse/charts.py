@@ -45,7 +45,8 @@ def _shapes(names: Sequence[str]) -> dict[str, Any]:
     return {"domain": list(names), "range": [SHAPES[i % len(SHAPES)] for i in range(len(names))]}
 
 
-def _base(rows: Rows, **size: Any) -> alt.Chart:
+def base(rows: Rows, **size: Any) -> alt.Chart:
+    """A chart of these rows, as wide as its container."""
     import altair as alt
 
     return alt.Chart(alt.Data(values=rows)).properties(width="container", **size)
@@ -87,9 +88,9 @@ def heatmap(
         )
         spread = max(high - middle, middle - low)
         on_dark = f"abs(datum.value - {middle}) > {0.65 * spread}"
-    chart = _base(rows, height=30 * len(y_order))
+    chart = base(rows, height=30 * len(y_order))
     for name, values in (selectors or {}).items():
-        chart = _filtered(chart, name, values)
+        chart = filtered(chart, name, values)
     small = len(x_order) > 7
     cells = chart.encode(
         x=alt.X(
@@ -99,7 +100,7 @@ def heatmap(
             axis=_label_axis(orient="top", labelAngle=-40 if _longest(x_order) > 5 else 0),
         ),
         y=alt.Y("label:N", sort=y_order, axis=_label_axis()),
-        tooltip=_tooltips(rows, [x, "label", "value", "interval", "questions"]),
+        tooltip=tooltips(rows, [x, "label", "value", "interval", "questions"]),
     )
     fills = cells.mark_rect().encode(color=alt.Color("value:Q", scale=scale, legend=None))
     numbers = cells.mark_text(fontSize=10 if small else 12).encode(
@@ -109,7 +110,7 @@ def heatmap(
     return fills + numbers
 
 
-def _filtered(chart: alt.Chart, column: str, values: list[str]) -> alt.Chart:
+def filtered(chart: alt.Chart, column: str, values: list[str]) -> alt.Chart:
     """Add a drop-down that keeps the rows of one value of a column."""
     import altair as alt
 
@@ -135,9 +136,9 @@ def dots(
 
     several = len(colour_order) > 1
     step = max(26, 12 * len(colour_order) + 8)
-    chart = _base(rows, height=step * len(y_order)).encode(
+    chart = base(rows, height=step * len(y_order)).encode(
         y=alt.Y("label:N", sort=y_order, axis=_label_axis(grid=several)),
-        tooltip=_tooltips(rows, ["label", colour, "value", "interval", "questions"]),
+        tooltip=tooltips(rows, ["label", colour, "value", "interval", "questions"]),
     )
     if several:
         chart = chart.encode(yOffset=alt.YOffset(f"{colour}:N", sort=colour_order))
@@ -145,7 +146,7 @@ def dots(
         f"{colour}:N",
         scale=alt.Scale(**colours(colour_order)),
         sort=colour_order,
-        legend=_legend(colour_order) if several else None,
+        legend=legend(colour_order) if several else None,
     )
     axis = alt.X("value:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=8))
     intervals = chart.mark_rule(strokeWidth=_INTERVAL).encode(
@@ -159,7 +160,7 @@ def dots(
         points = points.encode(shape=shape)
     layers = [intervals, points]
     if rule is not None:
-        zero = _base([{"at": rule}]).mark_rule(strokeDash=[4, 3], color=NEUTRAL)
+        zero = base([{"at": rule}]).mark_rule(strokeDash=[4, 3], color=NEUTRAL)
         layers.insert(0, zero.encode(x="at:Q"))
     return alt.LayerChart(layer=layers)
 
@@ -197,10 +198,10 @@ def curve(
     dash = alt.StrokeDash(
         "line:N",
         scale=alt.Scale(domain=line_order, range=dashes[: len(line_order)]),
-        legend=_legend(line_order, symbolType="stroke", symbolSize=500, symbolStrokeWidth=2.2),
+        legend=legend(line_order, symbolType="stroke", symbolSize=500, symbolStrokeWidth=2.2),
     )
-    chart = _base(lines, height=300).encode(x=x)
-    tooltip = _tooltips(lines, ["line", "label", "x", "value", "interval", "questions"])
+    chart = base(lines, height=300).encode(x=x)
+    tooltip = tooltips(lines, ["line", "label", "x", "value", "interval", "questions"])
     mean = alt.Y("mean(value):Q", title=y_title, scale=scale, axis=alt.Axis(format=form))
     line = chart.mark_line(color=NEUTRAL, strokeWidth=2.2).encode(y=mean, strokeDash=dash)
     marks = chart.mark_point(color=NEUTRAL, filled=True, size=45).encode(y=y, tooltip=tooltip)
@@ -224,40 +225,45 @@ def _language_dots(points: Rows, x: alt.X, y: alt.Y, order: list[str]) -> alt.Ch
     import altair as alt
 
     return (
-        _base(points, height=300)
+        base(points, height=300)
         .mark_point(filled=True, size=48, opacity=0.8)
         .encode(
             x=x,
             y=y,
             color=alt.Color(
-                "language:N", scale=alt.Scale(**colours(order)), sort=order, legend=_legend(order)
+                "language:N", scale=alt.Scale(**colours(order)), sort=order, legend=legend(order)
             ),
             shape=alt.Shape("language:N", scale=alt.Scale(**_shapes(order)), sort=order),
-            tooltip=_tooltips(points, ["language", "label", "x", "value", "interval"]),
+            tooltip=tooltips(points, ["language", "label", "x", "value", "interval"]),
         )
     )
 
 
-def outcome_bars(rows: Rows, *, y_order: list[str]) -> alt.Chart:
-    """Shares of wins, ties and losses."""
+def outcome_bars(
+    rows: Rows,
+    *,
+    y_order: list[str],
+    order: Sequence[str] = ("win", "tie", "loss"),
+    of: str = "pairs",
+) -> alt.Chart:
+    """Stacked shares of ``outcome`` (good, middling, bad) for each label."""
     import altair as alt
 
-    order = ["win", "tie", "loss"]
     return (
-        _base(rows, height=26 * len(y_order))
+        base(rows, height=26 * len(y_order))
         .mark_bar()
         .encode(
             y=alt.Y("label:N", sort=y_order, axis=_label_axis()),
             x=alt.X(
-                "count:Q", stack="normalize", title="share of pairs", axis=alt.Axis(format=".0%")
+                "count:Q", stack="normalize", title=f"share of {of}", axis=alt.Axis(format=".0%")
             ),
             color=alt.Color(
                 "outcome:N",
-                scale=alt.Scale(domain=order, range=[PALETTE[0], "#b4bac2", PALETTE[1]]),
-                legend=_legend(order),
+                scale=alt.Scale(domain=list(order), range=[PALETTE[0], "#b4bac2", PALETTE[1]]),
+                legend=legend(order),
             ),
             order=alt.Order("rank:Q"),
-            tooltip=_tooltips(rows, ["label", "outcome", "count"]),
+            tooltip=tooltips(rows, ["label", "outcome", "count"]),
         )
     )
 
@@ -269,16 +275,16 @@ def losses(rows: Rows, *, label_order: list[str]) -> alt.LayerChart:
     few = len(label_order) <= len(PALETTE)
     hue = alt.Color("label:N", scale=alt.Scale(**colours(label_order)), sort=label_order)
     hue = (
-        hue.legend(_legend(label_order, symbolType="stroke"))
+        hue.legend(legend(label_order, symbolType="stroke"))
         if few or len(label_order) <= 20
         else hue.legend(None)
     )
-    chart = _base(rows, height=300).encode(
+    chart = base(rows, height=300).encode(
         x=alt.X("step:Q", title="optimizer step", axis=alt.Axis(tickCount=8)),
         y=alt.Y("loss:Q", title="loss (nats a token)", scale=alt.Scale(zero=False)),
         color=hue,
         detail="run:N",
-        tooltip=_tooltips(rows, ["run", "kind", "step", "loss"]),
+        tooltip=tooltips(rows, ["run", "kind", "step", "loss"]),
     )
     lines = chart.transform_filter("datum.kind == 'train'").mark_line(strokeWidth=1.4)
     points = chart.transform_filter("datum.kind == 'dev'").mark_point(filled=False, size=50)
@@ -289,19 +295,19 @@ def scatter(rows: Rows, *, x_title: str, y_title: str) -> alt.LayerChart:
     """Labelled points and their least-squares line."""
     import altair as alt
 
-    chart = _base(rows, height=300).encode(
+    chart = base(rows, height=300).encode(
         x=alt.X("x:Q", title=x_title, axis=alt.Axis(format=".0%")),
         y=alt.Y("value:Q", title=y_title, scale=alt.Scale(zero=False)),
     )
     points = chart.mark_point(filled=True, size=60, color=PALETTE[0]).encode(
-        tooltip=_tooltips(rows, ["label", "x", "value"])
+        tooltip=tooltips(rows, ["label", "x", "value"])
     )
     names = chart.mark_text(dx=8, align="left").encode(text="label:N")
     line = chart.transform_regression("x", "value").mark_line(color=NEUTRAL, strokeDash=[4, 3])
     return line + points + names
 
 
-def _legend(names: Sequence[str], **extra: Any) -> alt.Legend:
+def legend(names: Sequence[str], **extra: Any) -> alt.Legend:
     """Below the plot; the page halves the columns on a narrow screen."""
     import altair as alt
 
@@ -315,7 +321,7 @@ def _legend(names: Sequence[str], **extra: Any) -> alt.Legend:
     )
 
 
-def _tooltips(rows: Rows, columns: list[str]) -> list[alt.Tooltip]:
+def tooltips(rows: Rows, columns: list[str]) -> list[alt.Tooltip]:
     """Tooltips of those columns that some row fills."""
     import altair as alt
 

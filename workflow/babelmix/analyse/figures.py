@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..io import file_digest, write_json, write_text
 from .figure import Figure
-from .judged_figures import judged_figures
+from .judged_figures import human_figures, judged_figures
 from .language_figures import language_figures
 from .study import load_study
 from .table import ReadTable, read_tables
@@ -28,6 +28,7 @@ def build_figures(study_path: Path, tables: dict[str, ReadTable]) -> Iterator[Fi
     for name in study.studies:
         yield from language_figures(study, name, tables)
         yield from judged_figures(study, name, tables)
+        yield from human_figures(study, name, tables["human_ratings"])
         yield from training_figures(study, name, tables)
 
 

@@ -147,14 +147,15 @@ def contrast_table(study: StudySet, grades: pd.DataFrame, bootstrap: Bootstrap) 
         "Size and source of the data",
         "Two pools compared over the mixtures that both were made into: each question's grade is "
         "averaged over those mixtures, then paired. `source`: about as many rows, other sources. "
-        "`size`: the same sources, other numbers of rows. If a thousand curated rows were enough "
+        "`size`: the same sources, other numbers of rows. `translator`: the same rows, translated "
+        "by another system. If a thousand curated rows were enough "
         "(the Superficial Alignment Hypothesis), the larger pool would show no difference.",
         EVALUATION_COLUMNS
         | {
             "model": "Base model.",
             "left": "One pool.",
             "right": "The other pool.",
-            "contrast": "`source`, `size`, or `size and source`.",
+            "contrast": "`source`, `size`, `size and source`, `translator` or `draw` (no other).",
             "left_rows": "Training rows of the matched mixtures of the one pool, mean.",
             "right_rows": "The same of the other pool.",
             "recipes": "Recipes of the two, where they differ; else empty.",
@@ -201,7 +202,11 @@ def _contrast_cells(study: StudySet, pairs: list[tuple[Variant, Variant]]) -> di
     one, other = pairs[0]
     same_size = bool(counts[1]) and abs(counts[0] / counts[1] - 1) < _SAME_SIZE
     same_source = study.sources_of(one.dataset) == study.sources_of(other.dataset)
-    kind = "source" if same_size else "size" if same_source else "size and source"
+    translators = [study.translators_of(v.dataset) for v in (one, other)]
+    if same_size and same_source:
+        kind = "translator" if translators[0] != translators[1] else "draw"
+    else:
+        kind = "source" if same_size else "size" if same_source else "size and source"
     return {
         "contrast": kind,
         "left_rows": counts[0] or None,

@@ -21,6 +21,8 @@ from .figure import (
 )
 from .gain_tables import BEST
 from .gain_tables import MEAN as MEAN_OF_SINGLES
+from .human_tables import RATINGS
+from .radar import radar
 from .significance import correlation
 from .study import ALL, StudySet
 from .table import ReadTable
@@ -37,6 +39,7 @@ def judged_figures(study: StudySet, name: str, tables: dict[str, ReadTable]) -> 
             yield from _gains(study, name, evaluation, tables["gains"])
             yield from _grades(study, name, evaluation, tables["grades"])
             yield from _categories(study, name, evaluation, tables["grades_by_category"])
+            yield from _radar(study, name, evaluation, tables["grades_by_category"])
         else:
             yield from _matrix(study, name, evaluation, tables["preferences"])
             yield from _outcomes(study, name, evaluation, tables["preferences"])
@@ -143,6 +146,76 @@ def _categories(study: StudySet, name: str, evaluation: str, table: ReadTable) -
             text=".1f",
             domain=(1, 10),
             selectors=selectors,
+        ),
+    )
+
+
+def _radar(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Iterator[Figure]:
+    """A trace a turn; mixture and language are chosen below the figure."""
+    variants, labels = variant_order(study, name)
+    rows = renamed_mean(with_value(select(table, variants, evaluation=evaluation), "mean"))
+    several = any(row["turn"] != ALL for row in rows)
+    rows = [
+        row | {"turn": f"turn {float(row['turn']):.0f}" if row["turn"] != ALL else "all turns"}
+        for row in rows
+        if (row["turn"] != ALL) == several
+    ]
+    categories = list(dict.fromkeys(row["category"] for row in rows))
+    if len(categories) < 3:
+        return
+    labels = present(labels, rows, "label")
+    selectors = {"label": labels, "language": present([MEAN, *study.languages], rows, "language")}
+    shown = [r for r in rows if r["label"] == labels[0] and r["language"] == MEAN]
+    yield Figure(
+        id=figure_id("radar", name, evaluation),
+        kind="radar",
+        study=name,
+        title=f"Mean grade by category and turn · {evaluation}",
+        caption=(
+            "Distance from the centre is the mean grade (rings: 2, 4, 6, 8, 10). Choose a mixture "
+            "and a language below the figure; at first it shows the mean over languages. Compare "
+            "lengths along a spoke, not areas; intervals are in the table."
+        ),
+        alt=(
+            f"Radar of {len(categories)} categories. {labels[0]}, mean over languages: "
+            f"{extremes(shown, '.1f', 'category')}."
+        ),
+        table="grades_by_category",
+        chart=radar(
+            rows,
+            categories=categories,
+            turns=sorted({row["turn"] for row in rows}),
+            selectors=selectors,
+        ),
+    )
+
+
+def human_figures(study: StudySet, name: str, table: ReadTable) -> Iterator[Figure]:
+    """Study 2's human ratings, excellent, pass and fail, by model and language."""
+    variants, _ = variant_order(study, name)
+    found = [row for row in select(table, variants) if row["language"] != ALL]
+    rows = [
+        {"label": f"{row['label']} · {row['language']}", "outcome": rating, "rank": rank}
+        | {"count": row[rating]}
+        for row in found
+        for rank, rating in enumerate(RATINGS)
+    ]
+    if not rows:
+        return
+    best = [{"label": r["label"], "value": r["count"]} for r in rows if r["rank"] == 0]
+    yield Figure(
+        id=figure_id("ratings", name),
+        kind="ratings",
+        study=name,
+        title="Ratings by people",
+        caption="Share of ratings, all raters; the agreement of the raters is in the table.",
+        alt=f"Stacked bars of ratings: excellent, {extremes(best, '.0f')}.",
+        table="human_ratings",
+        chart=charts.outcome_bars(
+            rows,
+            y_order=list(dict.fromkeys(str(row["label"]) for row in rows)),
+            order=RATINGS,
+            of="ratings",
         ),
     )
 

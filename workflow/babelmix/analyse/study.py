@@ -136,6 +136,21 @@ class StudySet:
         pool = self.raw.get("datasets", {}).get(dataset or "", {})
         return sorted(pool.get("sources") or [dataset or ""])
 
+    def translators_of(self, dataset: str | None) -> list[str]:
+        """Names of the translators of a pool; empty where its sources hold every language."""
+        return sorted(self.raw.get("datasets", {}).get(dataset or "", {}).get("translators", []))
+
+    def translated_twice(self) -> list[tuple[str, str, str]]:
+        """(pool, benchmark, translator) where one system translated tuning rows and questions."""
+        pools = {v.dataset for v in self.variants.values() if v.dataset}
+        return [
+            (pool, benchmark, translator)
+            for pool in sorted(pools)
+            for benchmark, spec in sorted(self.raw.get("benchmarks", {}).items())
+            for translator in self.translators_of(pool)
+            if translator in self.translators_of(spec.get("dataset"))
+        ]
+
     def variant_for_run(self, run: str, where: str) -> Variant:
         """The variant of a run; a run that the study set does not know is an error."""
         try:

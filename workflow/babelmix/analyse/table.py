@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..io import read_json, write_text
+import pyarrow as pa
+
+from ..io import read_json, write_table, write_text
 from .statistics import Estimate
 from .study import StudySet, Variant
 
@@ -68,6 +70,7 @@ class Table:
         return {
             "name": self.name,
             "file": f"{self.name}.csv",
+            "parquet": f"{self.name}.parquet",
             "title": self.title,
             "about": self.about,
             "rows": len(self.rows),
@@ -83,9 +86,24 @@ class Table:
         numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in filled)
         return "number" if filled and numbers else "text"
 
+    def arrow(self) -> pa.Table:
+        """The table as Arrow, rounded as the CSV; each field carries what its column means."""
+        arrays, fields = [], []
+        rows = self._sorted()
+        for name, about in self.columns.items():
+            texts = [cell(row.get(name)) for row in rows]
+            if self._type(name) == "number":
+                arrays.append(pa.array([float(t) if t else None for t in texts], pa.float64()))
+            else:
+                arrays.append(pa.array([t or None for t in texts], pa.string()))
+            fields.append(pa.field(name, arrays[-1].type, metadata={"about": about}))
+        about_table = {"title": self.title, "about": self.about}
+        return pa.table(arrays, schema=pa.schema(fields, metadata=about_table))
+
     def write(self, folder: Path) -> None:
-        """Write ``{folder}/{name}.csv``."""
+        """Write ``{folder}/{name}.csv`` and ``.parquet``."""
         write_text(folder / f"{self.name}.csv", self.csv())
+        write_table(folder / f"{self.name}.parquet", self.arrow())
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..io import file_digest, write_json
+from ..io import file_digest, write_json, write_text
 from .agreement_tables import agreement_table, cross_language_table, voters
 from .audit_tables import audit_tables
+from .bilingual_table import bilingual_table, correlation_table
 from .fidelity_tables import (
     detector_table,
     fidelity_table,
@@ -42,10 +43,11 @@ from .language_tables import (
     language_measures,
     series_table,
 )
+from .latex import main_latex
 from .length_tables import length_tables
 from .pairs import outcomes
 from .seed_tables import noise_table, seed_table
-from .statistics import Bootstrap
+from .statistics import SEED, Bootstrap
 from .study import load_study
 from .table import Table
 from .transfer_table import transfer_table
@@ -76,6 +78,7 @@ def build_tables(
     pairs = outcomes(judged)
     measures = language_measures(scored) + _measures("grade", graded) + _measures("score", pairs)
     preferences = preferences_table(study, pairs, bootstrap)
+    transfer = transfer_table(study, preferences)
     labels = load_labels(humans)
     single = judged[judged["protocol"] == "single"].rename(columns={"score": "value"})
     placed = with_place(_stacked(single, pairs), scored, study)
@@ -92,7 +95,9 @@ def build_tables(
         seed_table(study, judged, pairs),
         preferences,
         position_table(study, judged, pairs, bootstrap),
-        transfer_table(study, preferences),
+        transfer,
+        correlation_table(study, transfer),
+        bilingual_table(study, pairs, bootstrap),
         answer_language_table(study, scored, bootstrap),
         answered_in_table(study, scored),
         line_table(study, scored, bootstrap),
@@ -148,6 +153,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", required=True, type=Path, help="Index of the tables (JSON).")
 
 
+def _inputs(args: argparse.Namespace) -> dict[str, str]:
+    """SHA-256 of every file that the tables were made from, by its place in the study set."""
+    kinds = ("scores", "judgements", "manifests", "audits", "metrics", "questions", "humans")
+    files = [args.study, *(path for kind in kinds for path in getattr(args, kind))]
+    root = args.study.resolve().parent
+    named = {}
+    for path in files:
+        whole = path.resolve()
+        name = whole.relative_to(root) if whole.is_relative_to(root) else Path(path.name)
+        named[name.as_posix()] = file_digest(path)
+    return named
+
+
 def run(args: argparse.Namespace) -> None:
     """Write all tables, their index last."""
     tables = build_tables(
@@ -160,10 +178,16 @@ def run(args: argparse.Namespace) -> None:
         args.questions,
         args.humans,
     )
+    study = load_study(args.study, rows_by_mixture(read_manifests(args.manifests)))
     entries = []
     for table in tables:
         table.write(args.folder)
-        entries.append(table.entry() | {"sha256": file_digest(args.folder / f"{table.name}.csv")})
-    write_json(args.output, {"tables": entries})
+        entry = table.entry() | {"sha256": file_digest(args.folder / f"{table.name}.csv")}
+        latex = main_latex(table, study)
+        if latex is not None:
+            write_text(args.folder / f"{table.name}.tex", latex)
+            entry["latex"] = f"{table.name}.tex"
+        entries.append(entry)
+    write_json(args.output, {"tables": entries, "inputs": _inputs(args), "seed": SEED})
     rows = sum(len(table.rows) for table in tables)
     print(f"tables: {len(tables)} tables, {rows} rows in {args.folder}")

@@ -81,6 +81,13 @@ def _study(plan: Plan, name: str, study: Study) -> dict[str, Any]:
     }
 
 
+def _dataset(plan: Plan, name: str) -> dict[str, Any]:
+    """Sources of a pool, and the translators that it may use."""
+    pool = plan.dataset(name)
+    used = pool.translator.values() if isinstance(pool.translator, dict) else [pool.translator]
+    return {"sources": list(pool.sources), "translators": sorted({t for t in used if t})}
+
+
 def describe(plan: Plan) -> dict[str, Any]:
     """The study set as plain JSON."""
     config = plan.config
@@ -120,7 +127,7 @@ def describe(plan: Plan) -> dict[str, Any]:
             name: source.model_dump(include={"licence", "non_commercial", "citation"})
             for name, source in plan.sources.items()
         },
-        "datasets": {name: {"sources": list(plan.dataset(name).sources)} for name in plan.datasets},
+        "datasets": {name: _dataset(plan, name) for name in plan.datasets},
         "code_version": __version__,
         "stage_versions": STAGE_VERSIONS,
     }

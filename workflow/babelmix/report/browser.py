@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +20,8 @@ from ..records import Answer, Judgement, Question, from_table
 #: A judge's text is shown up to this many characters; the files hold all of it.
 RAW_CHARS = 1500
 
+#: Characters of a question in the list of questions.
+_START = 70
 #: Bytes of one answer or judgement besides its text.
 _FRAME_BYTES = 120
 
@@ -53,6 +58,42 @@ def browser_data(
         "languages": [[code, study.language_name(code)] for code in study.languages],
         "benchmarks": benchmarks,
     }
+
+
+def packed(browser: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The browser's data as a small index and blocks (gzip, base64), one a benchmark and language.
+
+    The page unpacks a block when a question of it is looked at: it opens as fast with a million
+    words as with a few, and is a third as large.
+    """
+    blocks: dict[str, str] = {}
+    benchmarks = []
+    for number, benchmark in enumerate(browser["benchmarks"]):
+        by_lang: dict[str, list[dict[str, Any]]] = {}
+        for item in benchmark["items"]:
+            by_lang.setdefault(item["lang"], []).append(item)
+        names = {}
+        for lang, items in sorted(by_lang.items()):
+            names[lang] = f"answers-{number}-{lang}"
+            text = json.dumps(items, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+            # A lone surrogate (a model's broken output) has no UTF-8: replaced.
+            data = gzip.compress(text.encode("utf-8", "replace"), compresslevel=6, mtime=0)
+            blocks[names[lang]] = base64.b64encode(data).decode("ascii")
+        runs = {run for item in benchmark["items"] for run in item["answers"]}
+        benchmarks.append(
+            {
+                "name": benchmark["name"],
+                "total": benchmark["total"],
+                "runs": sorted(runs),
+                "blocks": names,
+                "items": [
+                    {name: item[name] for name in ("id", "lang", "category")}
+                    | {"start": item["turns"][0][:_START]}
+                    for item in benchmark["items"]
+                ],
+            }
+        )
+    return browser | {"benchmarks": benchmarks}, blocks
 
 
 def _by_benchmark(paths: Iterable[Path], name: Any) -> dict[str, list[Path]]:

@@ -21,6 +21,7 @@ from ..analyse.study import StudySet
 from ..analyse.table import ReadTable
 from ..io import file_digest, read_json
 from . import audit_views, judge_views, translation_views, views
+from .browser import packed
 from .statements import Statement, statements
 from .views import View
 
@@ -53,11 +54,13 @@ _FIGURE_SECTIONS = {
         "grades",
         "grade_series",
         "categories",
+        "radar",
         "matrix",
         "outcomes",
         "score_series",
         "transfer",
     ),
+    "people": ("ratings",),
     "training": ("loss",),
 }
 
@@ -74,6 +77,7 @@ class StudyPart:
     main_figure: dict[str, str] | None
     language_figures: list[dict[str, str]]
     score_figures: list[dict[str, str]]
+    people_figures: list[dict[str, str]]
     training_figures: list[dict[str, str]]
     score_views: list[View] = field(default_factory=list)
     language_views: list[View] = field(default_factory=list)
@@ -103,6 +107,7 @@ def study_part(
         main_figure=main,
         language_figures=by_section["language"],
         score_figures=by_section["scores"],
+        people_figures=by_section["people"],
         training_figures=by_section["training"],
         score_views=views.score_views(study, name, tables),
         language_views=[
@@ -118,9 +123,13 @@ def context(
     figures: list[dict[str, str]],
     manifests: Sequence[Path],
     tables_link: str,
+    made_from: dict[str, Any],
     sources: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Everything the template shows, the scripts and the data blocks apart."""
+    """Everything the template shows, the scripts and the data blocks apart.
+
+    ``made_from``: the digests of the tables' ``inputs`` and the bootstrap's ``seed``.
+    """
     raw = study.raw
     optional = [
         judge_views.contrast_view(tables),
@@ -149,7 +158,8 @@ def context(
         "marks": MARKS,
         **sources_part(sources or {}, raw["sources"]),
         "models": _licences(raw.get("models") or {}),
-        "provenance": provenance(raw, manifests),
+        "translated_twice": study.translated_twice(),
+        "provenance": provenance(raw, manifests) | made_from,
         "tables": [table.entry for table in tables.values()],
         "tables_link": tables_link,
     }
@@ -180,6 +190,7 @@ def provenance(raw: dict[str, Any], manifests: Sequence[Path]) -> dict[str, Any]
         "code_version": raw["code_version"],
         "python": ".".join(map(str, sys.version_info[:3])),
         "stages": sorted(raw["stage_versions"].items()),
+        "training_seeds": sorted({r["seed"] for r in raw["runs"].values() if r.get("recipe")}),
         "packages": [(name, version) for name in PACKAGES if (version := _version(name))],
         "manifests": [(path.name, file_digest(path)) for path in sorted(manifests)],
         "rows_digests": [
@@ -241,6 +252,7 @@ def render(
         assert loader is not None
         return Markup(loader.get_source(environment, name)[0])
 
+    index, blocks = packed(browser)
     return environment.get_template("page.html.jinja").render(
         shown,
         style=own_file("page.css"),
@@ -248,5 +260,6 @@ def render(
         libraries=Markup(libraries()),
         figures_json=Markup(json_block(specs)),
         csv_json=Markup(json_block(csv)),
-        browser_json=Markup(json_block(browser)),
+        browser_json=Markup(json_block(index)),
+        browser_blocks=blocks,
     )

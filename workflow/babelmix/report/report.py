@@ -31,8 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--browser-mb",
         type=float,
-        default=16.0,
-        help="Size of the answers browser's data; whole questions are left out above it.",
+        default=50.0,
+        help="Texts of the answers browser, before compression to about a third; whole questions "
+        "are left out above it.",
     )
     parser.add_argument("--output", required=True, type=Path, help="The page (HTML).")
 
@@ -47,8 +48,12 @@ def run(args: argparse.Namespace) -> None:
     browser = browser_data(
         study, args.questions, args.answers, args.judgements, int(args.browser_mb * 1e6)
     )
+    index = read_json(args.tables)
+    made_from = {"inputs": sorted(index["inputs"].items()), "seed": index["seed"]}
     page = render(
-        context(study, tables, figures, args.manifests, link, _sources(args.sources)),
+        context(
+            study, tables, figures, args.manifests, link, made_from, _sources(args.sources)
+        ),
         {figure["id"]: read_json(args.figures.parent / figure["file"]) for figure in figures},
         {
             table.entry["file"]: (folder / table.entry["file"]).read_text(encoding="utf-8")

@@ -2,6 +2,21 @@
 const data = JSON.parse(document.getElementById("browser-data").textContent);
 const root = document.getElementById("browser");
 
+// Questions with their answers, by benchmark and language: unpacked when first looked at.
+const unpacked = new Map();
+function load(benchmark, lang) {
+  const name = benchmark.blocks[lang];
+  if (!unpacked.has(name)) unpacked.set(name, unpack(document.getElementById(name).textContent));
+  return unpacked.get(name);
+}
+
+async function unpack(text) {
+  const bytes = Uint8Array.from(atob(text.trim()), (sign) => sign.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const items = await new Response(stream).json();
+  return new Map(items.map((item) => [item.id, item]));
+}
+
 function element(tag, properties = {}, ...children) {
   const made = document.createElement(tag);
   Object.assign(made, properties);
@@ -63,8 +78,7 @@ function start() {
     fill(select.lang, languages, wanted.lang ?? select.lang.value);
     const categories = [...new Set(items.map((item) => item.category))].sort();
     fill(select.category, [["", "all"], ...categories.map((c) => [c, c])], wanted.category ?? select.category.value);
-    const runs = data.runs.map(({ run }) => run)
-      .filter((run) => items.some((item) => run in item.answers));
+    const runs = data.runs.map(({ run }) => run).filter((run) => current().runs.includes(run));
     const options = runs.map((run) => [run, labelOf(run)]);
     fill(select.left, options, wanted.left ?? (select.left.value || runs[0]));
     const mixed = data.runs.find(({ run, mixed }) => mixed && runs.includes(run))?.run;
@@ -74,18 +88,25 @@ function start() {
 
   function fillQuestions(wanted) {
     const options = matching().map((item) =>
-      [item.id, `${item.id} · ${item.category} · ${item.turns[0].slice(0, 70)}`]);
+      [item.id, `${item.id} · ${item.category} · ${item.start}`]);
     fill(select.question, options, wanted ?? select.question.value);
     show();
   }
 
-  function show(remember = false) {
+  async function show(remember = false) {
     const items = matching();
     const at = items.findIndex((item) => item.id === select.question.value);
     back.disabled = at <= 0;
     next.disabled = at < 0 || at >= items.length - 1;
     const runs = [select.left.value, select.right.value];
-    shown.replaceChildren(...(at < 0 ? [] : turnsOf(items[at], runs)));
+    const wanted = at < 0 ? null : items[at].id;
+    if (wanted === null) shown.replaceChildren();
+    else {
+      const found = (await load(current(), select.lang.value)).get(wanted);
+      // Another question may have been chosen while this one was unpacked.
+      if (select.question.value !== wanted || found.lang !== select.lang.value) return;
+      shown.replaceChildren(...turnsOf(found, runs));
+    }
     if (remember && at >= 0) {
       const state = new URLSearchParams({
         question: items[at].id, lang: select.lang.value, left: runs[0], right: runs[1],
