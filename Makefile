@@ -4,6 +4,8 @@
 PYTHON ?= python3
 CORES ?= 2
 VENV := .venv
+# Where `make test-page` builds its page.
+PAGE_FOLDER ?= results/full-size-page
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 # One OpenMP thread a process: jobs run side by side, and two that share the cores by threads slow
@@ -15,7 +17,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 unexport PYTHONDONTWRITEBYTECODE
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: bench-judge demo small full test test-fast lint format schema setup demo-base clean help
+.PHONY: bench-judge demo small full test test-fast test-cluster test-faults test-page lint format schema setup demo-base clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -45,6 +47,11 @@ test-cluster: $(READY)  ## run the study on a SLURM of its own (Debian packages,
 
 test-faults: $(READY)  ## kills, full disks, damaged files: the long suite (an hour on two cores)
 	@BABELMIX_TEST_FAULTS=1 $(BIN)/python -m pytest -rP tests/faults
+
+test-page: $(READY)  ## check a page of the full size in Chromium: axe-core, keyboard, clicks (needs npm)
+	@cd tests/page && npm install --no-audit --no-fund --silent
+	@$(BIN)/python tests/page/full_size.py $(PAGE_FOLDER)
+	@cd tests/page && node check.mjs $(abspath $(PAGE_FOLDER))/report/index.html
 
 lint: $(READY)  ## ruff, snakefmt, snakemake --lint, mypy, generated files in sync
 	$(BIN)/ruff check .

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 #: Grades of the rings; the outermost is the best grade.
 RINGS = (2, 4, 6, 8, 10)
-_EDGE = 13.5
+#: Half the width of the square that holds the rings and the names around them.
+_EDGE = 14.5
 
 
 def point(radius: float, at: int, of: int) -> dict[str, float]:
@@ -60,10 +61,16 @@ def radar(
     ]
     names = [point(11.6, i, n) | {"category": name} for i, name in enumerate(categories)]
     grades = [{"x": 0.0, "y": float(grade), "grade": str(grade)} for grade in RINGS]
-    x, y = (
-        alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-_EDGE * 1.25, _EDGE * 1.25])),
-        alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-_EDGE, _EDGE])),
-    )
+    # One unit is as long sideways as upwards, on a wide and on a narrow screen.
+    ends = {
+        name: {
+            "domainMin": alt.expr(f"-{_EDGE} * max(1, {ratio})"),
+            "domainMax": alt.expr(f"{_EDGE} * max(1, {ratio})"),
+        }
+        for name, ratio in (("x", "width / height"), ("y", "height / width"))
+    }
+    x = alt.X("x:Q", axis=None, scale=alt.Scale(**ends["x"], nice=False))
+    y = alt.Y("y:Q", axis=None, scale=alt.Scale(**ends["y"], nice=False))
 
     def lines(of: Rows, detail: str) -> alt.Chart:
         chart = base(of, height=380).mark_line(color=NEUTRAL, opacity=0.45, strokeWidth=1)

@@ -256,7 +256,8 @@ def render(
     return environment.get_template("page.html.jinja").render(
         shown,
         style=own_file("page.css"),
-        scripts=[own_file("charts.js"), own_file("browser.js")],
+        browser_script=own_file("browser.js"),
+        charts_script=own_file("charts.js"),
         libraries=Markup(libraries()),
         figures_json=Markup(json_block(specs)),
         csv_json=Markup(json_block(csv)),

@@ -28,7 +28,7 @@ const labels = new Map(data.runs.map(({ run, label }) => [run, label]));
 const labelOf = (run) => labels.get(run) ?? run;
 
 function chooser(title, className = "") {
-  const select = element("select");
+  const select = element("select", { name: title.toLowerCase() });
   return { select, label: element("label", { className }, title, select) };
 }
 

@@ -40,12 +40,19 @@ async function draw(box) {
   const result = await window.vegaEmbed(box, fitted(specs[id], width), {
     actions: false, renderer: "svg", bind: controls, config: theme(dark.matches), logLevel: 1,
   });
+  // The figure's text alternative says what it shows; thousands of labelled marks would not.
+  box.querySelector("svg").setAttribute("aria-hidden", "true");
   box.dataset.width = width > 520 ? "wide" : "narrow";
   views.set(id, result.view);
 }
 
-function drawAll() {
-  return Promise.all([...document.querySelectorAll(".chart")].map(draw));
+// One after the other, so that the page can be read and used meanwhile.
+async function drawAll() {
+  const pause = window.requestIdleCallback ?? ((next) => setTimeout(next));
+  for (const box of document.querySelectorAll(".chart")) {
+    await draw(box);
+    await new Promise((next) => pause(next, { timeout: 100 }));
+  }
 }
 
 function download(name, url) {
