@@ -5,6 +5,18 @@
 # Steps:  score_answers -> make_tables -> make_figures
 
 
+# Tables that Snakemake's own report shows; they are written even where they have no rows.
+MAIN_TABLES = [
+    "grades",
+    "gains",
+    "contrasts",
+    "preferences",
+    "answer_language",
+    "agreement",
+    "cost",
+]
+
+
 rule score_answers:
     """Measure one run's answers without a judge: language, emptiness, repetition, length."""
     input:
@@ -70,6 +82,11 @@ rule make_tables:
         humans=JOBS.human_labels(),
     output:
         index="<set>/tables/index.json",
+        main=report(
+            expand("<set>/tables/{table}.csv", table=MAIN_TABLES),
+            category="Tables",
+            caption="../report/tables.rst",
+        ),
     log:
         "<set>/logs/tables.log",
     benchmark:
@@ -100,6 +117,12 @@ rule make_figures:
         tables="<set>/tables/index.json",
     output:
         index="<set>/figures/index.json",
+        rendered=report(
+            directory("<set>/figures/rendered"),
+            patterns=["{figure}.svg"],
+            category="Figures",
+            caption="../report/figures.rst",
+        ),
     log:
         "<set>/logs/figures.log",
     benchmark:
@@ -118,5 +141,6 @@ rule make_figures:
         " --study {input.study:q}"
         " --tables {input.tables:q}"
         " --folder {params.folder:q}"
+        " --rendered {output.rendered:q}"
         " --output {output.index:q}"
         " 2> {log:q}"

@@ -17,7 +17,11 @@ rule make_report:
         judgements=JOBS.all_judgements(),
         manifests=JOBS.all_manifests(),
     output:
-        page=report("<set>/report/index.html", category="Report"),
+        page=report(
+            "<set>/report/index.html",
+            category="Report",
+            caption="../report/page.rst",
+        ),
     log:
         "<set>/logs/report.log",
     benchmark:

@@ -18,6 +18,9 @@ from .study import load_study
 from .table import ReadTable, read_tables
 from .training_figures import training_figures
 
+#: Of the rendered figures, in pixels; the page's own are as wide as it is.
+_WIDTH = '"width": 720'
+
 
 def build_figures(study_path: Path, tables: dict[str, ReadTable]) -> Iterator[Figure]:
     """Every figure that the tables have data for, the main ones first."""
@@ -32,22 +35,37 @@ def build_figures(study_path: Path, tables: dict[str, ReadTable]) -> Iterator[Fi
         yield from training_figures(study, name, tables)
 
 
+def rendered(figure: Figure) -> str:
+    """The figure as SVG, on white and of a fixed width; drop-downs stay at their first choice."""
+    import vl_convert
+
+    spec = json.loads(json.dumps(figure.chart.to_dict()).replace('"width": "container"', _WIDTH))
+    svg: str = vl_convert.vegalite_to_svg(spec | {"background": "#ffffff"})
+    return svg
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``figures``."""
     parser.add_argument("--study", required=True, type=Path, help="study.json")
     parser.add_argument("--tables", required=True, type=Path, help="Index of the tables (JSON).")
     parser.add_argument("--folder", required=True, type=Path, help="Where the figures go.")
+    parser.add_argument("--rendered", type=Path, help="Folder for the figures as SVG, if wanted.")
     parser.add_argument("--output", required=True, type=Path, help="Index of the figures (JSON).")
 
 
 def run(args: argparse.Namespace) -> None:
     """Write all figures, their index last."""
     entries = []
+    if args.rendered:
+        # There even without a figure: it is an output of the rule.
+        args.rendered.mkdir(parents=True, exist_ok=True)
     for figure in build_figures(args.study, read_tables(args.tables)):
         # As wide as the container, as high as its rows.
         spec = figure.chart.to_dict() | {"autosize": {"type": "fit-x", "contains": "padding"}}
         path = args.folder / f"{figure.id}.json"
         write_text(path, json.dumps(spec, sort_keys=True, ensure_ascii=False) + "\n")
+        if args.rendered:
+            write_text(args.rendered / f"{figure.id}.svg", rendered(figure))
         # The digest makes the index change when a figure does: it is what reruns hang on.
         entries.append(figure.entry() | {"sha256": file_digest(path)})
     write_json(args.output, {"figures": entries})
