@@ -51,9 +51,7 @@ def run(args: argparse.Namespace) -> None:
     index = read_json(args.tables)
     made_from = {"inputs": sorted(index["inputs"].items()), "seed": index["seed"]}
     page = render(
-        context(
-            study, tables, figures, args.manifests, link, made_from, _sources(args.sources)
-        ),
+        context(study, tables, figures, args.manifests, link, made_from, _sources(args.sources)),
         {figure["id"]: read_json(args.figures.parent / figure["file"]) for figure in figures},
         {
             table.entry["file"]: (folder / table.entry["file"]).read_text(encoding="utf-8")
