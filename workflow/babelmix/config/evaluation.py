@@ -87,10 +87,14 @@ class OpenAIJudge(Section):
         "base_url",
         "key_env",
         "concurrency",
+        "requests_per_minute",
+        "tokens_per_minute",
         "timeout_s",
         "max_retries",
+        "mode",
         "price_in",
         "price_out",
+        "confirm_cost",
         "max_cost",
     )
 
@@ -107,6 +111,13 @@ class OpenAIJudge(Section):
     prompt_language: Literal["tested", "en"] = Field(
         default="tested",
         description="Language of the judge's prompt: the tested language (study 1) or English.",
+    )
+    prompts: str | None = Field(
+        default=None,
+        description=(
+            "FastChat's or MT-Bench-X's own `judge_prompts.jsonl` in place of ours; `{lang}` and "
+            "`{LANG}` in the path are the language's code."
+        ),
     )
     concurrency: int = Field(
         default=128,
@@ -166,13 +177,6 @@ class OpenAIJudge(Section):
         return self.model_copy(update={name: getattr(other, name) for name in self.RUNTIME})
 
 
-#: Fields of a judge that say how it is reached and paid, and nothing of what it answers.
-NOT_IN_RESULTS = frozenset(
-    {
-        *("base_url", "key_env", "concurrency", "requests_per_minute", "tokens_per_minute"),
-        *("timeout_s", "max_retries", "mode", "price_in", "price_out", "confirm_cost", "max_cost"),
-    }
-)
 Judge = Annotated[RulesJudge | OpenAIJudge, Field(discriminator="engine")]
 
 

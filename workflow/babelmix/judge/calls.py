@@ -20,6 +20,7 @@ from ..specs import JudgeSpec
 from .budget import Budget
 from .client import Reply, Request, ask_all
 from .cost import estimate_messages, require_confirmation
+from .fastchat_prompts import load_fastchat_prompts
 from .prices import price_of
 from .prompts import FALLBACK, Messages, load_prompts
 from .rules import RulesReferee
@@ -75,10 +76,15 @@ def call_key(judge: OpenAIJudge, messages: Messages) -> str:
     )
 
 
-def render(task: Task, protocol: str, prompt_language: str) -> Messages:
-    """The messages of one task, in the tested language or in English."""
+def render(
+    task: Task, protocol: str, prompt_language: str, published: str | None = None
+) -> Messages:
+    """The messages of one task, in the tested language or in English.
+
+    ``published``: the path of FastChat's own prompts, in place of ours.
+    """
     lang = task.question.lang if prompt_language == "tested" else FALLBACK
-    prompts = load_prompts(lang)
+    prompts = load_fastchat_prompts(published, lang) if published else load_prompts(lang)
     reference = task.question.reference[: task.turn]
     run_texts = [answer.text for answer in task.answers]
     if not task.order:
@@ -95,7 +101,7 @@ def _ask_model(
 ) -> tuple[list[Raw], Tally]:
     """Take replies from the journal, buy those that are missing, and put them in order."""
     messages = [
-        None if task.unscored else render(task, spec.protocol, judge.prompt_language)
+        None if task.unscored else render(task, spec.protocol, judge.prompt_language, judge.prompts)
         for task in tasks
     ]
     keys = [None if rendered is None else call_key(judge, rendered) for rendered in messages]

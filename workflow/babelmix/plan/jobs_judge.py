@@ -13,6 +13,12 @@ from ..stages import STAGE_VERSIONS
 from .jobs_base import JobsBase, as_json
 
 
+def published_files(pattern: str, languages: list[str]) -> list[str]:
+    """Files of published judge prompts, one a language (`judge.fastchat_prompts` reads them)."""
+    named = [pattern.replace("{lang}", c).replace("{LANG}", c.upper()) for c in languages]
+    return list(dict.fromkeys(named))
+
+
 class JudgeJobs(JobsBase):
     """Jobs from a checkpoint to the report."""
 
@@ -90,8 +96,13 @@ class JudgeJobs(JobsBase):
     def judge_prompts(self, evaluation: str) -> list[str]:
         """Prompt files that an evaluation's judge reads: editing one is a new judging."""
         wanted = self.plan.evaluations[evaluation].evaluation
-        if self.config.judges[wanted.judge].engine == "rules":
+        judge = self.config.judges[wanted.judge]
+        if judge.engine == "rules":
             return []
+        if judge.prompts:
+            return published_files(
+                judge.prompts, self.config.benchmarks[wanted.benchmark].languages
+            )
         return [str(file) for file in sorted((RESOURCES / "judge_prompts").glob("*.yaml"))]
 
     def pairs_input(self, evaluation: str, run: str) -> dict[str, Any]:
