@@ -7,11 +7,14 @@ import importlib.util
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from babelmix.config.load import build_config
+from babelmix.plan import Jobs, Plan
 from tests.cluster import toy_slurm
 from tests.cluster.cluster_study import EXECUTOR, ClusterStudy, ended_jobs
 from tests.study import kill_group, mini_config
@@ -209,3 +212,89 @@ def test_snakemake_killed_and_started_again_submits_nothing_twice(longer: Cluste
     assert again.returncode == 0, again.stdout[-3000:]
     assert "Nothing to be done" in again.stdout
     assert [j.state for j in ended_jobs()[before:]] == ["COMPLETED"]
+
+
+RANKS = """
+rule two_gpus:
+    output: "two/done.json"
+    threads: 2
+    resources: gpu={gpu}, slurm_partition="gpu", mem_mb=4000, runtime=20
+    shell: "sh train.sh two 2"
+
+
+rule two_nodes:
+    output: "nodes/done.json"
+    threads: 2
+    resources:
+        nodes={nodes}, tasks={nodes}, tasks_per_gpu={tasks_per_gpu}, gres="{gres}", mpi="{mpi}",
+        slurm_partition="gpu", mem_mb=4000, runtime=20
+    shell: "{launcher}sh train.sh nodes 1"
+"""
+
+TRAIN = """
+echo "$SLURM_NODEID $CUDA_VISIBLE_DEVICES" >> $1.starts
+exec python -m babelmix train --spec "$(cat spec.json)" \\
+  --mixture {mixture} --tokenised {tokenised} --model {model} --threads 2 --nproc $2 --work $1/work --folder $1/out \\
+  --metrics $1/metrics.jsonl --completed $1/done.json
+"""
+
+
+def sized(**model: object) -> Jobs:
+    config = mini_config()
+    config["models"]["tiny"] |= {"device": "cuda", **model}
+    return Jobs(Plan(build_config(config)))
+
+
+def test_ranks_are_started_once_on_one_node_and_on_two(study: ClusterStudy) -> None:
+    """Two fake GPUs, trained on by two CPU ranks; then two nodes that meet, one rank on each."""
+    folder = study.folder / "ranks"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "two").mkdir(parents=True)
+    (folder / "nodes").mkdir()
+    one, many = sized(gpus=2), sized(gpus=1, nodes=2)
+    rules = RANKS.format(
+        gpu=one.gpus_on_one_node(RUN),
+        nodes=many.nodes(RUN),
+        tasks_per_gpu=many.no_tasks_by_gpu(RUN),
+        gres=many.gpus_by_node(RUN),
+        mpi=many.srun(RUN),
+        launcher=many.launcher(RUN, 2),
+    )
+    (folder / "Snakefile").write_text(rules)
+    plain = Jobs(Plan(build_config(study.config)))
+    (folder / "spec.json").write_text(plain.train(RUN))
+    inputs = plain.train_input(RUN)
+    (folder / "train.sh").write_text(
+        TRAIN.format(
+            mixture=study.folder / inputs["mixture"],
+            tokenised=" ".join(str(study.folder / f) for f in inputs["tokenised"]),
+            model=study.folder / inputs["model"].removesuffix(".json"),
+        )
+    )
+    study.command()
+    command = [*(sys.executable, "-m", "snakemake"), "--directory", str(folder)]
+    command += ["--snakefile", str(folder / "Snakefile"), "--profile", "none"]
+    command += ["--workflow-profile", str(study.folder / "slurm")]
+    done = subprocess.run(
+        [*command, "two/done.json", "nodes/done.json"],
+        env=study.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert (folder / "two.starts").read_text().split() == ["0", "0,1"]
+    assert sorted((folder / "nodes.starts").read_text().splitlines()) == ["0 0", "1 0"]
+    jobs = {
+        place: [json.loads(f.read_text()) for f in sorted((folder / place).glob("work/job.*.json"))]
+        for place in ("two", "nodes")
+    }
+    assert [job["devices"] for job in jobs["two"]] == [2]
+    assert [job["devices"] for job in jobs["nodes"]] == [2, 2]
+    # Two ranks are two ranks: the same losses wherever they stand.
+    curves = [
+        [json.loads(line)["loss"] for line in file.read_text().splitlines() if '"loss"' in line]
+        for file in (folder / "two" / "metrics.jsonl", folder / "nodes" / "metrics.jsonl")
+    ]
+    assert curves[0] == pytest.approx(curves[1], abs=1e-4)
