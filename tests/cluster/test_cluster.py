@@ -234,7 +234,8 @@ rule two_nodes:
 TRAIN = """
 echo "$SLURM_NODEID $CUDA_VISIBLE_DEVICES" >> $1.starts
 exec python -m babelmix train --spec "$(cat spec.json)" \\
-  --mixture {mixture} --tokenised {tokenised} --model {model} --threads 2 --nproc $2 --work $1/work --folder $1/out \\
+  --mixture {mixture} --tokenised {tokenised} --model {model} \\
+  --threads 2 --nproc $2 --work $1/work --folder $1/out \\
   --metrics $1/metrics.jsonl --completed $1/done.json
 """
 
