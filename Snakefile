@@ -33,11 +33,7 @@ except BabelmixError as error:
 
 # In a workflow that uses this one as a module, `onstart` below is not called: it checks by hand
 # (`python -m babelmix check`).
-if (
-    workflow.is_main_process
-    and not workflow.dryrun
-    and not workflow.modifier.is_main_snakefile()
-):
+if workflow.is_main_process and not workflow.modifier.is_main_snakefile():
     write_resolved(config, JOBS)
 
 
