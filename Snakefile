@@ -15,7 +15,7 @@ min_version("9.27")
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from babelmix.errors import BabelmixError
-from babelmix.plan import export_environment, load_jobs, write_resolved
+from babelmix.plan import export_environment, load_jobs, restore_studies, write_resolved
 from babelmix.plan.sizes import memory
 
 export_environment()
@@ -26,6 +26,7 @@ if "study_set" not in config:
 
 
 try:
+    restore_studies(config, workflow.configfiles)
     JOBS = load_jobs(config)
 except BabelmixError as error:
     raise WorkflowError(str(error)) from None

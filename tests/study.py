@@ -102,9 +102,22 @@ class Study:
             text=True,
         )
 
-    def planned(self) -> dict[str, int]:
+    def prune(self, *options: str) -> str:
+        """What the verb `prune` says of the folder."""
+        self.command()
+        done = subprocess.run(
+            [sys.executable, "-m", "babelmix", "prune", "--config", "config.yaml", *options],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert done.returncode == 0
+        return done.stdout
+
+    def planned(self, *targets: str) -> dict[str, int]:
         """Jobs by rule that a run would do now (an empty dict: nothing)."""
-        done = self.run("--dry-run")
+        done = self.run("--dry-run", *targets)
         assert done.returncode == 0, done.stdout[-3000:]
         if "Nothing to be done" in done.stdout:
             return {}

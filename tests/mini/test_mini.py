@@ -4,36 +4,56 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests import loopback
+from tests.loopback import ScriptedServer, text
 from tests.study import ROOT, Study, mini_config
 
-from babelmix.io import read_records, read_table
-from babelmix.records import Answer, Judgement
+from babelmix.io import read_records, read_table, write_records
+from babelmix.records import Answer, Conversation, Judgement
 
 pytestmark = [pytest.mark.mini, pytest.mark.xdist_group("mini")]
 
-RUNS = 3
+RUNS = 4
 #: What hangs on one mixture.
 CHAIN = {
+    "build_mixture": 1,
+    "mixture_manifest": 1,
     "train": 1,
     "answer": 1,
     "score_answers": 1,
     "judge_single": 1,
+    "choose_baseline": 1,
     "judge_pairs": 1,
-    "make_tables": 1,
-    "make_figures": 1,
-    "make_report": 1,
 }
+#: The same where the run is there already: the candidates for its baseline are as they were.
+IN_PLACE = {rule: n for rule, n in CHAIN.items() if rule != "choose_baseline"}
+#: What reads the description of the study set.
+REPORT = {"describe_study": 1, "make_tables": 1, "make_figures": 1, "make_report": 1}
+
+
+def rerun_config() -> dict[str, Any]:
+    """The mini study with a weighted mixture; a failed row leaves its own language alone."""
+    config = mini_config()
+    config["datasets"]["demo"]["on_failed_check"] = "quarantine"
+    config["mixtures"]["mix"] = {
+        "policy": "sampled",
+        "dataset": "demo",
+        "languages": ["en", "de"],
+        "weights": {"en": 3, "de": 1},
+    }
+    config["studies"]["demo"]["runs"][0]["mixtures"].append("mix")
+    return config
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    made = Study(tmp_path_factory.mktemp("mini"), mini_config())
+    made = Study(tmp_path_factory.mktemp("mini"), rerun_config())
     done = made.run()
     assert done.returncode == 0, done.stdout[-6000:]
     return made
@@ -81,27 +101,147 @@ def test_a_second_run_does_nothing(study: Study) -> None:
     assert study.planned() == {}
 
 
-def test_a_touched_input_with_the_same_content_does_nothing(study: Study) -> None:
-    os.utime(study.results / "conversations" / "demo.de.parquet")
+def test_an_input_rewritten_with_the_same_content_does_nothing(study: Study) -> None:
+    for file in (
+        study.results / "conversations" / "demo.de.parquet",
+        study.results / "mixtures" / "mix-ENDE-sampled.parquet",
+    ):
+        content = file.read_bytes()
+        file.unlink()
+        file.write_bytes(content)
     assert study.planned() == {}
 
 
-def test_one_mixture_changed_reruns_its_chain_alone(changed: Study) -> None:
+def test_one_weight_changed_reruns_one_chain(changed: Study) -> None:
+    changed.config["mixtures"]["mix"]["weights"]["en"] = 2
+    assert changed.planned() == IN_PLACE | REPORT
+
+
+def test_one_percent_changed_reruns_one_chain(changed: Study) -> None:
     changed.config["mixtures"]["pinch"]["percent"] = [25]
-    assert changed.planned() == CHAIN | {
-        "build_mixture": 1,
-        "describe_study": 1,
-        "choose_baseline": 1,
-    }
+    assert changed.planned() == CHAIN | REPORT
+
+
+def test_the_seed_of_a_mixture_changed_reruns_one_chain(changed: Study) -> None:
+    changed.config["mixtures"]["mix"]["seed"] = 7
+    assert changed.planned() == IN_PLACE | REPORT
+
+
+def test_the_seed_of_the_trainings_changed_trains_anew_on_the_same_mixtures(changed: Study) -> None:
+    changed.config["studies"]["demo"]["runs"][0]["seeds"] = [2]
+    runs = {rule: RUNS for rule in CHAIN if rule not in {"build_mixture", "mixture_manifest"}}
+    assert changed.planned() == runs | REPORT
 
 
 def test_a_mixture_added_makes_its_chain_alone(changed: Study) -> None:
     changed.config["mixtures"]["pinch"]["percent"] = [50, 75]
-    assert changed.planned() == CHAIN | {
+    assert changed.planned() == CHAIN | REPORT
+
+
+def test_a_mixture_removed_leaves_orphans_and_rewrites_the_report_alone(changed: Study) -> None:
+    changed.config["studies"]["demo"]["runs"][0]["mixtures"].remove("mix")
+    assert changed.planned() == REPORT
+    listed = changed.prune()
+    assert "nothing was deleted" in listed
+    assert "mixtures/mix-ENDE-sampled.parquet" in listed
+    assert "checkpoints/tiny.mix-ENDE-sampled.quick.s1" in listed
+    assert (changed.results / "mixtures" / "mix-ENDE-sampled.parquet").exists()
+
+
+def test_a_language_added_trains_its_own_mixture_alone(changed: Study) -> None:
+    changed.config["languages"].append("fr")
+    changed.config["datasets"]["demo"]["languages"].append("fr")
+    changed.config["mixtures"]["mono"]["languages"].append("fr")
+    runs = RUNS + 1
+    assert changed.planned() == REPORT | {
+        "translate_shard": 1,
+        "collect_language": 1,
+        "index_language": 1,
+        "tokenise": 1,
+        "find_contamination": 1,
         "build_mixture": 1,
-        "describe_study": 1,
-        "choose_baseline": 1,
+        "train": 1,
+        "answer": 1,
+        # The manifests say what was looked for, and the best baseline has a new candidate.
+        "mixture_manifest": runs,
+        "score_answers": runs,
+        "judge_single": runs,
+        "choose_baseline": runs,
+        "judge_pairs": runs,
     }
+
+
+def test_a_translated_row_corrected_trains_what_contains_its_language(study: Study) -> None:
+    file = study.results / "conversations" / "demo.de.parquet"
+    before = file.read_bytes()
+    rows = read_records(file, Conversation)
+    rows[3].messages[1].content += " So ist es."
+    write_records(file, rows, Conversation)
+    try:
+        planned = study.planned()
+    finally:
+        file.write_bytes(before)
+    in_german = RUNS - 1  # all but mono-EN
+    assert planned == {
+        "index_language": 1,
+        "find_contamination": 1,
+        "tokenise": 1,
+        "build_mixture": in_german,
+        "train": in_german,
+        "answer": in_german,
+        "score_answers": in_german,
+        "judge_single": in_german,
+        "mixture_manifest": RUNS,
+        "choose_baseline": RUNS,  # mono-DE is a candidate everywhere
+        "judge_pairs": RUNS,
+        "make_tables": 1,
+        "make_figures": 1,
+        "make_report": 1,
+    }
+    assert study.planned() == {}
+
+
+def test_a_benchmark_changed_trains_nothing(changed: Study) -> None:
+    changed.config["benchmarks"]["demo-bench"]["questions"] = 5
+    planned = changed.planned()
+    assert planned["find_contamination"] == 1
+    assert planned["answer"] == RUNS
+    assert not {"train", "build_mixture", "tokenise"} & set(planned)
+
+
+def test_another_judge_judges_again_and_nothing_else(changed: Study) -> None:
+    changed.config["judges"]["rules"] = {"engine": "openai", "model": "m", "key_env": "NO_KEY"}
+    assert changed.planned() == REPORT | {
+        "judge_single": RUNS,
+        "choose_baseline": RUNS,
+        "judge_pairs": RUNS,
+    }
+
+
+def test_another_host_of_the_judge_judges_nothing_again(
+    changed: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loopback, "LIFETIME_S", 600.0)
+    run = "tiny.mono-EN.quick.s1"
+    target = f"results/mini/judgements/demo-bench.far.single/{run}.parquet"
+    evaluations = changed.config["studies"]["demo"]["evaluations"]
+    evaluations.append({"benchmark": "demo-bench", "judge": "far", "protocol": "single"})
+    judge = {"engine": "openai", "model": "stand-in", "prompt_language": "en"}
+    with ScriptedServer(lambda request: text("Rating: [[7]]")) as server:
+        changed.config["judges"]["far"] = judge | {"base_url": server.base_url}
+        done = changed.run(target)
+        assert done.returncode == 0, done.stdout[-3000:]
+    assert changed.planned(target) == {}
+    changed.config["judges"]["far"] |= {
+        "base_url": "https://elsewhere.example/v1",
+        "key_env": "OTHER_KEY",
+        "concurrency": 2,
+        "price_in": 3.0,
+        "max_cost": 1.0,
+    }
+    assert changed.planned(target) == {}
+    changed.config["judges"]["far"]["temperature"] = 1.0
+    assert changed.planned(target) == {"judge_single": 1}
 
 
 def test_an_unrelated_key_reruns_the_report_only(changed: Study) -> None:

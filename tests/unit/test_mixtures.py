@@ -546,3 +546,44 @@ def test_families_share_their_ids_when_they_say_so() -> None:
         }
     )
     assert expand(build_config(raw)).mixtures["few-DE"].sound_in == ["en", "fr"]
+
+
+#: Bytes (MB) of Lima-X's nine published configurations.
+PUBLISHED = {
+    "EN": 3.06,
+    "DE": 3.77,
+    "FR": 3.99,
+    "IT": 3.47,
+    "ES": 3.56,
+    "ENDEFRITES": 17.9,
+    "ENDEFRITES-sampled": 3.57,
+    "DEFRITES": 14.8,
+    "DEFRITES-sampled": 3.70,
+}
+
+
+def test_the_nine_mixtures_have_the_proportions_of_lima_x() -> None:
+    # A parallel set of LIMA's size: long-tailed English lengths; the other languages are longer by
+    # what the published monolingual files are, each row by a factor of its own around that.
+    generator = np.random.default_rng(0)
+    english = generator.lognormal(7.2, 1.0, 1030)
+    pool = pool_of(1030, ["en", "de", "fr", "it", "es"])
+    for code, language in pool.languages.items():
+        longer = PUBLISHED[code.upper()] / PUBLISHED["EN"]
+        noise = generator.normal(1.0, 0.05, 1030)
+        language.characters[:] = np.round(english * longer * noise)
+    raw = read_yaml(ROOT / "config" / "config.yaml")
+    nine = expand(build_config(raw))
+    sizes = {}
+    for name in nine.families["lima-x"]:
+        wanted = nine.mixtures[name].model_copy(update={"dataset": "d"})
+        parts = [select(pool, wanted)]
+        table = table_of(parts, {"d": pool})
+        made = summary(wanted, parts, table, {"d": pool}, {})
+        sizes[name.removeprefix("lima-x-")] = sum(made["characters_by_language"].values())
+        assert made["rows"] == {"ENDEFRITES": 5150, "DEFRITES": 4120}.get(
+            name.removeprefix("lima-x-"), 1030
+        )
+    scale = PUBLISHED["ENDEFRITES"] / sizes["ENDEFRITES"]
+    for name, published in PUBLISHED.items():
+        assert sizes[name] * scale == pytest.approx(published, rel=0.01), name

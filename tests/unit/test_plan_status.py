@@ -60,7 +60,7 @@ def test_every_planned_file_is_one_the_rules_make(jobs: Jobs) -> None:
         *jobs.shards("demo", "de"),
         *jobs.shards("demo", "en"),
         *jobs.mixture_input("mono-EN")["pools"],
-        *jobs.gates("mono-EN"),
+        *jobs.searches("mono-EN"),
         *jobs.records("demo"),
         *jobs.train_input(RUN)["tokenised"],
         jobs.train_input(RUN)["mixture"],

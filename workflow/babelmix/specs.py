@@ -139,6 +139,12 @@ class MixtureSpec(Spec):
         return [*self.languages, *extra]
 
     @property
+    def restricted(self) -> bool:
+        """Whether it takes only a part of the ids that its pool offers."""
+        budgets = (self.rows, self.fraction, self.tokens)
+        return bool(self.filters) or any(b is not None for b in budgets)
+
+    @property
     def leaves(self) -> list[MixtureSpec]:
         """The parts of a union, or the mixture itself."""
         return self.parts or [self]

@@ -39,8 +39,11 @@ rule index_language:
         " 2> {log:q}"
 
 
+# No training hangs on this job (a benchmark that is added must train nothing again), not even through
+# `ancient`: Snakemake does not look at the parameters of jobs behind one that is to be run. Its
+# priority puts it before them. Where hits are left out they are an input of the mixture.
 rule find_contamination:
-    """Look for the benchmarks' questions, in any language, before anything is trained."""
+    """Look for the benchmarks' questions in a pool, in any language."""
     input:
         unpack(lambda w: JOBS.contamination_input(w.dataset)),
     output:
@@ -50,6 +53,7 @@ rule find_contamination:
         "<set>/logs/contamination/{dataset}.log",
     benchmark:
         "<set>/timings/contamination/{dataset}.tsv"
+    priority: 100
     conda:
         "../envs/data.yaml"
     threads: 1
@@ -97,13 +101,10 @@ rule count_tokens:
         " 2> {log:q}"
 
 
-# The gate is `ancient`: it stands before every training, and a benchmark that is added (which opens
-# it anew) trains nothing again. Hits that are to be left out are an input like any other.
 rule build_mixture:
     """Select one mixture's rows; its invariants are checked here."""
     input:
         unpack(lambda w: JOBS.mixture_input(w.mixture)),
-        gates=lambda w: ancient(JOBS.gates(w.mixture)),
     output:
         table="<set>/mixtures/{mixture}.parquet",
         selection="<set>/mixtures/{mixture}.selection.json",
@@ -136,7 +137,7 @@ rule mixture_manifest:
     input:
         table="<set>/mixtures/{mixture}.parquet",
         selection="<set>/mixtures/{mixture}.selection.json",
-        contamination=lambda w: JOBS.gates(w.mixture),
+        contamination=lambda w: JOBS.searches(w.mixture),
         tokenised=lambda w: JOBS.mixture_tokenised(w.mixture),
     output:
         manifest="<set>/mixtures/{mixture}.manifest.json",

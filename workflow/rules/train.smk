@@ -107,7 +107,7 @@ rule train:
         "python -m babelmix train"
         " --spec {params.spec:q}"
         " --mixture {input.mixture:q}"
-        " --manifest {input.manifest:q}"
+        " --manifest {input.selection:q}"
         " --tokenised {input.tokenised:q}"
         " --model {params.model:q}"
         " --config {params.config:q}"

@@ -45,6 +45,7 @@ from .language_tables import (
 )
 from .latex import main_latex
 from .length_tables import length_tables
+from .manifest_table import manifests_table
 from .pairs import outcomes
 from .seed_tables import noise_table, seed_table
 from .statistics import SEED, Bootstrap
@@ -84,6 +85,7 @@ def build_tables(
     placed = with_place(_stacked(single, pairs), scored, study)
     return [
         mixtures_table(mixtures),
+        manifests_table(mixtures),
         *audit_tables(audits),
         training_table(study, logs),
         curves_table(study, logs),

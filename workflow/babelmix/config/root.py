@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from fnmatch import fnmatchcase
 
+from pydantic import Field, field_validator
+
+from ..errors import unknown_name
 from .base import Lang, Name, Section
 from .evaluation import Benchmark, Judge, Study
 from .languages import Language
@@ -49,8 +52,21 @@ class Config(Section):
             "directory; judges are then compared with people, and their scores corrected."
         ),
     )
-    only_studies: list[Name] = Field(
-        default_factory=list, description="Run only these studies; left out: all."
+    only_studies: list[str] = Field(
+        default_factory=list,
+        description=(
+            "Run only these studies; left out: all. `pinch` stands for all that begin with it, "
+            "`*` for any letters, and pinch.E2 for pinch-e2."
+        ),
+    )
+    scale: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description=(
+            "Run a small copy that keeps the shape, e.g. 0.02: fewer rows, prompts, steps and "
+            "languages, in a results folder of its own, with a warning in the report."
+        ),
     )
     confidence: float = Field(
         default=0.95, gt=0.5, lt=1, description="Confidence of the intervals in tables and figures."
@@ -58,3 +74,28 @@ class Config(Section):
     bootstrap_samples: int = Field(
         default=2000, ge=200, description="Bootstrap samples behind each interval."
     )
+
+    @field_validator("only_studies", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: object) -> object:
+        return [given] if isinstance(given, str) else given
+
+    def active_studies(self) -> dict[str, Study]:
+        """The studies to run, in the configuration's order.
+
+        Raises:
+            BabelmixError: for a name of `only_studies` that fits no study.
+        """
+        if not self.only_studies:
+            return self.studies
+        active: set[str] = set()
+        for wanted in self.only_studies:
+            name = wanted.lower().replace(".", "-")
+            same = [s for s in self.studies if s.lower() == name]
+            alike = [s for s in self.studies if fnmatchcase(s.lower(), name)]
+            begun = [s for s in self.studies if s.lower().startswith(f"{name}-")]
+            found = same or alike or begun
+            if not found:
+                raise unknown_name("study", wanted, self.studies, "only_studies")
+            active |= set(found)
+        return {name: study for name, study in self.studies.items() if name in active}

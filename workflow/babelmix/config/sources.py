@@ -297,8 +297,8 @@ class Dataset(Section):
         default="error",
         description=(
             "What to do with an id that is, or nearly is, a question of a benchmark that the "
-            "models are asked: stop with the list; leave it out (a benchmark that is added then "
-            "trains anew); or keep it, counted in the manifest."
+            "models are asked: `error` fails the run with the list; `leave_out` (a benchmark that "
+            "is added then trains anew); or `keep` it, counted in the manifest."
         ),
     )
     similarity: float = Field(

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..config.load import build_config
+from ..config.load import build_config, read_yaml
 from ..io import write_json
 from .graph import Plan
 from .jobs import Jobs
 from .lists import write_lists
 
-__all__ = ["Jobs", "Plan", "export_environment", "load_jobs", "write_resolved"]
+__all__ = ["Jobs", "Plan", "export_environment", "load_jobs", "restore_studies", "write_resolved"]
+
+
+def restore_studies(raw: dict[str, Any], files: Sequence[str | Path]) -> None:
+    """`--config studies=[pinch.E2]` names a part: it must not replace the section of that name."""
+    named = raw.get("studies")
+    if not isinstance(named, str | list):
+        return
+    given: dict[str, Any] = {}
+    for file in files:
+        given |= read_yaml(file).get("studies") or {}
+    raw |= {"studies": given, "only_studies": named}
 
 
 def load_jobs(raw: Mapping[str, Any]) -> Jobs:

@@ -64,7 +64,6 @@ def _check_family(name: str, family: PoolFamily, config: Config) -> None:
 
 
 def _check_studies(config: Config) -> None:
-    _known("study", config.only_studies, config.studies, "only_studies")
     for name, study in config.studies.items():
         where = f"studies.{name}"
         for run_set in study.runs:

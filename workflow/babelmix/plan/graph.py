@@ -11,10 +11,19 @@ from typing import Any
 
 from ..config.expand import Expansion, expand
 from ..config.root import Config
+from ..config.scale import scaled
 from ..config.sources import Dataset, Source
 from ..errors import BabelmixError
 from . import checks
-from .runs import EvaluationPlan, Run, baseline_runs, plan_evaluations, plan_runs
+from .runs import (
+    EvaluationPlan,
+    Peers,
+    Run,
+    baseline_runs,
+    group_peers,
+    plan_evaluations,
+    plan_runs,
+)
 
 
 class Plan:
@@ -22,10 +31,9 @@ class Plan:
 
     def __init__(self, config: Config, results: str = "results") -> None:
         checks.check_names(config)
-        self.config = config
+        self.config = config = scaled(config)
         self.root = f"{results}/{config.study_set}"
-        active = config.only_studies or list(config.studies)
-        self.studies = {name: config.studies[name] for name in active}
+        self.studies = config.active_studies()
         self.expansion: Expansion = expand(config)
         self.runs: dict[str, Run] = plan_runs(config, self.studies, self.expansion)
         self.evaluations: dict[str, EvaluationPlan] = plan_evaluations(
@@ -141,16 +149,24 @@ class Plan:
 
     def answer_languages(self, benchmark: str, run: str) -> list[str]:
         """Languages in which a run is asked: judged ones, and those where it is a baseline."""
-        wanted = set()
-        for plan in self.evaluations.values():
-            if plan.evaluation.benchmark != benchmark:
-                continue
-            wanted |= set(plan.languages_by_run.get(run, []))
-            if plan.evaluation.baseline is not None:
-                for other, languages in plan.languages_by_run.items():
-                    if run in self.baselines(plan.name, other).values():
-                        wanted |= set(languages)
+        wanted = self._asked_languages.get((benchmark, run), set())
         return [c for c in self.config.benchmarks[benchmark].languages if c in wanted]
+
+    @cached_property
+    def _asked_languages(self) -> dict[tuple[str, str], set[str]]:
+        """Languages by (benchmark, run), gathered once: asking for each run anew is quadratic."""
+        found: dict[tuple[str, str], set[str]] = {}
+        for plan in self.evaluations.values():
+            benchmark = plan.evaluation.benchmark
+            for run, languages in plan.languages_by_run.items():
+                found.setdefault((benchmark, run), set()).update(languages)
+                if plan.evaluation.baseline is None:
+                    continue
+                for lang, baseline in self.baselines(plan.name, run).items():
+                    # The best monolingual run may be any of the candidates, in all languages.
+                    needed = {lang} if lang in languages else set(languages)
+                    found.setdefault((benchmark, baseline), set()).update(needed)
+        return found
 
     def answer_sets(self) -> list[tuple[str, str]]:
         """(benchmark, run) of every set of answers."""
@@ -169,8 +185,23 @@ class Plan:
         key = (evaluation, run)
         if key not in self._baselines:
             plan = self.evaluations[evaluation]
-            self._baselines[key] = baseline_runs(self.runs[run], plan, self.runs, self.expansion)
+            self._baselines[key] = baseline_runs(
+                self.runs[run], plan, self.runs, self._peers, self.expansion
+            )
         return self._baselines[key]
+
+    @cached_property
+    def _peers(self) -> dict[str, Peers]:
+        return group_peers(self.runs, self.expansion)
+
+    @cached_property
+    def recipes_of_mixture(self) -> dict[str, list[str]]:
+        """`{model}.{recipe}` of the trainings on each mixture."""
+        found: dict[str, dict[str, None]] = {}
+        for run in self.runs.values():
+            if run.mixture:
+                found.setdefault(run.mixture, {})[f"{run.model}.{run.recipe}"] = None
+        return {mixture: list(folders) for mixture, folders in found.items()}
 
     @cached_property
     def _baselines(self) -> dict[tuple[str, str], dict[str, str]]:

@@ -78,8 +78,8 @@ class MixtureJobs(JobsBase):
             "hits": [self.path(f"contamination/{d}.parquet") for d in dict.fromkeys(left_out)],
         }
 
-    def gates(self, mixture: str) -> list[str]:
-        """What must have been looked for in a mixture's pools before anything is trained on it."""
+    def searches(self, mixture: str) -> list[str]:
+        """What was found of the benchmarks' questions in a mixture's pools."""
         datasets = self.plan.expansion.mixtures[mixture].datasets
         return [self.path(f"contamination/{d}.json") for d in datasets]
 
@@ -99,8 +99,6 @@ class MixtureJobs(JobsBase):
 
     def mixture_tokenised(self, mixture: str) -> list[str]:
         """Tokenised files of a mixture's languages, for each model and recipe trained on it."""
-        folders = dict.fromkeys(
-            f"{r.model}.{r.recipe}" for r in self.plan.runs.values() if r.mixture == mixture
-        )
+        folders = self.plan.recipes_of_mixture.get(mixture, [])
         taken = self.plan.expansion.mixtures[mixture].taken
         return [self.path(f"tokenised/{f}/{d}.{c}.parquet") for f in folders for d, c in taken]

@@ -81,7 +81,8 @@ class TrainJobs(JobsBase):
         folder = f"tokenised/{job.model}.{job.recipe}"
         return {
             "mixture": self.path(f"mixtures/{mixture}.parquet"),
-            "manifest": self.path(f"mixtures/{mixture}.manifest.json"),
+            # Not the manifest: it tells of licences and benchmarks, which must train nothing again.
+            "selection": self.path(f"mixtures/{mixture}.selection.json"),
             "tokenised": [
                 self.path(f"{folder}/{d}.{c}.parquet")
                 for d, c in self.plan.expansion.mixtures[mixture].taken

@@ -68,7 +68,7 @@ def _data(jobs: Jobs) -> Iterator[Item]:
                 yield _item(jobs, "translate", f"{name}.{shard}", output, log)
             yield _item(jobs, "collect", name, f"conversations/{name}.parquet", f"collect/{name}")
     pools = [f for m in plan.mixtures for f in jobs.mixture_input(m)["pools"]]
-    searched = [f for m in plan.mixtures for f in jobs.gates(m)]
+    searched = [f for m in plan.mixtures for f in jobs.searches(m)]
     for stage, files in (("pool", pools), ("contamination", searched)):
         for file in dict.fromkeys(files):
             name = Path(file).stem

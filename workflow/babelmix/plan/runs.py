@@ -102,8 +102,40 @@ def monolingual_language(spec: MixtureSpec) -> str | None:
     return spec.languages[0] if alone else None
 
 
+@dataclass
+class Peers:
+    """Trainings that differ in the mixture alone, and the monolingual ones among them."""
+
+    model: str
+    dataset: str
+    by_mixture: dict[str, str] = field(default_factory=dict)
+    monolingual: dict[str, str] = field(default_factory=dict)
+
+
+def group_peers(runs: dict[str, Run], expansion: Expansion) -> dict[str, Peers]:
+    """The peers of each training, by its name; equal objects for the same model, recipe and seed.
+
+    Where a language has several monolingual mixtures, the one on the whole pool goes first.
+    """
+    groups: dict[tuple[str | None, ...], Peers] = {}
+    by_run = {}
+    trained = [(r, expansion.mixtures[r.mixture]) for r in runs.values() if r.mixture]
+    for run, spec in sorted(trained, key=lambda pair: pair[1].restricted):
+        key = (run.model, run.recipe, str(run.seed), spec.dataset)
+        peers = by_run[run.name] = groups.setdefault(key, Peers(run.model, spec.dataset))
+        peers.by_mixture[spec.name] = run.name
+        lang = monolingual_language(spec)
+        if lang:
+            peers.monolingual.setdefault(lang, run.name)
+    return by_run
+
+
 def baseline_runs(
-    run: Run, plan: EvaluationPlan, runs: dict[str, Run], expansion: Expansion
+    run: Run,
+    plan: EvaluationPlan,
+    runs: dict[str, Run],
+    peers_by_run: dict[str, Peers],
+    expansion: Expansion,
 ) -> dict[str, str]:
     """Baseline by language (``language_monolingual``, a named mixture), or by candidate's name.
 
@@ -114,21 +146,9 @@ def baseline_runs(
     baseline = plan.evaluation.baseline or ""
     reference = run
     if run.mixture is None:
-        same_model = [r for r in runs.values() if r.model == run.model and r.mixture]
-        reference = same_model[0]
-    dataset = expansion.mixtures[reference.mixture or ""].dataset
-    peers = [
-        r
-        for r in runs.values()
-        if r.mixture
-        and (r.model, r.recipe, r.seed) == (reference.model, reference.recipe, reference.seed)
-        and expansion.mixtures[r.mixture].dataset == dataset
-    ]
-    monolingual = {}
-    for peer in peers:
-        lang = monolingual_language(expansion.mixtures[peer.mixture or ""])
-        if lang:
-            monolingual[lang] = peer.name
+        reference = next(r for r in runs.values() if r.model == run.model and r.mixture)
+    peers = peers_by_run[reference.name]
+    dataset, monolingual = peers.dataset, peers.monolingual
     asked = plan.languages_by_run[run.name]
     where = f"evaluation '{plan.name}'"
     if baseline == "best_monolingual":
@@ -147,9 +167,8 @@ def baseline_runs(
                 "runs, or name the languages to judge with `languages`."
             )
         return {c: monolingual[c] for c in asked}
-    canonical = expansion.canonical.get(baseline)
-    named = [p.name for p in peers if p.mixture == canonical]
-    if not named:
-        known = ["best_monolingual", "language_monolingual", *(p.mixture or "" for p in peers)]
+    named = peers.by_mixture.get(expansion.canonical.get(baseline, ""))
+    if named is None:
+        known = ["best_monolingual", "language_monolingual", *peers.by_mixture]
         raise unknown_name("baseline", baseline, known, where)
-    return dict.fromkeys(asked, named[0])
+    return dict.fromkeys(asked, named)

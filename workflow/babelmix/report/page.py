@@ -22,6 +22,7 @@ from ..analyse.table import ReadTable
 from ..io import file_digest, read_json
 from . import audit_views, judge_views, translation_views, views
 from .browser import packed
+from .manifest_view import manifests_view
 from .statements import Statement, statements
 from .views import View
 
@@ -145,6 +146,7 @@ def context(
         "confidence": f"{100 * study.confidence:.3g}",
         "samples": study.samples,
         "mixtures": views.mixtures_view(study, tables),
+        "manifests": manifests_view(tables),
         "audit": translation_views.audit_views(tables),
         "training": views.training_view(tables),
         "judging": [

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="starts anew after a process died, without a newer checkpoint in between",
     )
     parser.add_argument(
-        "--manifest", type=Path, help="the mixture's manifest, told of in the model card"
+        "--manifest", type=Path, help="counts of the mixture, told of in the model card"
     )
     parser.add_argument(
         "--config", type=Path, help="the merged configuration, for the licences in the card"

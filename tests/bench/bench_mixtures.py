@@ -1,0 +1,168 @@
+"""Nine mixtures of a full-size Bactrian-X: this package against the plain way with HF datasets.
+
+    python tests/bench/bench_mixtures.py --data FOLDER      (FOLDER holds alpaca/ and dolly/)
+
+Makes 5 x 67,017 conversations of real length (Alpaca's and Dolly's rows, repeated under new ids),
+then runs, each in a process of its own: our selection (index of each language, nine mixtures),
+the same with the texts written out, and HF datasets (load, concatenate, shuffle, select, save).
+Prints wall time, processor time and peak memory. Needs `pip install datasets`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+LANGUAGES = ["en", "de", "fr", "it", "es"]
+ROWS = 67_017
+LEFT = LANGUAGES[1:]
+
+
+def make_data(data: Path, folder: Path, rows: int) -> None:
+    """Write conversations/d.{lang}.parquet."""
+    from babelmix.io import write_records
+    from babelmix.records import Conversation, Message
+
+    real = []
+    for file in ("alpaca/alpaca_5k.alpagasus_claude_t45.json", "dolly/dolly_3k.alpagasus.json"):
+        for row in json.loads((data / file).read_text(encoding="utf-8")):
+            asked = f"{row['instruction']}\n\n{row.get('input') or ''}".strip()
+            real.append((asked, row["output"]))
+    for lang in LANGUAGES:
+        made = [
+            Conversation(
+                f"row-{i}",
+                lang,
+                "d",
+                "s",
+                [Message("user", q), Message("assistant", a)],
+            )
+            for i in range(rows)
+            for q, a in [real[i % len(real)]]
+        ]
+        write_records(folder / f"conversations/d.{lang}.parquet", made, Conversation)
+
+
+def definitions() -> list[tuple[str, str, list[str]]]:
+    """(name, kind, languages) of study 1's nine."""
+    found = [(code.upper(), "blocks", [code]) for code in LANGUAGES]
+    for languages in (LANGUAGES, LEFT):
+        name = "".join(languages).upper()
+        found += [(name, "parallel", languages), (f"{name}-sampled", "blocks", languages)]
+    return found
+
+
+def ours(folder: Path, texts: bool) -> None:
+    """Index every language, then select nine mixtures (and write their texts)."""
+    from babelmix.cli import main
+    from babelmix.specs import IndexSpec, MixtureSpec
+
+    out = folder / "ours"
+    for lang in LANGUAGES:
+        spec = IndexSpec(
+            version=1, dataset="d", lang=lang, on_failed_check="keep", dev_rows=0, seed=0
+        )
+        source = folder / f"conversations/d.{lang}.parquet"
+        places = ["--output", f"{out}/d.{lang}.parquet", "--manifest", f"{out}/d.{lang}.json"]
+        main(
+            [
+                *("index-language", "--spec", spec.model_dump_json()),
+                *("--conversations", str(source), *places),
+            ]
+        )
+    for name, kind, languages in definitions():
+        mixture = MixtureSpec(version=1, name=name, dataset="d", kind=kind, languages=languages)
+        rows = f"{out}/{name}.parquet"
+        main(
+            [
+                *("build-mixture", "--spec", mixture.model_dump_json(), "--pools"),
+                *(f"{out}/d.{c}.parquet" for c in languages),
+                *("--output", rows, "--selection", f"{out}/{name}.json"),
+            ]
+        )
+        if texts:
+            files = [f"{folder}/conversations/d.{c}.parquet" for c in languages]
+            main(
+                [
+                    *("export-mixture", "--mixture", rows, "--folder", f"{out}/{name}"),
+                    *("--conversations", *files),
+                ]
+            )
+
+
+def plain(folder: Path) -> None:
+    """What a script with HF datasets does: the same nine, each id once where ours does so."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    pool = {
+        code: datasets.Dataset.from_parquet(
+            f"{folder}/conversations/d.{code}.parquet",
+            columns=["id", "lang", "dataset", "messages"],
+            cache_dir=f"{folder}/cache",
+        )
+        for code in LANGUAGES
+    }
+    for name, kind, languages in definitions():
+        rows = len(pool["en"])
+        if kind == "parallel" or len(languages) == 1:
+            mixed = datasets.concatenate_datasets([pool[c] for c in languages]).shuffle(seed=0)
+        else:
+            order = list(range(rows))
+            random.Random(0).shuffle(order)
+            n = len(languages)
+            parts = [pool[c].select(order[place::n]) for place, c in enumerate(languages)]
+            mixed = datasets.concatenate_datasets(parts).shuffle(seed=0)
+        mixed.save_to_disk(f"{folder}/plain/{name}")
+
+
+def measure(what: str, folder: Path) -> None:
+    """Run one way in a process of its own and print what it took."""
+    started = time.perf_counter()
+    process = subprocess.Popen([sys.executable, __file__, "--way", what, "--folder", str(folder)])
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{what} failed")
+    wall = time.perf_counter() - started
+    peak = used.ru_maxrss / 1024
+    processor = used.ru_utime + used.ru_stime
+    print(f"{what:<10} wall {wall:7.1f} s  processor {processor:7.1f} s  peak {peak:7.0f} MiB")
+
+
+WAYS = {
+    "ours": lambda folder: ours(folder, texts=False),
+    "ours+text": lambda folder: ours(folder, texts=True),
+    "datasets": plain,
+}
+
+
+def run() -> None:
+    """Parse, make the data, measure each way."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--data", type=Path, help="folder with alpaca/ and dolly/")
+    parser.add_argument("--rows", type=int, default=ROWS, help="rows a language")
+    parser.add_argument("--folder", type=Path, help="where to work; left out: a temporary one")
+    parser.add_argument("--way", choices=list(WAYS), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.way:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+        WAYS[args.way](args.folder)
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = args.folder or Path(temporary)
+        make_data(args.data, folder, args.rows)
+        size = (folder / "conversations/d.en.parquet").stat().st_size / 1e6
+        print(f"{len(LANGUAGES)} x {args.rows} rows, {size:.0f} MB a language", flush=True)
+        for what in WAYS:
+            measure(what, folder)
+
+
+if __name__ == "__main__":
+    run()

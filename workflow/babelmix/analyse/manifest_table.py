@@ -1,0 +1,79 @@
+"""The table of the mixtures' manifests: one row a mixture."""
+
+from __future__ import annotations
+
+from .input_tables import Manifests
+from .table import Table
+
+
+def manifests_table(manifests: Manifests) -> Table:
+    """Everything a manifest says of a mixture as a whole."""
+    table = Table(
+        "manifests",
+        "Manifests of the mixtures",
+        "Sizes, origins and what was looked for, one row a mixture.",
+        {
+            "mixture": "Mixture.",
+            "datasets": "Parallel pools.",
+            "kind": "`parallel`, `blocks` (each id once) or `union`.",
+            "languages": "Languages with training rows.",
+            "rows": "Training rows.",
+            "ids": "Different ids among them.",
+            "characters": "Characters of the training rows.",
+            "tokens": "Tokens of the training rows, by model and recipe.",
+            "dev_rows": "Rows held out.",
+            "failed_checks": "Ids left out because a check of the translation failed.",
+            "filtered": "Ids left out by a filter on measured values.",
+            "contaminated": "Ids left out because a benchmark asks them.",
+            "not_drawn": "Ids that the budget leaves out.",
+            "rows_out": "Single rows of a parallel mixture left out by failed checks.",
+            "questions": "Benchmark questions that were looked for.",
+            "ids_found": "Ids of its pools that are, or nearly are, such questions.",
+            "ids_trained_on": "Those of them that it trains on.",
+            "seeds": "Seeds of the draw.",
+            "licences": "Licences of its sources.",
+            "non_commercial": "Sources that forbid commercial use.",
+            "ids_digest": "SHA-256 of the sorted ids.",
+            "rows_digest": "SHA-256 of the sorted rows.",
+            "parents": "Files that it was made from, with the start of their SHA-256.",
+        },
+        ("mixture",),
+    )
+    for manifest in manifests:
+        left_out = manifest.get("left_out_ids", {})
+        looked = manifest.get("contamination", {})
+        tokens = {
+            name: sum(cell["tokens"] for cell in cells)
+            for name, cells in manifest.get("tokens", {}).items()
+        }
+        licences = manifest.get("licences", {})
+        table.rows.append(
+            {
+                "mixture": manifest["mixture"],
+                "datasets": manifest["dataset"].replace("+", ", "),
+                "kind": manifest["definition"]["kind"],
+                "languages": ", ".join(manifest["rows_by_language"]),
+                "rows": manifest["rows"],
+                "ids": manifest["ids"],
+                "characters": sum(manifest["characters_by_language"].values()),
+                "tokens": "; ".join(f"{name} {n}" for name, n in sorted(tokens.items())),
+                "dev_rows": manifest["dev_rows"],
+                "failed_checks": left_out.get("failed checks"),
+                "filtered": left_out.get("filtered"),
+                "contaminated": left_out.get("contaminated"),
+                "not_drawn": left_out.get("not drawn"),
+                "rows_out": manifest.get("left_out_rows"),
+                "questions": looked.get("questions"),
+                "ids_found": looked.get("ids_found"),
+                "ids_trained_on": looked.get("ids_trained_on"),
+                "seeds": ", ".join(str(seed) for seed in manifest.get("seed", [])),
+                "licences": "; ".join(f"{name}: {text}" for name, text in licences.items()),
+                "non_commercial": ", ".join(manifest.get("non_commercial", [])),
+                "ids_digest": manifest.get("ids_digest"),
+                "rows_digest": manifest["rows_digest"],
+                "parents": "; ".join(
+                    f"{name} {sha[:12]}" for name, sha in sorted(manifest["parents"].items())
+                ),
+            }
+        )
+    return table
