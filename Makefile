@@ -17,7 +17,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 unexport PYTHONDONTWRITEBYTECODE
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: bench-judge demo small full test test-fast test-cluster test-faults test-page lint format schema setup demo-base clean help
+.PHONY: bench-judge demo small full test test-fast test-cluster test-faults test-page test-translate-lima lint format schema setup demo-base clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ test-page: $(READY)  ## check a page of the full size in Chromium: axe-core, key
 	@cd tests/page && npm install --no-audit --no-fund --silent
 	@$(BIN)/python tests/page/full_size.py $(PAGE_FOLDER)
 	@cd tests/page && node check.mjs $(abspath $(PAGE_FOLDER))/report/index.html
+
+test-translate-lima: $(READY)  ## all of LIMA through Apertium, killed three times (BABELMIX_DATA_ROOT)
+	PYTHONPATH=workflow $(BIN)/python -m tests.bench.lima --data $${BABELMIX_DATA_ROOT:?names the data folder}
 
 lint: $(READY)  ## ruff, snakefmt, snakemake --lint, mypy, generated files in sync
 	$(BIN)/ruff check .

@@ -170,6 +170,17 @@ def test_host_price_cap_and_speed_rerun_no_translation() -> None:
     assert translated(temperature=0.5).translate("lima", "es", 0) != plain
 
 
+def test_what_a_translation_job_asks_of_a_cluster() -> None:
+    jobs = translated(mode="batch")
+    assert jobs.translation_minutes("lima", "es") > 24 * 60, "a batch may take a day"
+    assert jobs.translation_minutes("alpaca-dolly", "es") == 240
+    raw = read_yaml(ROOT / "config" / "small.yaml") | {"data_root": "unused"}
+    local = {"backend": "seq2seq", "family": "nllb", "model": "m", "device": "cuda"}
+    raw["translators"]["apertium"] = local
+    assert Jobs(Plan(build_config(raw))).translation_gpus("lima", "es") == 1
+    assert jobs.translation_gpus("lima", "es") == 0
+
+
 def test_the_plan_prices_translation_as_the_verb_does() -> None:
     plan = translated(price_in=2.0, price_out=8.0).plan
     line = next(n for n in cost_lines(plan) if n.stage == "translate" and "lima" in n.what)

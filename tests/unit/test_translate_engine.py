@@ -146,6 +146,12 @@ def test_batches_that_depend_on_their_texts_are_redone_whole(tmp_path: Path) -> 
         translate(stopping, rows, tmp_path / "j.jsonl")
     made, _ = translate(going_on, rows, tmp_path / "j.jsonl")
     assert (len(stopping.asked), len(going_on.asked)) == (3, 5)
+    with Journal(tmp_path / "j.jsonl") as journal:
+        store = Translations(going_on, "en", "de", journal)
+        texts = list(unique_texts(plan_rows(rows, going_on, "en")))
+        assert store.missing(texts) == []
+        assert store.missing(texts[1:]) == texts[1:], "cut into other batches"
+        assert store.missing([*texts, "new"]) == [*texts[-2:], "new"]
     # Another row changes the second and third batch, not the first.
     translate(more, [*rows[:2], row("x", "new", "newer"), *rows[2:]], tmp_path / "j.jsonl")
     assert len(more.asked) == 7

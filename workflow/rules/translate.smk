@@ -29,7 +29,8 @@ rule translate_shard:
         # Jobs of one key share its rate limit: the profile says how many run at a time.
         translator=lambda w: JOBS.translates_by_api(w.dataset, w.lang),
         mem_mb=lambda w, input, attempt: memory(input, attempt, 2000),
-        runtime=lambda w, attempt: 240 * attempt,
+        runtime=lambda w, attempt: JOBS.translation_minutes(w.dataset, w.lang) * attempt,
+        gpu=lambda w: JOBS.translation_gpus(w.dataset, w.lang),
     params:
         spec=lambda w: JOBS.translate(w.dataset, w.lang, int(w.shard)),
         journal=lambda w: JOBS.path(

@@ -123,9 +123,10 @@ class Seq2SeqTranslator(_Translator):
     max_tokens: int = Field(default=400, ge=8, description="Longest translation, in tokens.")
     max_chars: int = Field(default=800, ge=20, description="Longest text, in characters.")
     batch_tokens: int = Field(
-        default=4096, ge=16, description="Tokens of a batch, padding included; lower it for less "
-        "memory."
-    )  # fmt: skip
+        default=4096,
+        ge=16,
+        description="Tokens of a batch, padding included; lower it for less memory.",
+    )
     threads: int = Field(default=1, ge=1, description="CPU threads of CTranslate2.")
 
     @model_validator(mode="after")

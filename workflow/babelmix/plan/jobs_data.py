@@ -147,6 +147,16 @@ class DataJobs(JobsBase):
             )
         )
 
+    def translation_minutes(self, dataset: str, lang: str) -> int:
+        """Time limit of a shard's job: a batch may take a day."""
+        translator = self.config.translators[self.plan.translator_of(dataset, lang)]
+        return 1500 if getattr(translator, "mode", "") == "batch" else 240
+
+    def translation_gpus(self, dataset: str, lang: str) -> int:
+        """GPUs of a shard's job: one where the translator says `device: cuda`."""
+        translator = self.config.translators[self.plan.translator_of(dataset, lang)]
+        return int(getattr(translator, "device", "") == "cuda")
+
     def memory_files(self, dataset: str, lang: str) -> list[str]:
         """The translation memory's file, when the language comes from one."""
         name = self.plan.translator_of(dataset, lang)

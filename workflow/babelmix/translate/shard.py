@@ -141,7 +141,7 @@ def _other_journals(journal: Path, lang: str) -> list[Path]:
 
 def _announce(spec: TranslateSpec, store: Translations, texts: list[str], budget: Budget) -> None:
     """Say what is about to be sent and what that will cost."""
-    todo = [text for text in texts if store.known(text) is None]
+    todo = store.missing(texts)
     found = estimate(spec.translator, sum(map(len, todo)), len(todo))
     parts = [f"{found.chars:,} characters in {len(todo):,} texts to translate"]
     parts.append(f"{len(texts) - len(todo):,} texts in the journal")

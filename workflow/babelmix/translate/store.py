@@ -59,6 +59,15 @@ class Translations:
             self.journal.adopt(entry)
         return None if entry is None else _result(entry)
 
+    def missing(self, texts: list[str]) -> list[str]:
+        """The texts that the journals hold no translation or failure of."""
+        if self.journal is not None and self.backend.batch_dependent:
+            batches = self._batches(texts)
+            return [
+                t for b in batches if any(k not in self.journal for k in self.keys(b)) for t in b
+            ]
+        return [text for text in texts if self.known(text) is None]
+
     def fill(
         self, texts: Iterable[str], failure_counts: Callable[[str], bool] = lambda text: False
     ) -> None:

@@ -201,8 +201,7 @@ class OpenAIBatchBackend(OpenAIBackend):
         reply = _as_object(response["body"])
         # A text that the rows no longer hold: its translation is paid for, and kept all the same.
         text = texts.get(key)
-        source = text if text is not None else "x" * 1_000_000
-        return key, read_reply(source, reply), self.chat.cost(text or "", reply, self.budget.price)
+        return key, read_reply(text, reply), self.chat.cost(text or "", reply, self.budget.price)
 
     def _say(self, what: str) -> None:
         print(f"{self.where}: {what}", file=sys.stderr, flush=True)

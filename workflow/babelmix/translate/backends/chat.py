@@ -75,8 +75,11 @@ class Chat:
         return price.of(len(text), tokens_in, most_tokens(content or ""))
 
 
-def read_reply(text: str, reply: Any) -> Result:
-    """The translation in a chat completion, or why there is none."""
+def read_reply(text: str | None, reply: Any) -> Result:
+    """The translation in a chat completion, or why there is none.
+
+    ``text`` is None where the rows no longer hold the text that was sent.
+    """
     if not getattr(reply, "choices", None):
         return Failure("the reply holds no choice")
     choice = reply.choices[0]
@@ -91,7 +94,7 @@ def read_reply(text: str, reply: Any) -> Result:
     content = (choice.message.content or "").strip()
     if not content:
         return Failure("empty translation")
-    if len(content) > _LONGEST * len(text) + _LONGEST_EXTRA:
+    if text is not None and len(content) > _LONGEST * len(text) + _LONGEST_EXTRA:
         return Failure("an answer instead of a translation: far longer than its text")
     return content
 

@@ -34,7 +34,7 @@ class Engine(Protocol):
     """Runs token batches through a model."""
 
     def generate(self, batch: list[list[int]]) -> list[list[int]]:
-        """Source tokens -> tokens of the best translation, of which ``cut`` ones are too long."""
+        """Source tokens -> tokens of the best translation, without what opens and ends them."""
         ...
 
 
