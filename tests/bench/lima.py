@@ -24,8 +24,9 @@ from babelmix.io import file_digest, read_json, read_records, write_json, write_
 from babelmix.records import Conversation
 from babelmix.sources import adapters
 from babelmix.sources.readers import read_rows
-from babelmix.specs import TranslateSpec
+from babelmix.specs import CollectSpec, TranslateSpec
 from babelmix.stages import STAGE_VERSIONS
+from babelmix.translate.collect import audit_report, audit_rows
 from babelmix.translate.protect import protected_pieces
 
 MODES = {"es": ["eng-spa"], "fr": ["eng-spa", "es-fr"], "it": ["eng-spa", "spa-ita"]}
@@ -115,6 +116,11 @@ def measure(lang: str, pivot: Path, rows: list[Conversation], out: Path) -> dict
     kept = run_killed(command(lang, pivot, killed), journal(killed, lang), whole)
     made = read_records(plain / "out.parquet", Conversation)
     manifest = read_json(plain / "manifest.json")
+    collected = {"version": 1, "dataset": "lima", "lang": lang, "pivot": "en"}
+    collected |= {"on_failed_check": "keep", "languages": ["en", "es", "fr", "it", "de"]}
+    judged = CollectSpec.model_validate(collected)
+    audit_rows(rows, made, judged)
+    report = audit_report(made, judged)
     pieces = sum(len(protected_pieces(m.content)) for row in rows for m in row.messages)
     return {
         "lang": lang,
@@ -125,9 +131,9 @@ def measure(lang: str, pivot: Path, rows: list[Conversation], out: Path) -> dict
         ),
         "rows_in": len(rows),
         "rows_out": len(made),
-        "passed": manifest["passed"],
-        "failed": len(made) - manifest["passed"],
-        "failed_by_check": manifest["failed_by_check"],
+        "passed": report["passed"],
+        "failed": report["failed"],
+        "failed_by_check": report["failed_by_check"],
         "failed_by_reason": manifest["failed_by_reason"],
         "texts": manifest["texts"],
         "characters": manifest["characters"],

@@ -22,7 +22,7 @@ from typing import Any
 
 from babelmix.io import read_records, write_records
 from babelmix.records import Conversation, Message
-from babelmix.specs import TranslateSpec
+from babelmix.specs import CollectSpec, TranslateSpec
 
 FILES = ("alpaca/alpaca_5k.alpagasus_claude_t45.json", "dolly/dolly_3k.alpagasus.json")
 
@@ -40,16 +40,18 @@ def make_rows(data: Path, n_rows: int) -> list[Conversation]:
 
 
 def ours(pivot: Path, out: Path, audited: bool) -> dict[str, Any]:
-    """The verb's work: read, cut, mask, prove, put together, audit, write."""
-    from babelmix.translate import engine
+    """Both verbs' work: read, cut, mask, prove, put together, audit, write."""
+    from babelmix.translate.collect import audit_rows
     from babelmix.translate.shard import translate_shard
 
-    if not audited:
-        engine.audit = lambda *_: []  # type: ignore[assignment]
     given = {"version": 1, "dataset": "d", "lang": "de", "pivot": "en", "shard": 0, "shards": 1}
     given |= {"translator_name": "identity", "translator": {"backend": "identity"}}
     rows = read_records(pivot, Conversation)
     made, manifest = translate_shard(rows, TranslateSpec.model_validate(given), str(out / "j"))
+    if audited:
+        collected = {"version": 1, "dataset": "d", "lang": "de", "pivot": "en"}
+        collected |= {"on_failed_check": "keep", "languages": ["en", "de", "fr", "it", "es"]}
+        audit_rows(rows, made, CollectSpec.model_validate(collected))
     write_records(out / "ours.parquet", made, Conversation)
     same = all(a.messages == b.messages for a, b in zip(rows, made, strict=True))
     return {"characters": manifest["characters"], "texts": manifest["texts"], "same_text": same}

@@ -1,4 +1,4 @@
-"""Rows through a backend: cut, translated, proved, tried anew, put together, audited."""
+"""Rows through a backend: cut, translated, proved, tried anew, put together."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
     write_records(args.output, translated, Conversation)
     write_json(args.manifest, manifest)
     print(
-        f"{_name(spec)}: {len(translated)} rows, {manifest['passed']} pass all checks, "
+        f"{_name(spec)}: {len(translated)} rows, {manifest['passed']} translated, "
         f"{manifest['reused']} of {manifest['texts']} texts from the journal"
     )
 
