@@ -78,5 +78,12 @@ bench-judge: $(READY)  ## judging clients against one loopback server (FSCHAT, I
 demo-base: $(READY)  ## pre-train the demo's tiny base model anew (needs Tatoeba; about 25 minutes)
 	$(BIN)/python -m babelmix pretrain-base --data $${BABELMIX_DATA_ROOT:?names the data folder}/tatoeba --out resources/demo/base
 
+.PHONY: bench-train
+bench-train: $(READY)  ## training speed against peers (BABELMIX_DATA_ROOT names the data folder)
+	@test -x .venv-bench/bin/python || { $(PYTHON) -m venv .venv-bench && \
+	  .venv-bench/bin/pip install -q -r requirements.lock "trl==1.16.0" "datasets==5.2.0"; }
+	PYTHONPATH=workflow .venv-bench/bin/python -m tests.bench.training \
+	  --data $${BABELMIX_DATA_ROOT:?names the data folder}
+
 clean:  ## remove results of the demo (not the environment)
 	rm -rf results/demo

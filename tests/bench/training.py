@@ -210,7 +210,7 @@ def our_variant(rows: list[Any], model: Any, pad: int) -> Variant:
         np.cumsum([0, *(len(r["input_ids"]) for r in rows)]),
     )
     model.set_attn_implementation(attention_for(model.config, packed=True))
-    steps = len(rows) // recipe.batch_size
+    steps = max(1, len(rows) // recipe.batch_size)
     schedule = plan_schedule(arrays, steps, lay_out(recipe, 1, "bench"), 1)
     trainer = MixtureTrainer(
         recipe=recipe,
@@ -308,7 +308,7 @@ def main() -> None:
         f"longest {max(lengths)}; {size / 1e6:.1f} M parameters",
         flush=True,
     )
-    memory = {v.name: peak_memory(v, 3) for v in variants}
+    memory = {v.name: peak_memory(v, 1) for v in variants}
     for variant in variants:  # not counted: the first pass of anything is slow
         variant.step(1)
         variant.speeds.clear()

@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 os.environ |= {"DS_ACCELERATOR": "cpu", "CUDA_VISIBLE_DEVICES": ""}
+os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # no pool of compilers to fork along
 
-import deepspeed  # noqa: F401
+# Imported late by DeepSpeed itself: each rank would spend 5 s on it.
+import deepspeed.runtime.zero.muon.muon_optimizer  # noqa: F401
 
 from babelmix.errors import BabelmixError
 from babelmix.train import launch, train, watch, worker
