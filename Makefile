@@ -80,8 +80,9 @@ demo-base: $(READY)  ## pre-train the demo's tiny base model anew (needs Tatoeba
 
 .PHONY: bench-train
 bench-train: $(READY)  ## training speed against peers (BABELMIX_DATA_ROOT names the data folder)
-	@test -x .venv-bench/bin/python || { $(PYTHON) -m venv .venv-bench && \
-	  .venv-bench/bin/pip install -q -r requirements.lock "trl==1.16.0" "datasets==5.2.0"; }
+	@.venv-bench/bin/python -c "import trl" 2> /dev/null || { \
+	  workflow/scripts/setup.sh "$(PYTHON)" .venv-bench && \
+	  .venv-bench/bin/python -m pip install --quiet "trl==1.16.0" "datasets==5.2.0"; }
 	PYTHONPATH=workflow .venv-bench/bin/python -m tests.bench.training \
 	  --data $${BABELMIX_DATA_ROOT:?names the data folder}
 

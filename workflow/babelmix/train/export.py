@@ -230,7 +230,9 @@ def _prove(folder: Path, proof: Any, job: Job) -> None:
         local_files_only=True,
         trust_remote_code=job.spec.model.trust_remote_code,
     ).eval()
-    allowed = _TOLERANCE[job.spec.recipe.precision]
+    lora = job.spec.recipe.lora
+    quantised = lora is not None and lora.quantise != "none"  # it computed in bfloat16
+    allowed = _TOLERANCE["bf16" if quantised else job.spec.recipe.precision]
     for name in [n for n in proof.files if n.startswith("ids_")]:
         ids, wanted = proof[name], proof[name.replace("ids", "logits")]
         with torch.no_grad():
