@@ -59,6 +59,32 @@ def test_a_part_of_the_full_reproduction() -> None:
     assert planned(done.stdout)["train"] == 9
 
 
+@pytest.mark.parametrize("part", ["studies=[pinch.E2]", "only_studies=pinch-e2"])
+def test_a_part_is_named_as_in_the_paper(part: str) -> None:
+    done = snakemake("--dry-run", "--forceall", "--config", part)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert planned(done.stdout)["train"] == 23  # eleven shares and twelve baselines, one is both
+
+
+def test_a_copy_at_scale_keeps_the_shape_in_a_folder_of_its_own() -> None:
+    done = snakemake("--dry-run", "--forceall", "--config", "scale=0.02")
+    assert done.returncode == 0, done.stdout[-3000:]
+    jobs = planned(done.stdout)
+    assert 30 <= jobs["train"] < 80
+    assert "results/full-scale-0_02/report/index.html" in done.stdout
+    assert "results/full/" not in done.stdout
+
+
+def test_the_example_adds_a_language_a_dataset_and_mixtures_without_code() -> None:
+    files = ("config/demo.yaml", "config/examples/portuguese.yaml")
+    done = snakemake("--dry-run", "--forceall", "--configfile", *files)
+    assert done.returncode == 0, done.stdout[-3000:]
+    jobs = planned(done.stdout)
+    assert jobs["train"] == jobs["build_mixture"] == 4
+    assert "mixtures/harbour-PT.parquet" in done.stdout
+    assert "mixtures/iberian.parquet" in done.stdout
+
+
 def test_the_small_study_names_the_missing_data_root() -> None:
     done = snakemake("--dry-run", "--configfile", "config/small.yaml", BABELMIX_DATA_ROOT="/none")
     assert done.returncode != 0

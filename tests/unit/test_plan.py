@@ -190,3 +190,30 @@ def test_the_plan_prices_translation_as_the_verb_does() -> None:
     assert other.dollars == pytest.approx(line.dollars / 2)
     unknown = next(n for n in cost_lines(translated().plan) if "lima" in n.what)
     assert "no price known: chat" in unknown.amount
+
+
+def test_a_copy_at_scale_warns_and_shrinks_everything(full: Plan) -> None:
+    raw = read_yaml(ROOT / "config" / "config.yaml") | {"scale": 0.02}
+    small = Plan(build_config(raw))
+    assert set(small.studies) == set(full.studies)
+    assert "numbers say nothing about the study" in small.config.note
+    assert small.config.study_set == "full-scale-0_02"
+    assert small.config.training["pinch"].max_steps == 40
+    assert small.config.datasets["bactrian-x"].fraction == 0.02
+    assert small.config.datasets["pinch"].dev_rows == 5
+    assert small.config.benchmarks["mt-bench-x"].questions == 4
+    assert len(small.config.languages) < len(full.config.languages)
+    assert {e.evaluation.protocol for e in small.evaluations.values()} == {
+        e.evaluation.protocol for e in full.evaluations.values()
+    }
+    assert small.expansion.families["lima-x"][-1] == "lima-x-DEFR-sampled"
+
+
+def test_baselines_are_trained_on_the_whole_pool(full: Plan) -> None:
+    raw = read_yaml(ROOT / "config" / "config.yaml")
+    raw["mixtures"]["few"] = raw["mixtures"]["e1"] | {"rows": 100}
+    raw["studies"]["pinch-e1"]["runs"][0]["mixtures"] = ["few", "e1"]
+    plan = Plan(build_config(raw))
+    pairs = next(n for n in plan.evaluations if ".side_by_side." in n)
+    baselines = plan.baselines(pairs, "llama-2-7b.few-EN.pinch.s0")
+    assert baselines["fi"] == "llama-2-7b.e1-FI.pinch.s0"
