@@ -22,6 +22,7 @@ from tests.study import kill_group, mini_config
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("cluster"), pytest.mark.timeout(1800)]
 
 RUN = "tiny.mono-EN.quick.s1"
+STEPS = 30
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -49,14 +50,14 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> ClusterStudy:
 
 
 @pytest.fixture
-def longer(study: ClusterStudy, request: pytest.FixtureRequest) -> ClusterStudy:
-    """One training of the study, made anew with more steps, as a study of its own seed."""
+def longer(study: ClusterStudy) -> ClusterStudy:
+    """One training of the study, made anew with more steps."""
     config = copy.deepcopy(study.config)
-    config["training"]["quick"] |= {"max_steps": 40, "checkpoint_steps": 4}
-    config["training"]["quick"]["learning_rate"] *= 1 + abs(hash(request.node.name)) % 100 / 1e6
+    config["training"]["quick"] |= {"max_steps": STEPS, "checkpoint_steps": 3}
     one = study.with_config(config)
     one.targets = (f"results/mini/checkpoints/{RUN}.json",)
     shutil.rmtree(one.results / "work", ignore_errors=True)
+    (one.results / "checkpoints" / f"{RUN}.json").unlink(missing_ok=True)
     return one
 
 
@@ -90,13 +91,19 @@ def went_on(study: ClusterStudy, at: int, rows: list[str]) -> bool:
     final = (study.results / "checkpoints" / f"{RUN}.metrics.jsonl").read_text().splitlines()
     kept = [r for r in rows if json.loads(r)["step"] <= at]
     assert kept
-    assert json.loads(final[-1])["step"] == 40
+    assert json.loads(final[-1])["step"] == STEPS
     return final[: len(kept)] == kept
 
 
 def finish(process: subprocess.Popen[str], log: Path) -> str:
     assert process.wait(900) == 0, log.read_text()[-5000:]
     return log.read_text()
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Leave nothing behind where a test failed half-way."""
+    if process.poll() is None:
+        kill_group(process)
 
 
 def test_check_says_what_is_missing_and_then_nothing(tmp_path: Path) -> None:
@@ -130,7 +137,7 @@ def test_a_preempted_training_is_requeued_and_goes_on(longer: ClusterStudy) -> N
     log = longer.folder / "preempt.log"
     process = longer.start_logged(log)
     try:
-        at, rows, job, _ = wait_for_step(longer, 4)
+        at, rows, job, _ = wait_for_step(longer, 3)
         urgent = toy_slurm.tool(
             *("sbatch", "--parsable", "-p", "cpu", "-N2", "--exclusive", "--wrap", "sleep 5")
         ).stdout.strip()
@@ -138,7 +145,7 @@ def test_a_preempted_training_is_requeued_and_goes_on(longer: ClusterStudy) -> N
         assert urgent.isdigit()
         text = finish(process, log)
     finally:
-        kill_group(process)
+        end(process)
     assert went_on(longer, at, rows)
     assert text.count("has been submitted") == 1  # SLURM's requeue, no second submission
     assert [j.state for j in ended_jobs() if j.job == job][-1] == "COMPLETED"
@@ -146,8 +153,8 @@ def test_a_preempted_training_is_requeued_and_goes_on(longer: ClusterStudy) -> N
 
 def test_a_training_out_of_time_gets_more_and_goes_on(longer: ClusterStudy) -> None:
     longer.resources = ("train:runtime=max(1,20*(attempt-1))",)
-    # So slow (a checkpoint at every step) that a minute is not enough.
-    longer.config["training"]["quick"] |= {"max_steps": 40, "checkpoint_steps": 1}
+    # More than a minute's work, with a checkpoint at every step.
+    longer.config["training"]["quick"] |= {"max_steps": STEPS, "checkpoint_steps": 1}
     log = longer.folder / "time.log"
     before = len(ended_jobs())
     process = longer.start_logged(log)
@@ -157,7 +164,7 @@ def test_a_training_out_of_time_gets_more_and_goes_on(longer: ClusterStudy) -> N
         at, rows = newest_step(longer), rows_so_far(longer)
         finish(process, log)
     finally:
-        kill_group(process)
+        end(process)
     assert [j.state for j in ended_jobs()[before:]] == ["TIMEOUT", "COMPLETED"]
     assert went_on(longer, at, rows)
 
@@ -167,11 +174,11 @@ def test_a_dead_node_costs_the_steps_since_the_last_checkpoint(longer: ClusterSt
     process = longer.start_logged(log)
     node = ""
     try:
-        at, rows, _, node = wait_for_step(longer, 4)
+        at, rows, _, node = wait_for_step(longer, 3)
         toy_slurm.kill_node(node)
         text = finish(process, log)
     finally:
-        kill_group(process)
+        end(process)
         if node:
             toy_slurm.start_node(node)
     assert went_on(longer, at, rows)
@@ -183,11 +190,11 @@ def test_a_cancelled_job_is_noticed_and_made_again(longer: ClusterStudy) -> None
     log = longer.folder / "cancel.log"
     process = longer.start_logged(log)
     try:
-        at, rows, job, _ = wait_for_step(longer, 4)
+        at, rows, job, _ = wait_for_step(longer, 3)
         toy_slurm.tool("scancel", job)
         text = finish(process, log)
     finally:
-        kill_group(process)
+        end(process)
     assert went_on(longer, at, rows)
     assert text.count("has been submitted") == 2
 
@@ -196,7 +203,7 @@ def test_snakemake_killed_and_started_again_submits_nothing_twice(longer: Cluste
     before = len(ended_jobs())
     process = longer.start_logged(longer.folder / "killed.log")
     try:
-        wait_for_step(longer, 4)
+        wait_for_step(longer, 3)
     finally:
         kill_group(process)
     job, state, _ = job_of(longer)
