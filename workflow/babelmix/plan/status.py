@@ -89,7 +89,7 @@ def _head(
 
 
 def _table(planned: list[Item], running: set[str], failed: set[str]) -> str:
-    lines = [f"{'stage':<10} {'there':>9} {'running':>8} {'stopped':>8} {'to do':>6}"]
+    lines = [f"{'stage':<14} {'there':>9} {'running':>8} {'stopped':>8} {'to do':>6}"]
     for stage in STAGES:
         of = [i for i in planned if i.stage == stage]
         if not of:
@@ -100,7 +100,7 @@ def _table(planned: list[Item], running: set[str], failed: set[str]) -> str:
         left = len(of) - there - active - stopped
         ratio = f"{there}/{len(of)}"
         cells = [f"{n}" if n else "" for n in (active, stopped, left)]
-        lines.append(f"{stage:<10} {ratio:>9} {cells[0]:>8} {cells[1]:>8} {cells[2]:>6}".rstrip())
+        lines.append(f"{stage:<14} {ratio:>9} {cells[0]:>8} {cells[1]:>8} {cells[2]:>6}".rstrip())
     return "\n".join(lines)
 
 
