@@ -62,7 +62,7 @@ def finished(study: Study) -> list[Job]:
     """The jobs of a study, in an order in which they could run."""
     text = study.run("--dry-run", "--forceall", "--printshellcmds").stdout
     jobs = []
-    for line in re.findall(r"^Shell command: (.*)$", text, flags=re.M):
+    for line in re.findall(r"^Shell command: (python .*)$", text, flags=re.M):
         words = shlex.split(line.rsplit(" 2> ", 1)[0])
         assert words[:3] == ["python", "-m", "babelmix"], line
         jobs.append(Job(words[3], words[4:]))
