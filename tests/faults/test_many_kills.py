@@ -7,10 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests import loopback
 from tests.faults.stages import Bench, Job, finished, first_of_each, moments
 from tests.loopback import Request, ScriptedServer, text
 from tests.study import Study, mini_config
 
+from babelmix.config.evaluation import OpenAIJudge
 from babelmix.io import Journal
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults"), pytest.mark.timeout(3600)]
@@ -80,11 +82,16 @@ def reply(request: Request) -> str:
 
 @pytest.mark.parametrize("verb", ["judge-single", "judge-pairs", "translate"])
 def test_what_is_paid_for_is_never_bought_twice(
-    verb: str, study: Study, jobs: dict[str, Job], tmp_path: Path
+    verb: str,
+    study: Study,
+    jobs: dict[str, Job],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = Bench(study, tmp_path / "bench")
+    monkeypatch.setattr(loopback, "LIFETIME_S", 1800.0)
     with ScriptedServer(lambda r: text(reply(r), wait_s=0.05)) as server:
-        job = paid(jobs[verb], server.base_url)
+        job = paid(jobs[verb], server.base_url, bench)
         journal = bench.folder / str(job.value("--journal"))
         bench.clear(job, everything=True)
         status, words, seconds = bench.run(job)
@@ -109,7 +116,7 @@ def test_what_is_paid_for_is_never_bought_twice(
     RESULTS[f"paid {verb}"] = hit
 
 
-def paid(job: Job, base_url: str) -> Job:
+def paid(job: Job, base_url: str, bench: Bench) -> Job:
     """A job whose judge or translator is a service on loopback."""
     spec = json.loads(str(job.value("--spec")))
     if job.verb == "translate":
@@ -117,7 +124,13 @@ def paid(job: Job, base_url: str) -> Job:
         spec["translator_name"] = "service"
     else:
         service = {"engine": "openai", "model": "m", "base_url": base_url, "concurrency": 2}
-        spec["judge"], spec["judge_name"] = service, "service"
+        # What the verb looks up when it runs, and what decides whether it runs.
+        file = bench.folder / str(job.value("--config"))
+        config = json.loads(file.read_text())
+        config["judges"]["service"] = service
+        file.write_text(json.dumps(config))
+        spec["judge"] = OpenAIJudge.model_validate(service).essence().model_dump()
+        spec["judge_name"], spec["all_languages"] = "service", []
     return job.replaced(spec=json.dumps(spec), journal=f"journals/paid-{job.verb}.jsonl")
 
 
