@@ -19,8 +19,17 @@ from typing import Any
 
 from tests.study import ROOT, Study
 
-#: What may differ between two runs of a stage: seconds, and digests of files that hold them.
-CLOCKS = {"seconds", "metrics_sha256", "peak_memory_mb", "tokens_per_second", "finished_at"}
+#: What may differ between two runs: seconds, digests of files that hold them, what was bought when.
+CLOCKS = {
+    "seconds",
+    "reused",
+    "sent_characters",
+    "spent",
+    "metrics_sha256",
+    "peak_memory_mb",
+    "tokens_per_second",
+    "finished_at",
+}
 #: Options of verbs that name what they write.
 WRITTEN = ("--output", "--manifest", "--audit", "--completed", "--metrics", "--folder")
 

@@ -90,7 +90,7 @@ def test_what_is_paid_for_is_never_bought_twice(
 ) -> None:
     bench = Bench(study, tmp_path / "bench")
     monkeypatch.setattr(loopback, "LIFETIME_S", 1800.0)
-    with ScriptedServer(lambda r: text(reply(r), wait_s=0.05)) as server:
+    with ScriptedServer(lambda r: text(reply(r), wait_s=0.3)) as server:
         job = paid(jobs[verb], server.base_url, bench)
         journal = bench.folder / str(job.value("--journal"))
         bench.clear(job, everything=True)
