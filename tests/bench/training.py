@@ -119,7 +119,8 @@ class Variant:
         useful = useful_tokens(batch)
         self.slots += batch["input_ids"].numel()
         # A loss per trained token of the step, in every variant: about half of the tokens.
-        self.trainer.training_step(self.model, batch, torch.tensor(self.tokens // 2))
+        items = torch.tensor(max(1, self.tokens // 2))
+        self.trainer.training_step(self.model, batch, items)
         return useful
 
     def step(self, tokens: int) -> float:
@@ -310,7 +311,7 @@ def main() -> None:
     )
     memory = {v.name: peak_memory(v, 1) for v in variants}
     for variant in variants:  # not counted: the first pass of anything is slow
-        variant.step(1)
+        variant.step(200)
         variant.speeds.clear()
         variant.useful = variant.slots = 0
     for number in range(args.rounds):
