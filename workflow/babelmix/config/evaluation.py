@@ -61,6 +61,13 @@ class Benchmark(Section):
         default=None, ge=1, description="Leave out questions with a longer turn in any language."
     )
     categories: list[str] | None = Field(default=None, description="Ask only these categories.")
+    corrections: str | None = Field(
+        default=None,
+        description=(
+            "Overlay of human corrections (JSONL or CSV), put over the questions and references of "
+            "`source`; may hold `{data_root}` and `{lang}`. A pool has its own `corrections`."
+        ),
+    )
     system_prompt: bool = Field(
         default=False, description="Open with the system prompt of the question's language."
     )
@@ -70,6 +77,8 @@ class Benchmark(Section):
     def _one_place(self) -> Benchmark:
         if (self.source is None) == (self.dataset is None):
             raise ValueError("give exactly one of `source` and `dataset`")
+        if self.corrections is not None and self.source is None:
+            raise ValueError("`corrections` goes with `source`; a dataset names its own overlay")
         return self
 
 

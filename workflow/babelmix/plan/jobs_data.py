@@ -7,6 +7,7 @@ from typing import Any
 
 from ..config.sources import Source
 from ..config.translators import MemoryTranslator
+from ..sources.overlays import PIVOT
 from ..specs import (
     BenchmarkSpec,
     CollectSpec,
@@ -95,17 +96,34 @@ class DataJobs(JobsBase):
         )
 
     def benchmark_option(self, benchmark: str) -> str:
-        """The option that names a benchmark's files (their paths hold no spaces of ours)."""
-        ((name, files),) = self.benchmark_input(benchmark).items()
-        return " ".join([f"--{name}", *(shlex.quote(f) for f in files)])
+        """The options that name a benchmark's files (their paths hold no spaces of ours)."""
+        parts: list[str] = []
+        for name, files in self.benchmark_input(benchmark).items():
+            parts += [f"--{name}", *(shlex.quote(f) for f in files)]
+        return " ".join(parts)
 
     def benchmark_input(self, benchmark: str) -> dict[str, list[str]]:
-        """Fetch record, or the pool's file of each language of the benchmark."""
+        """Fetch record and overlays, or the pool's file of each language of the benchmark."""
         section = self.config.benchmarks[benchmark]
         if section.source:
-            return {"record": [self.path(f"raw/{section.source}.json")]}
+            found = {"record": [self.path(f"raw/{section.source}.json")]}
+            if overlays := self._overlays(benchmark):
+                found["corrections"] = overlays
+            return found
         files = [self.conversations(section.dataset or "", c) for c in section.languages]
         return {"conversations": files}
+
+    def _overlays(self, benchmark: str) -> list[str]:
+        """Overlays of a benchmark: all languages', for all decide which questions are asked.
+
+        Of files by language none is expected for English, which was not translated.
+        """
+        section = self.config.benchmarks[benchmark]
+        if section.corrections is None:
+            return []
+        path = resolve_path(section.corrections, self.config, f"benchmarks.{benchmark}.corrections")
+        places = {language_path(path, c): c for c in section.languages}
+        return [place for place, lang in places.items() if lang != PIVOT or place == path]
 
     def all_records(self) -> list[str]:
         """Fetch records of every source."""

@@ -11,6 +11,7 @@ import dataclasses
 import re
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ..errors import BabelmixError, unknown_name
 from ..io import read_json, read_records, write_json, write_records
 from ..records import ABSENT_CHECKS, Conversation, Question
 from ..specs import BenchmarkSpec
+from .overlays import PIVOT, corrected
 from .question_files import QuestionFiles
 
 
@@ -28,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--record", help="record of the fetched source")
     given.add_argument("--conversations", nargs="+", help="a pool's file for each language")
+    parser.add_argument(
+        "--corrections", nargs="+", default=[], help="overlays of human corrections (JSONL or CSV)"
+    )
     parser.add_argument("--output", required=True, help="parquet of questions")
     parser.add_argument("--manifest", help="JSON with the counts; left out: the output with .json")
 
@@ -36,7 +41,9 @@ def run(args: argparse.Namespace) -> None:
     """Read all languages, choose the questions, write those of one language."""
     spec = BenchmarkSpec.model_validate_json(args.spec)
     if args.record is not None:
-        by_lang, manifest = from_record(spec, read_json(args.record))
+        by_lang, manifest = from_record(spec, read_json(args.record), args.corrections)
+    elif args.corrections:
+        raise BabelmixError("--corrections goes with --record: a pool is corrected by `collect`.")
     else:
         rows = [read_records(path, Conversation) for path in args.conversations]
         by_lang, manifest = from_conversations(rows, spec)
@@ -60,12 +67,13 @@ def run(args: argparse.Namespace) -> None:
 
 
 def from_record(
-    spec: BenchmarkSpec, record: dict[str, Any]
+    spec: BenchmarkSpec, record: dict[str, Any], corrections: Sequence[str] = ()
 ) -> tuple[dict[str, list[Question]], dict[str, Any]]:
     """The questions of a fetched source in every language, and what is known of ``spec.lang``'s.
 
     For MT-Bench and MT-Bench-X that is: the defects found (see ``defects``), what people
-    corrected, and the published judge prompts, which the pipeline's own stand in for.
+    corrected, and the published judge prompts, which the pipeline's own stand in for. Overlays of
+    ``corrections`` go over what was published: the defects are those of the published texts.
     """
     source = spec.source
     if source is None:
@@ -84,6 +92,11 @@ def from_record(
     if source.adapter in QUESTION_ADAPTERS:
         by_lang[spec.lang], facts = files.examine(found, spec.lang)
         manifest |= facts
+    if corrections:
+        english = files.questions(PIVOT) if PIVOT in record["files"] else []
+        by_lang, done = corrected(by_lang, english, corrections, spec.lang)
+        manifest["overlay"] = done["overlay"]
+        manifest["warnings"] += [f"benchmark '{spec.name}': {w}" for w in done["warnings"]]
     return by_lang, manifest
 
 

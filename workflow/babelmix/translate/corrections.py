@@ -107,11 +107,24 @@ def read_overlay(path: Path | str) -> Overlay:
     """
     raw = _read_csv(path) if str(path).lower().endswith(".csv") else read_rows(path)
     corrections = [_correction(row, f"{path}: correction {n}") for n, row in enumerate(raw, 1)]
+    _refuse_twice(corrections, str(path))
+    return Overlay(str(path), corrections)
+
+
+def read_overlays(paths: Iterable[Path | str]) -> Overlay:
+    """Several overlays as one; BabelmixError when two of them correct one text."""
+    overlays = [read_overlay(path) for path in paths]
+    where = ", ".join(overlay.path for overlay in overlays)
+    found = [correction for overlay in overlays for correction in overlay.corrections]
+    _refuse_twice(found, where)
+    return Overlay(where, found)
+
+
+def _refuse_twice(corrections: Iterable[Correction], where: str) -> None:
     places = Counter((c.id, c.lang, c.field) for c in corrections)
     twice = [" ".join(place) for place, count in places.items() if count > 1]
     if twice:
-        raise BabelmixError(f"{path}: corrected more than once: {', '.join(twice[:5])}. Keep one.")
-    return Overlay(str(path), corrections)
+        raise BabelmixError(f"{where}: corrected more than once: {', '.join(twice[:5])}. Keep one.")
 
 
 def _read_csv(path: Path | str) -> list[Any]:
