@@ -22,6 +22,8 @@ from tests.study import ROOT, Study
 #: What may differ between two runs: seconds, digests of files that hold them, what was bought when.
 CLOCKS = {
     "seconds",
+    "tokens_per_s",
+    "memory_gb",
     "reused",
     "sent_characters",
     "spent",
@@ -30,8 +32,6 @@ CLOCKS = {
     "tokens_per_second",
     "finished_at",
 }
-#: Options of verbs that name what they write.
-WRITTEN = ("--output", "--manifest", "--audit", "--completed", "--metrics", "--folder")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Job:
 
     verb: str
     arguments: list[str]
+    #: Files that the rule declares: gone before the job starts, as Snakemake does it.
+    outputs: tuple[str, ...] = ()
 
     def value(self, option: str) -> str | None:
         """The value of an option with one."""
@@ -52,13 +54,7 @@ class Job:
         arguments = list(self.arguments)
         for name, value in options.items():
             arguments[arguments.index("--" + name.replace("_", "-")) + 1] = value
-        return Job(self.verb, arguments)
-
-    @property
-    def outputs(self) -> list[str]:
-        """Files that the rule declares: gone before the job starts, as Snakemake does it."""
-        named = [self.value(o) for o in WRITTEN if o != "--folder"]
-        return [n for n in named if n]
+        return Job(self.verb, arguments, self.outputs)
 
     @property
     def undeclared(self) -> list[str]:
@@ -70,11 +66,14 @@ class Job:
 def finished(study: Study) -> list[Job]:
     """The jobs of a study, in an order in which they could run."""
     text = study.run("--dry-run", "--forceall", "--printshellcmds").stdout
-    jobs = []
-    for line in re.findall(r"^Shell command: (python .*)$", text, flags=re.M):
-        words = shlex.split(line.rsplit(" 2> ", 1)[0])
-        assert words[:3] == ["python", "-m", "babelmix"], line
-        jobs.append(Job(words[3], words[4:]))
+    jobs, outputs = [], ()
+    for line in text.splitlines():
+        if line.startswith("    output: "):
+            outputs = tuple(line.removeprefix("    output: ").split(", "))
+        elif line.startswith("Shell command: python "):
+            words = shlex.split(line.removeprefix("Shell command: ").rsplit(" 2> ", 1)[0])
+            assert words[:3] == ["python", "-m", "babelmix"], line
+            jobs.append(Job(words[3], words[4:], outputs))
     assert jobs, text[-2000:]
     return jobs
 
@@ -99,7 +98,7 @@ class Bench:
 
     def clear(self, job: Job, *, everything: bool) -> None:
         """Delete what the rule declares, as Snakemake before a start; or all that it writes."""
-        for name in job.outputs + (job.undeclared if everything else []):
+        for name in [*job.outputs, *(job.undeclared if everything else [])]:
             path = self.folder / name
             if path.is_dir():
                 shutil.rmtree(path)
