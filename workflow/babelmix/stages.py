@@ -25,5 +25,5 @@ STAGE_VERSIONS: dict[str, int] = {
     "score": 2,
     "tables": 3,
     "figures": 2,
-    "report": 3,
+    "report": 4,
 }

@@ -38,6 +38,7 @@ def statements(study: StudySet, name: str, tables: dict[str, ReadTable]) -> list
         else:
             judged = _preference(study, name, evaluation, tables["preferences"])
         found += [judged] if judged else []
+        found += _nothing_scored(study, name, evaluation, tables["coverage"])
     found += contrast_statements(study, name, tables["contrasts"])
     language = list(_language(study, name, tables))
     engines = {study.evaluations[e].get("engine") for e in study.studies[name]["evaluations"]}
@@ -77,6 +78,24 @@ def _gain(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Stat
         f"{_best_of(len(rows))}{_tested(top)}{_basis(top)} Judged by {_judge(study, evaluation)}."
     )
     return Statement(text, note, ("gains", "grades"))
+
+
+def _nothing_scored(
+    study: StudySet, name: str, evaluation: str, table: ReadTable
+) -> list[Statement]:
+    """A judge without a single verdict is told of: its missing figures might be overlooked."""
+    own = set(study.studies[name]["runs"])
+    rows = [r for r in select(table, evaluation=evaluation, language=ALL) if r["run"] in own]
+    asked, scored = (int(sum(row[column] for row in rows)) for column in ("asked", "scored"))
+    if not asked or scored:
+        return []
+    judge = study.evaluations[evaluation]["judge"]
+    text = (
+        f"Nothing is known from {evaluation}: {judge} scored none of its {asked} judgements "
+        "(coverage 0). They enter no mean."
+    )
+    why = rows[0]
+    return [Statement(text, f"Reasons, of {why['run']}: {why['reasons']}.", ())]
 
 
 def _tested(row: dict[str, Any]) -> str:
