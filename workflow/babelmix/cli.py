@@ -47,6 +47,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "judge-single": ("judge.single", "grade one run's answers, turn by turn"),
     "judge-pairs": ("judge.pairs", "compare one run's answers with a baseline's, both orders"),
     "reparse": ("judge.reparse", "read the verdicts of judgements anew from their raw text"),
+    "combine-judgements": ("judge.jury", "join several judges' judgements into a jury's"),
     "import-judgements": ("judge.published.importer", "bring in judgements that others published"),
     "import-answers": ("answer.importer", "bring in answers that others published"),
     "judgement-tables": ("analyse.judgement_tables", "tables from judgement files alone"),

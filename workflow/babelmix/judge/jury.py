@@ -1,0 +1,173 @@
+"""Verb ``combine-judgements``: a jury's verdicts, from its members' judgements. No call is made.
+
+A grade is the mean of the members' grades; a preference is what more than half of the members with
+a verdict say, and a tie where no verdict has so many. Where no more than half of the members have a
+verdict there is none, with the reason. Tokens and cost stay with the members.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import NamedTuple
+
+from ..analyse.judgement_tables import find_files
+from ..errors import BabelmixError
+from ..io import digest, read_records, write_records
+from ..records import Judgement
+
+NOT_JUDGED = "not among its judgements"
+_TOO_FEW = "too few members of the jury have a verdict"
+
+
+class Slot(NamedTuple):
+    """What a verdict is about, whoever gives it. The baseline is no part: it must be the same."""
+
+    run: str
+    protocol: str
+    lang: str
+    question_id: str
+    turn: int
+    order: str
+
+
+def combine(jury: str, members: Mapping[str, Sequence[Judgement]]) -> list[Judgement]:
+    """One judgement of ``jury`` for everything that some member was asked.
+
+    ``members``: judgements by the member's name, of one run under one protocol. Of several verdicts
+    of one member on the same thing the last with a verdict counts. Members that compared a turn
+    with different baselines are an error: their preferences are about different things.
+    """
+    held = {name: _by_slot(rows) for name, rows in members.items()}
+    slots = dict.fromkeys(slot for rows in held.values() for slot in rows)
+    return [
+        _joint(jury, slot, {name: rows.get(slot) for name, rows in held.items()}) for slot in slots
+    ]
+
+
+def joint_preference(verdicts: Sequence[str]) -> str:
+    """What more than half say (``A``, ``B``, ``tie``, ``both_bad``), else ``tie``."""
+    verdict, votes = Counter(verdicts).most_common(1)[0]
+    return verdict if 2 * votes > len(verdicts) else "tie"
+
+
+def _by_slot(rows: Sequence[Judgement]) -> dict[Slot, Judgement]:
+    found: dict[Slot, Judgement] = {}
+    for row in rows:
+        slot = Slot(row.run, row.protocol, row.lang, row.question_id, row.turn, row.order)
+        if slot not in found or row.unscored_reason is None:
+            found[slot] = row
+    return found
+
+
+def _joint(jury: str, slot: Slot, rows: Mapping[str, Judgement | None]) -> Judgement:
+    asked = [row for row in rows.values() if row is not None]
+    baselines = sorted({row.baseline for row in asked})
+    if len(baselines) > 1:
+        raise BabelmixError(
+            f"jury '{jury}': on question {slot.question_id} ({slot.lang}) the members compared "
+            f"{slot.run} with different baselines ({', '.join(baselines)}), as each judge's own "
+            "grades choose them. Name one mixture as the `baseline` of all members."
+        )
+    scored = [row for row in asked if row.unscored_reason is None]
+    made = replace(
+        asked[0],
+        key=digest(["jury", *sorted((name, row.key) for name, row in rows.items() if row)]),
+        judge=jury,
+        score=None,
+        verdict=None,
+        unscored_reason=None,
+        raw="",  # nobody wrote this verdict: there is no text for `reparse` to read
+        tokens_in=0,
+        tokens_out=0,
+        cost=0.0,
+    )
+    if 2 * len(scored) <= len(rows):
+        return replace(made, unscored_reason=_too_few(rows, len(scored)))
+    if slot.protocol == "single":
+        return replace(made, score=fmean(row.score for row in scored if row.score is not None))
+    return replace(made, verdict=joint_preference([row.verdict or "tie" for row in scored]))
+
+
+def _too_few(rows: Mapping[str, Judgement | None], scored: int) -> str:
+    reasons = (
+        f"{name}, {row.unscored_reason if row else NOT_JUDGED}"
+        for name, row in rows.items()
+        if row is None or row.unscored_reason is not None
+    )
+    return f"{_TOO_FEW}: {scored} of {len(rows)} ({'; '.join(reasons)})"
+
+
+def group_files(
+    jury: str, members: Sequence[str], paths: Sequence[Path]
+) -> dict[tuple[str, str], dict[str, Path]]:
+    """The members' files by (the jury's evaluation, file name), which tells the run.
+
+    A file's folder names its evaluation, and so its judge: ``{benchmark}.{judge}.{protocol}…``.
+    """
+    groups: dict[tuple[str, str], dict[str, Path]] = defaultdict(dict)
+    for path in paths:
+        folder = path.parent.name
+        judges = [name for name in members if f".{name}." in folder]
+        if len(judges) != 1:
+            raise BabelmixError(
+                f"{path}: its folder names an evaluation of none of the members, or of several "
+                f"({', '.join(members)}). It must read BENCHMARK.JUDGE.PROTOCOL, as the workflow "
+                "and `import-judgements` write it."
+            )
+        evaluation = folder.replace(f".{judges[0]}.", f".{jury}.", 1)
+        group = groups[evaluation, path.name]
+        if judges[0] in group:
+            raise BabelmixError(f"{path}: the same judgements as {group[judges[0]]} by their name.")
+        group[judges[0]] = path
+    for (evaluation, name), group in groups.items():
+        if missing := [member for member in members if member not in group]:
+            raise BabelmixError(
+                f"jury '{jury}': {evaluation}/{name} lacks the judgements of {', '.join(missing)}. "
+                "Name their files too, or leave them out of --members."
+            )
+    return dict(groups)
+
+
+def read_member(path: Path, member: str) -> list[Judgement]:
+    """A member's judgements; those of another judge are an error."""
+    rows = read_records(path, Judgement)
+    if others := sorted({row.judge for row in rows} - {member}):
+        raise BabelmixError(f"{path}: judgements of {', '.join(others)}, not of '{member}'.")
+    return rows
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the verb."""
+    parser.add_argument(
+        "files", nargs="+", type=Path, help="judgements of the members (parquet, or folders)"
+    )
+    parser.add_argument("--members", nargs="+", required=True, help="judges that make the jury")
+    parser.add_argument("--jury", default="jury", help="its name as a judge")
+    parser.add_argument(
+        "--output", required=True, type=Path, help="folder of judgements to write to"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the verb."""
+    members = list(dict.fromkeys(args.members))
+    if len(members) < 2 or args.jury in members or "/" in args.jury:
+        raise BabelmixError("A jury has two members or more, and a name that is none of theirs.")
+    groups = group_files(args.jury, members, find_files(args.files))
+    made = {
+        place: combine(args.jury, {m: read_member(group[m], m) for m in members})
+        for place, group in groups.items()
+    }
+    for (evaluation, name), rows in made.items():
+        write_records(args.output / evaluation / name, rows, Judgement)
+    total = sum(map(len, made.values()))
+    scored = sum(row.unscored_reason is None for rows in made.values() for row in rows)
+    print(
+        f"{args.jury}: {scored} of {total} judged by {len(members)} members "
+        f"({', '.join(members)}), in {len(made)} files"
+    )
