@@ -72,6 +72,22 @@ class CollectSpec(Spec):
     as_translation: bool = Field(
         default=True, description="Compare with the pivot; else look at the texts alone."
     )
+    below: dict[str, float] = Field(
+        default_factory=dict,
+        # Left out when empty: pools without it are not collected again.
+        exclude_if=lambda value: not value,
+        description="Measure -> the value below which a row fails its check.",
+    )
+
+
+class QualitySpec(Spec):
+    """Translated messages of one language -> the score that a function gives each row."""
+
+    dataset: Name
+    lang: Lang
+    pivot: Lang
+    function: str
+    function_version: str
 
 
 class IndexSpec(Spec):

@@ -8,6 +8,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "fetch": 2,
     "normalise": 2,
     "translate": 3,
+    "quality": 1,
     "collect": 2,
     "index": 2,
     "count": 1,

@@ -3,7 +3,8 @@
 # Needs:  normalised/{dataset}.{pivot}.parquet, a translator
 # Makes:  conversations/{dataset}.{lang}.parquet   every row of the pool in one language, with checks
 #         conversations/{dataset}.{lang}.audit.json
-# Steps:  translate_shard (resumes from its journal) -> collect_language
+# Steps:  translate_shard (resumes from its journal) -> score_quality (where asked for)
+#         -> collect_language
 # Paid work goes through a journal below journals/, which is no output of a rule: a killed or
 # repeated job buys nothing twice.
 
@@ -50,6 +51,41 @@ rule translate_shard:
         " 2> {log:q}"
 
 
+rule score_quality:
+    """Score a language's translations by the function that the pool's audit names."""
+    input:
+        pivot=lambda w: JOBS.path(
+            f"normalised/{w.dataset}.{JOBS.plan.dataset(w.dataset).pivot}.parquet"
+        ),
+        shards=lambda w: JOBS.shards(w.dataset, w.lang),
+        corrections=lambda w: JOBS.corrections_file(w.dataset, w.lang),
+    output:
+        "<set>/measures/quality/{dataset}.{lang}.json",
+    log:
+        "<set>/logs/quality/{dataset}.{lang}.log",
+    benchmark:
+        "<set>/timings/quality/{dataset}.{lang}.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, attempt: JOBS.quality_resource(w.dataset, "mem_mb") * attempt,
+        runtime=lambda w, attempt: 240 * attempt,
+        gpu=lambda w: JOBS.quality_resource(w.dataset, "gpus"),
+    params:
+        spec=lambda w: JOBS.quality(w.dataset, w.lang),
+        shards=lambda w: JOBS.path(f"lists/collect/{w.dataset}.{w.lang}.txt"),
+        corrections=lambda w: JOBS.corrections_option(w.dataset, w.lang),
+    shell:
+        "python -m babelmix quality"
+        " --spec {params.spec:q}"
+        " --pivot {input.pivot:q}"
+        " @{params.shards:q}"
+        " {params.corrections}"
+        " --output {output:q}"
+        " 2> {log:q}"
+
+
 rule collect_language:
     """Join a language's shards, correct and audit them; failed rows stay, with their checks."""
     input:
@@ -58,6 +94,7 @@ rule collect_language:
         ),
         shards=lambda w: JOBS.shards(w.dataset, w.lang),
         corrections=lambda w: JOBS.corrections_file(w.dataset, w.lang),
+        measures=lambda w: JOBS.measures(w.dataset, w.lang),
     output:
         table="<set>/conversations/{dataset}.{lang}.parquet",
         audit="<set>/conversations/{dataset}.{lang}.audit.json",
@@ -75,7 +112,8 @@ rule collect_language:
     params:
         spec=lambda w: JOBS.collect(w.dataset, w.lang),
         shards=lambda w: JOBS.path(f"lists/collect/{w.dataset}.{w.lang}.txt"),
-        corrections=lambda w: JOBS.corrections_option(w.dataset, w.lang),
+        # Overlay and measures. The name stays: another one would collect every pool anew.
+        corrections=lambda w: JOBS.collect_options(w.dataset, w.lang),
     shell:
         "python -m babelmix collect"
         " --spec {params.spec:q}"

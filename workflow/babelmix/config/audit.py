@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .base import Section
 
@@ -22,11 +22,33 @@ CheckName = Literal[
     "untranslated",
     "repetition",
     "answered",
+    "quality",
     "correction",
     "task",
 ]
 FailurePolicy = Policy | dict[CheckName, Policy]
 DEFAULT_POLICY: Policy = "quarantine_all"
+
+
+class Quality(Section):
+    """Quality estimation of translations by a function of your own (COMET, MetricX, a model)."""
+
+    #: Keys that say where it runs: they change no score.
+    RUNTIME: ClassVar[frozenset[str]] = frozenset({"mem_mb", "gpus"})
+
+    function: str = Field(
+        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
+        description=(
+            "`module:function`, importable from the folder you start in. It is called with a list "
+            "of pairs (source, translation), the pivot's code and the language's, and returns one "
+            "number a pair; higher is better. Load models in it, not when it is imported."
+        ),
+    )
+    version: str = Field(
+        default="", description="Change it when the function or its model changes: scores anew."
+    )
+    mem_mb: int = Field(default=4000, ge=1, description="Memory of the job, in MB.")
+    gpus: int = Field(default=0, ge=0, description="GPUs of the job.")
 
 
 class Audit(Section):
@@ -40,6 +62,25 @@ class Audit(Section):
             "each other; `translation` compares them with the pivot like our own translations."
         ),
     )
+    quality: Quality | None = Field(
+        default=None, description="Score every message; a row's value is its worst message's."
+    )
+    quality_below: float | None = Field(
+        default=None,
+        allow_inf_nan=False,
+        description="A row of a lower quality fails `quality`; left out, it is only measured.",
+    )
+
+    @model_validator(mode="after")
+    def _cut_off_of_something(self) -> Audit:
+        if self.quality_below is not None and self.quality is None:
+            raise ValueError("`quality_below` needs `quality`, which says how to score")
+        return self
+
+    def cut_offs(self) -> dict[str, float]:
+        """Measure -> the value below which a row fails its check."""
+        named = {"quality": self.quality_below}
+        return {name: value for name, value in named.items() if value is not None}
 
 
 def policy_of(check: str, policy: FailurePolicy) -> Policy:

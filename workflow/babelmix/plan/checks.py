@@ -9,7 +9,7 @@ from pathlib import Path
 from ..config.evaluation import OpenAIJudge
 from ..config.mixtures import Pinch, PoolFamily, Sampled, Union
 from ..config.root import Config
-from ..config.sources import Source
+from ..config.sources import Dataset, Source
 from ..config.translators import ApertiumTranslator, OpenAITranslator, Service
 from ..endpoints import foreign_key, is_loopback
 from ..errors import BabelmixError, unknown_name
@@ -211,6 +211,20 @@ def _missing_keys(config: Config, judges: Iterable[str], translators: Iterable[s
                 f"translators.{name}: the environment variable {translator.key_env} is not set. "
                 "Set it to the key of the translation service."
             )
+    return problems
+
+
+def missing_functions(datasets: dict[str, Dataset]) -> list[str]:
+    """Functions that the audits name and that cannot be imported here."""
+    from ..translate.quality import load_function
+
+    problems = []
+    for name, dataset in datasets.items():
+        if dataset.audit.quality is not None:
+            try:
+                load_function(dataset.audit.quality.function)
+            except BabelmixError as error:
+                problems.append(f"datasets.{name}.audit.quality: {error}")
     return problems
 
 

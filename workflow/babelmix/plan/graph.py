@@ -254,7 +254,7 @@ class Plan:
             self.judges,
             self.translators,
             gpus_here=gpus_here,
-        )
+        ) + checks.missing_functions({d: self.dataset(d) for d in self.datasets})
 
     def describe(self) -> dict[str, Any]:
         """What tables, figures and the report must know of the study set (plain JSON)."""

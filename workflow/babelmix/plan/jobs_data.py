@@ -13,6 +13,7 @@ from ..specs import (
     CollectSpec,
     FetchSpec,
     NormaliseSpec,
+    QualitySpec,
     TranslateSpec,
 )
 from ..stages import STAGE_VERSIONS
@@ -194,10 +195,42 @@ class DataJobs(JobsBase):
                 pivot=pool.pivot,
                 on_failed_check=pool.on_failed_check,
                 languages=sorted({*self.config.languages, pool.pivot}),
-                as_translation=self.plan.is_translated(dataset, lang)
-                or pool.audit.held == "translation",
+                as_translation=self._as_translation(dataset, lang),
+                below=pool.audit.cut_offs() if self.measures(dataset, lang) else {},
             )
         )
+
+    def _as_translation(self, dataset: str, lang: str) -> bool:
+        """Whether a language's rows are compared with the pivot's."""
+        held = self.plan.dataset(dataset).audit.held
+        return self.plan.is_translated(dataset, lang) or held == "translation"
+
+    def measures(self, dataset: str, lang: str) -> list[str]:
+        """Files of the measures that a pool's audit asks for, of its translations only."""
+        pool = self.plan.dataset(dataset)
+        if lang == pool.pivot or not self._as_translation(dataset, lang):
+            return []
+        asked = {"quality": pool.audit.quality is not None}
+        return [self.path(f"measures/{m}/{dataset}.{lang}.json") for m, on in asked.items() if on]
+
+    def quality(self, dataset: str, lang: str) -> str:
+        """Spec of `quality`."""
+        pool = self.plan.dataset(dataset)
+        assert pool.audit.quality is not None, "asked for by `measures` only"
+        return as_json(
+            QualitySpec(
+                version=STAGE_VERSIONS["quality"],
+                dataset=dataset,
+                lang=lang,
+                pivot=pool.pivot,
+                function=pool.audit.quality.function,
+                function_version=pool.audit.quality.version,
+            )
+        )
+
+    def quality_resource(self, dataset: str, name: str) -> int:
+        """`mem_mb` or `gpus` of the job that scores a pool's translations."""
+        return int(getattr(self.plan.dataset(dataset).audit.quality, name))
 
     def corrections_file(self, dataset: str, lang: str) -> list[str]:
         """The overlay of human corrections of a pool's language, where there is one."""
@@ -211,6 +244,13 @@ class DataJobs(JobsBase):
         """The option that names the overlay."""
         files = self.corrections_file(dataset, lang)
         return f"--corrections {shlex.quote(files[0])}" if files else ""
+
+    def collect_options(self, dataset: str, lang: str) -> str:
+        """The options that name the overlay and the measures, where there are any."""
+        measures = [shlex.quote(path) for path in self.measures(dataset, lang)]
+        parts = [self.corrections_option(dataset, lang)]
+        parts += ["--measures " + " ".join(measures)] if measures else []
+        return " ".join(part for part in parts if part)
 
     def shards(self, dataset: str, lang: str) -> list[str]:
         """Translated shards, or the normalised file where the sources hold the language."""

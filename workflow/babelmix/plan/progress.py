@@ -18,6 +18,7 @@ STAGES = (
         "fetch",
         "normalise",
         "translate",
+        "quality",
         "collect",
         "pool",
         "benchmark",
@@ -66,6 +67,10 @@ def _data(jobs: Jobs) -> Iterator[Item]:
             for shard in range(pool.shards if plan.is_translated(dataset, lang) else 0):
                 output, log = f"translations/{name}/{shard}.parquet", f"translate/{name}.{shard}"
                 yield _item(jobs, "translate", f"{name}.{shard}", output, log)
+            for file in jobs.measures(dataset, lang):
+                check = Path(file).parent.name
+                place = f"measures/{check}/{name}.json"
+                yield _item(jobs, check, name, place, f"{check}/{name}")
             yield _item(jobs, "collect", name, f"conversations/{name}.parquet", f"collect/{name}")
     pools = [f for m in plan.mixtures for f in jobs.mixture_input(m)["pools"]]
     searched = [f for m in plan.mixtures for f in jobs.searches(m)]

@@ -42,6 +42,8 @@ def stems(plan: Plan) -> set[str]:
         pool = plan.dataset(d)
         for c in pool.languages:
             found |= {f"conversations/{d}.{c}", f"normalised/{d}.{pool.pivot}"}
+            if pool.audit.quality is not None:
+                found.add(f"measures/quality/{d}.{c}")
             if plan.is_translated(d, c):
                 shards = [f"{d}.{c}/{i}" for i in range(pool.shards)]
                 found |= {f"translations/{shard}" for shard in shards}

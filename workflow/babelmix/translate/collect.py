@@ -13,6 +13,7 @@ from ..records import ABSENT_CHECKS, TASK_FLAG, Check, Conversation
 from ..specs import CollectSpec
 from .audit import audit_held, audit_texts, task_flag, turn_check
 from .corrections import Applied, Overlay, correct_rows, read_overlay
+from .measures import Measure, read_measures
 from .pair import Pair, learn_pair, plain_pair
 from .texts import Text
 
@@ -30,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shards", required=True, nargs="+", help="translated shards, or the normalised file"
     )
     parser.add_argument("--corrections", help="overlay of human corrections (JSONL or CSV)")
+    parser.add_argument(
+        "--measures", nargs="+", default=[], help="measures of the rows made before (JSON)"
+    )
     parser.add_argument("--output", required=True, help="parquet of conversations")
     parser.add_argument("--audit", required=True, help="JSON: rows, passed, failed by check")
 
@@ -39,9 +43,13 @@ def run(args: argparse.Namespace) -> None:
     spec = CollectSpec.model_validate_json(args.spec)
     pivot = read_records(args.pivot, Conversation)
     rows, applied = assemble(pivot, args.shards, spec, args.corrections)
-    pair = audit_rows(pivot, rows, spec)
+    measures = read_measures(args.measures)
+    pair = audit_rows(pivot, rows, spec, measures)
     assert len(rows) == len(pivot), "rows are lost"
     report = audit_report(rows, spec) | {"lengths": pair.lengths.summary()}
+    if measures:
+        found = {m.check: m.summary(spec.below.get(m.check)) for m in measures}
+        report["measures"] = found
     if applied is not None:
         digest = file_digest(args.corrections)
         report["corrections"] = applied.summary() | {"file": args.corrections, "sha256": digest}
@@ -88,7 +96,12 @@ def collect(
     return [by_id[i] for i in wanted]
 
 
-def audit_rows(pivot: list[Conversation], rows: list[Conversation], spec: CollectSpec) -> Pair:
+def audit_rows(
+    pivot: list[Conversation],
+    rows: list[Conversation],
+    spec: CollectSpec,
+    measures: Sequence[Measure] = (),
+) -> Pair:
     """Fill the checks of every row, in place; returns what was learnt of the pair.
 
     The pivot itself is not audited. Rows that only hold their place (``ABSENT_CHECKS``) keep the
@@ -116,6 +129,7 @@ def audit_rows(pivot: list[Conversation], rows: list[Conversation], spec: Collec
             row.checks += audit_texts(before, after, pair)
         else:
             row.checks += audit_held(after, pair)
+        row.checks += [m.of(row.id, spec.below.get(m.check)) for m in measures]
         row.checks.append(task_flag(source.messages, spec.pivot))
     return pair
 
