@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "normalise": ("sources.normalise", "read sources into conversations of one language"),
     "translate": ("translate.shard", "translate one shard of a pool into one language"),
     "quality": ("translate.quality", "score translations by a function of your own"),
+    "round-trip": ("translate.round_trip", "translate back and compare with the pivot (chrF)"),
     "collect": ("translate.collect", "join the shards of a language; audit the translation"),
     "export-review": ("translate.export_review", "write a sheet of the rows that need a human"),
     "import-review": ("translate.import_review", "take a filled sheet back as corrections"),

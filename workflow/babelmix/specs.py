@@ -80,6 +80,14 @@ class CollectSpec(Spec):
     )
 
 
+class RoundTripSpec(TranslateSpec):
+    """Translated messages of one language -> the pivot's, compared with it.
+
+    ``lang`` and ``pivot`` are the pool's; ``translator`` takes the way back, with the codes of the
+    pivot in ``lang_codes``.
+    """
+
+
 class QualitySpec(Spec):
     """Translated messages of one language -> the score that a function gives each row."""
 

@@ -9,6 +9,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "normalise": 2,
     "translate": 3,
     "quality": 1,
+    "round_trip": 1,
     "collect": 2,
     "index": 2,
     "count": 1,

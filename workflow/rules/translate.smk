@@ -3,8 +3,8 @@
 # Needs:  normalised/{dataset}.{pivot}.parquet, a translator
 # Makes:  conversations/{dataset}.{lang}.parquet   every row of the pool in one language, with checks
 #         conversations/{dataset}.{lang}.audit.json
-# Steps:  translate_shard (resumes from its journal) -> score_quality (where asked for)
-#         -> collect_language
+# Steps:  translate_shard (resumes from its journal) -> score_quality, round_trip (where asked
+#         for) -> collect_language
 # Paid work goes through a journal below journals/, which is no output of a rule: a killed or
 # repeated job buys nothing twice.
 
@@ -82,6 +82,51 @@ rule score_quality:
         " --pivot {input.pivot:q}"
         " @{params.shards:q}"
         " {params.corrections}"
+        " --output {output:q}"
+        " 2> {log:q}"
+
+
+rule round_trip:
+    """Translate a language back and compare it with the pivot. Bottleneck: as translate_shard."""
+    input:
+        pivot=lambda w: JOBS.path(
+            f"normalised/{w.dataset}.{JOBS.plan.dataset(w.dataset).pivot}.parquet"
+        ),
+        shards=lambda w: JOBS.shards(w.dataset, w.lang),
+        corrections=lambda w: JOBS.corrections_file(w.dataset, w.lang),
+        memory=lambda w: JOBS.back_memory_files(w.dataset, w.lang),
+    output:
+        "<set>/measures/round_trip/{dataset}.{lang}.json",
+    log:
+        "<set>/logs/round_trip/{dataset}.{lang}.log",
+    benchmark:
+        "<set>/timings/round_trip/{dataset}.{lang}.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        translator=lambda w: JOBS.back_resource(w.dataset, w.lang, "translator"),
+        mem_mb=lambda w, input, attempt: memory(input, attempt, 2000),
+        runtime=lambda w, attempt: JOBS.back_resource(w.dataset, w.lang, "minutes")
+        * attempt,
+        gpu=lambda w: JOBS.back_resource(w.dataset, w.lang, "gpu"),
+    params:
+        spec=lambda w: JOBS.round_trip(w.dataset, w.lang),
+        shards=lambda w: JOBS.path(f"lists/collect/{w.dataset}.{w.lang}.txt"),
+        corrections=lambda w: JOBS.corrections_option(w.dataset, w.lang),
+        # Beside the journals of the way there: a translator's cap is over both.
+        journal=lambda w: JOBS.path(
+            f"journals/translate/{w.dataset}.{w.lang}.back.jsonl"
+        ),
+        config=JOBS.path("config.resolved.json"),
+    shell:
+        "python -m babelmix round-trip"
+        " --spec {params.spec:q}"
+        " --config {params.config:q}"
+        " --pivot {input.pivot:q}"
+        " @{params.shards:q}"
+        " {params.corrections}"
+        " --journal {params.journal:q}"
         " --output {output:q}"
         " 2> {log:q}"
 

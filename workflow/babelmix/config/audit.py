@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Section
+from .base import Lang, Name, Section
 
 Policy = Literal["keep", "quarantine", "quarantine_all"]
 #: Names of the checks, in the order of the report; `default` stands for those not named.
@@ -23,6 +23,7 @@ CheckName = Literal[
     "repetition",
     "answered",
     "quality",
+    "round_trip",
     "correction",
     "task",
 ]
@@ -71,15 +72,33 @@ class Audit(Section):
         description="A row of a lower quality fails `quality`; left out, it is only measured.",
     )
 
+    round_trip: Name | dict[Lang, Name] | Literal[True] | None = Field(
+        default=None,
+        description=(
+            "Translate back into the pivot and compare with it (chrF, 0 to 100; a row's value is "
+            "its worst message's): by this translator, one a language (those not named are not "
+            "compared), or `true` for the one that translated. It must offer the pivot; what it "
+            "costs counts for its `max_cost`."
+        ),
+    )
+    round_trip_below: float | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="A row of a lower chrF fails `round_trip`; left out, it is only measured.",
+    )
+
     @model_validator(mode="after")
     def _cut_off_of_something(self) -> Audit:
         if self.quality_below is not None and self.quality is None:
             raise ValueError("`quality_below` needs `quality`, which says how to score")
+        if self.round_trip_below is not None and self.round_trip is None:
+            raise ValueError("`round_trip_below` needs `round_trip`: a translator, or true")
         return self
 
     def cut_offs(self) -> dict[str, float]:
         """Measure -> the value below which a row fails its check."""
-        named = {"quality": self.quality_below}
+        named = {"quality": self.quality_below, "round_trip": self.round_trip_below}
         return {name: value for name, value in named.items() if value is not None}
 
 

@@ -25,6 +25,11 @@ def check_names(config: Config) -> None:
         _known("language", [*dataset.languages, dataset.pivot], config.languages, where)
         if dataset.pivot not in dataset.languages:
             raise BabelmixError(f"{where}: `pivot: {dataset.pivot}` is not among its `languages`.")
+        if isinstance(back := dataset.audit.round_trip, (str, dict)):
+            there = f"{where}.audit.round_trip"
+            names, langs = ([back], ()) if isinstance(back, str) else (back.values(), back)
+            _known("translator", names, config.translators, there)
+            _known("language", langs, dict.fromkeys(dataset.languages), there)
         if isinstance(dataset.translator, str):
             _known("translator", [dataset.translator], config.translators, where)
         elif dataset.translator:

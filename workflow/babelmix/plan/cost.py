@@ -158,24 +158,43 @@ def _translations(plan: Plan) -> list[Line]:
     lines = []
     for dataset in plan.datasets:
         pool = plan.dataset(dataset)
-        targets = [c for c in pool.languages if plan.is_translated(dataset, c)]
-        if not targets:
-            continue
-        rows = pool_rows(plan, dataset)
-        chars = round(rows * pool_chars(plan, dataset))
-        names = [plan.translator_of(dataset, c) for c in targets]
-        found = [
-            translation_estimate(plan.config.translators[name], chars, TEXTS_PER_ROW * rows).dollars
-            for name in names
-        ]
-        dollars = sum(each or 0.0 for each in found)
-        amount = f"≈ {chars * len(targets) / 1e6:.2f} M characters"
-        unknown = sorted({n for n, each in zip(names, found, strict=True) if each is None})
-        if unknown:
-            amount += f" (no price known: {', '.join(unknown)})"
-        what = f"{dataset} into {', '.join(targets)}"
-        lines.append(Line("translate", what, pool.shards * len(targets), amount, dollars))
+        there = {
+            c: plan.translator_of(dataset, c)
+            for c in pool.languages
+            if plan.is_translated(dataset, c)
+        }
+        back = {
+            c: plan.back_translator_of(dataset, c)
+            for c in pool.languages
+            if plan.goes_back(dataset, c)
+        }
+        what = f"{dataset} into {', '.join(there)}"
+        lines += _translation(plan, dataset, "translate", what, there, pool.shards)
+        what = f"{dataset} back from {', '.join(back)}"
+        lines += _translation(plan, dataset, "round_trip", what, back, 1)
     return lines
+
+
+def _translation(
+    plan: Plan, dataset: str, stage: str, what: str, names: dict[str, str], jobs: int
+) -> list[Line]:
+    """The line of a pool's translations (``names``: language -> translator), if there are any."""
+    if not names:
+        return []
+    rows = pool_rows(plan, dataset)
+    chars = round(rows * pool_chars(plan, dataset))
+    found = {
+        name: translation_estimate(
+            plan.config.translators[name], chars, TEXTS_PER_ROW * rows
+        ).dollars
+        for name in names.values()
+    }
+    dollars = sum(found[name] or 0.0 for name in names.values())
+    amount = f"≈ {chars * len(names) / 1e6:.2f} M characters"
+    unknown = sorted(name for name, each in found.items() if each is None)
+    if unknown:
+        amount += f" (no price known: {', '.join(unknown)})"
+    return [Line(stage, what, jobs * len(names), amount, dollars)]
 
 
 def _trainings(plan: Plan) -> list[Line]:

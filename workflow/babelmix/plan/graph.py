@@ -13,6 +13,7 @@ from ..config.expand import Expansion, expand
 from ..config.root import Config
 from ..config.scale import scaled
 from ..config.sources import Dataset, Source
+from ..config.translators import ApertiumTranslator
 from ..errors import BabelmixError
 from . import checks
 from .runs import (
@@ -92,14 +93,10 @@ class Plan:
     @cached_property
     def translators(self) -> list[str]:
         """Translators in use."""
-        return list(
-            dict.fromkeys(
-                self.translator_of(d, lang)
-                for d in self.datasets
-                for lang in self.config.datasets[d].languages
-                if self.is_translated(d, lang)
-            )
-        )
+        languages = [(d, lang) for d in self.datasets for lang in self.dataset(d).languages]
+        names = [self.translator_of(d, c) for d, c in languages if self.is_translated(d, c)]
+        names += [self.back_translator_of(d, c) for d, c in languages if self.goes_back(d, c)]
+        return list(dict.fromkeys(names))
 
     @cached_property
     def judges(self) -> list[str]:
@@ -116,6 +113,25 @@ class Plan:
         """True when the pool's sources do not hold the language themselves."""
         pool = self.dataset(dataset)
         return any(lang not in self.config.sources[s].languages for s in pool.sources)
+
+    def compares(self, dataset: str, lang: str) -> bool:
+        """Whether a language's rows are compared with the pivot's."""
+        pool = self.dataset(dataset)
+        as_translation = self.is_translated(dataset, lang) or pool.audit.held == "translation"
+        return lang != pool.pivot and as_translation
+
+    def goes_back(self, dataset: str, lang: str) -> bool:
+        """Whether a language's rows are translated back into the pivot."""
+        asked = self.dataset(dataset).audit.round_trip
+        named = lang in asked if isinstance(asked, dict) else asked is not None
+        return named and self.compares(dataset, lang)
+
+    def back_translator_of(self, dataset: str, lang: str) -> str:
+        """The translator that takes a language of a pool back into the pivot."""
+        named = self.dataset(dataset).audit.round_trip
+        if isinstance(named, dict):
+            return named[lang]
+        return named if isinstance(named, str) else self.translator_of(dataset, lang)
 
     def translator_of(self, dataset: str, lang: str) -> str:
         """The translator that makes a language of a pool."""
@@ -247,14 +263,36 @@ class Plan:
 
     def problems(self, *, gpus_here: int | None) -> list[str]:
         """What this machine lacks to run the plan."""
-        return checks.check_machine(
-            self.config,
-            self.sources,
-            self.models,
-            self.judges,
-            self.translators,
-            gpus_here=gpus_here,
-        ) + checks.missing_functions({d: self.dataset(d) for d in self.datasets})
+        return (
+            checks.check_machine(
+                self.config,
+                self.sources,
+                self.models,
+                self.judges,
+                self.translators,
+                gpus_here=gpus_here,
+            )
+            + self._no_way_back()
+            + checks.missing_functions({d: self.dataset(d) for d in self.datasets})
+        )
+
+    def _no_way_back(self) -> list[str]:
+        """Round trips whose translator has no chain of modes into the pivot."""
+        problems = []
+        for d in self.datasets:
+            pool = self.dataset(d)
+            for c in (c for c in pool.languages if self.goes_back(d, c)):
+                name = self.back_translator_of(d, c)
+                translator = self.config.translators[name]
+                if (
+                    isinstance(translator, ApertiumTranslator)
+                    and pool.pivot not in translator.modes
+                ):
+                    problems.append(
+                        f"datasets.{d}.audit.round_trip: translator '{name}' has no modes from "
+                        f"'{c}' into '{pool.pivot}'. Name one that has them under `{pool.pivot}`."
+                    )
+        return problems
 
     def describe(self) -> dict[str, Any]:
         """What tables, figures and the report must know of the study set (plain JSON)."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import Any
 
 from ..config.sources import Source
-from ..config.translators import MemoryTranslator
+from ..config.translators import MemoryTranslator, Translator
 from ..sources.overlays import PIVOT
 from ..specs import (
     BenchmarkSpec,
@@ -14,6 +15,7 @@ from ..specs import (
     FetchSpec,
     NormaliseSpec,
     QualitySpec,
+    RoundTripSpec,
     TranslateSpec,
 )
 from ..stages import STAGE_VERSIONS
@@ -147,10 +149,6 @@ class DataJobs(JobsBase):
         """Spec of `translate`."""
         pool = self.plan.dataset(dataset)
         name = self.plan.translator_of(dataset, lang)
-        translator = self.config.translators[name]
-        if isinstance(translator, MemoryTranslator):
-            path = resolve_path(translator.path, self.config, f"translators.{name}")
-            translator = translator.model_copy(update={"path": path})
         return as_json(
             TranslateSpec(
                 version=STAGE_VERSIONS["translate"],
@@ -160,9 +158,37 @@ class DataJobs(JobsBase):
                 shard=shard,
                 shards=pool.shards,
                 translator_name=name,
-                # Host, price, cap and speed come from --config: they change no translation.
-                translator=translator.essence(),
+                translator=self._essence(name),
                 lang_codes=self.config.languages[lang].codes,
+            )
+        )
+
+    def _essence(self, name: str) -> Translator:
+        """A translator with its paths resolved.
+
+        Host, price, cap and speed come from --config: they change no translation.
+        """
+        translator = self.config.translators[name]
+        if isinstance(translator, MemoryTranslator):
+            path = resolve_path(translator.path, self.config, f"translators.{name}")
+            translator = translator.model_copy(update={"path": path})
+        return translator.essence()
+
+    def round_trip(self, dataset: str, lang: str) -> str:
+        """Spec of `round-trip`."""
+        pool = self.plan.dataset(dataset)
+        name = self.plan.back_translator_of(dataset, lang)
+        return as_json(
+            RoundTripSpec(
+                version=STAGE_VERSIONS["round_trip"],
+                dataset=dataset,
+                lang=lang,
+                pivot=pool.pivot,
+                shard=0,
+                shards=1,
+                translator_name=name,
+                translator=self._essence(name),
+                lang_codes=self.config.languages[pool.pivot].codes,
             )
         )
 
@@ -176,9 +202,24 @@ class DataJobs(JobsBase):
         translator = self.config.translators[self.plan.translator_of(dataset, lang)]
         return int(getattr(translator, "device", "") == "cuda")
 
+    def back_resource(self, dataset: str, lang: str, resource: str) -> int:
+        """`translator`, `gpu` or `minutes` of the job that translates back."""
+        translator = self.config.translators[self.plan.back_translator_of(dataset, lang)]
+        if resource == "translator":
+            return int(hasattr(translator, "key_env"))
+        if resource == "gpu":
+            return int(getattr(translator, "device", "") == "cuda")
+        return 1500 if getattr(translator, "mode", "") == "batch" else 480
+
     def memory_files(self, dataset: str, lang: str) -> list[str]:
         """The translation memory's file, when the language comes from one."""
-        name = self.plan.translator_of(dataset, lang)
+        return self._memory_files(self.plan.translator_of(dataset, lang))
+
+    def back_memory_files(self, dataset: str, lang: str) -> list[str]:
+        """The translation memory's file, when the way back comes from one."""
+        return self._memory_files(self.plan.back_translator_of(dataset, lang))
+
+    def _memory_files(self, name: str) -> list[str]:
         translator = self.config.translators[name]
         if not isinstance(translator, MemoryTranslator):
             return []
@@ -196,9 +237,14 @@ class DataJobs(JobsBase):
                 on_failed_check=pool.on_failed_check,
                 languages=sorted({*self.config.languages, pool.pivot}),
                 as_translation=self._as_translation(dataset, lang),
-                below=pool.audit.cut_offs() if self.measures(dataset, lang) else {},
+                below=self._cut_offs(dataset, lang),
             )
         )
+
+    def _cut_offs(self, dataset: str, lang: str) -> dict[str, float]:
+        made = {Path(file).parent.name for file in self.measures(dataset, lang)}
+        cut_offs = self.plan.dataset(dataset).audit.cut_offs()
+        return {name: value for name, value in cut_offs.items() if name in made}
 
     def _as_translation(self, dataset: str, lang: str) -> bool:
         """Whether a language's rows are compared with the pivot's."""
@@ -208,9 +254,12 @@ class DataJobs(JobsBase):
     def measures(self, dataset: str, lang: str) -> list[str]:
         """Files of the measures that a pool's audit asks for, of its translations only."""
         pool = self.plan.dataset(dataset)
-        if lang == pool.pivot or not self._as_translation(dataset, lang):
+        if not self.plan.compares(dataset, lang):
             return []
-        asked = {"quality": pool.audit.quality is not None}
+        asked = {
+            "quality": pool.audit.quality is not None,
+            "round_trip": self.plan.goes_back(dataset, lang),
+        }
         return [self.path(f"measures/{m}/{dataset}.{lang}.json") for m, on in asked.items() if on]
 
     def quality(self, dataset: str, lang: str) -> str:

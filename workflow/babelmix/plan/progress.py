@@ -19,6 +19,7 @@ STAGES = (
         "normalise",
         "translate",
         "quality",
+        "round_trip",
         "collect",
         "pool",
         "benchmark",

@@ -44,6 +44,8 @@ def stems(plan: Plan) -> set[str]:
             found |= {f"conversations/{d}.{c}", f"normalised/{d}.{pool.pivot}"}
             if pool.audit.quality is not None:
                 found.add(f"measures/quality/{d}.{c}")
+            if plan.goes_back(d, c):
+                found |= {f"measures/round_trip/{d}.{c}", f"{JOURNALS}/translate/{d}.{c}.back"}
             if plan.is_translated(d, c):
                 shards = [f"{d}.{c}/{i}" for i in range(pool.shards)]
                 found |= {f"translations/{shard}" for shard in shards}
