@@ -153,6 +153,13 @@ class OpenAIJudge(Section):
             "job that is stopped collects its batches when it is started again."
         ),
     )
+    structured: Literal["auto", "never"] = Field(
+        default="never",
+        description=(
+            "`auto`: replies as JSON by a schema, where one call of each job shows that the server "
+            "keeps to it, else plain text; not with `mode: batch`."
+        ),
+    )
     price_in: float | None = Field(
         default=None,
         ge=0,
@@ -175,6 +182,12 @@ class OpenAIJudge(Section):
     max_cost: float | None = Field(
         default=None, ge=0, description="Stop cleanly before one job spends more US dollars."
     )
+
+    @model_validator(mode="after")
+    def _probed_in_real_time(self) -> OpenAIJudge:
+        if self.structured == "auto" and self.mode == "batch":
+            raise ValueError("`structured: auto` needs `mode: realtime`: its probe is a call")
+        return self
 
     def essence(self) -> OpenAIJudge:
         """This judge without what changes no verdict: what reruns depend on."""

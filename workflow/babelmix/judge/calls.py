@@ -24,6 +24,7 @@ from .fastchat_prompts import load_fastchat_prompts
 from .prices import price_of
 from .prompts import FALLBACK, Messages, load_prompts
 from .rules import RulesReferee
+from .schema import Format, probe, verdict_format
 from .tasks import Task
 from .verdict import parse_preference, parse_rating
 
@@ -64,16 +65,15 @@ def judge_tasks(
     return judgements, tally
 
 
-def call_key(judge: OpenAIJudge, messages: Messages) -> str:
-    """The journal key of one call."""
-    return digest(
-        {
-            "model": judge.model,
-            "temperature": judge.temperature,
-            "max_tokens": judge.max_tokens,
-            "messages": messages,
-        }
-    )
+def call_key(judge: OpenAIJudge, messages: Messages, form: Format | None = None) -> str:
+    """The journal key of one call; ``form`` is its structured output's, if it has any."""
+    depends_on: dict[str, Any] = {
+        "model": judge.model,
+        "temperature": judge.temperature,
+        "max_tokens": judge.max_tokens,
+        "messages": messages,
+    }
+    return digest(depends_on if form is None else depends_on | {"response_format": form})
 
 
 def render(
@@ -104,14 +104,20 @@ def _ask_model(
         None if task.unscored else render(task, spec.protocol, judge.prompt_language, judge.prompts)
         for task in tasks
     ]
-    keys = [None if rendered is None else call_key(judge, rendered) for rendered in messages]
-    wanted = {k: m for k, m in zip(keys, messages, strict=True) if k is not None and m is not None}
     with Journal(journal_path) as journal:
+        form, obstacle = _form(judge, spec.protocol, journal)
+        keys = [None if m is None else call_key(judge, m, form) for m in messages]
+        wanted = {
+            k: m for k, m in zip(keys, messages, strict=True) if k is not None and m is not None
+        }
         known = [key for key in wanted if key in journal]
         spent = sum(journal.entries[key]["cost"] for key in known)
-        missing = [Request(key, wanted[key]) for key in wanted if key not in journal]
-        _announce(judge, missing, len(known))
-        failures = _ask(judge, missing, journal, spent)
+        missing = [Request(key, wanted[key], form) for key in wanted if key not in journal]
+        if obstacle is None:
+            _announce(judge, missing, len(known))
+            failures = _ask(judge, missing, journal, spent)
+        else:
+            failures = dict.fromkeys((request.key for request in missing), obstacle)
         entries = {key: journal.entries[key] for key in wanted if key in journal}
     paid: set[str] = set()
     raws = []
@@ -125,6 +131,14 @@ def _ask_model(
         else:
             raws.append(Raw(key=key, failure=failures[key]))
     return raws, Tally(len(missing) - len(failures), len(known), len(failures))
+
+
+def _form(judge: OpenAIJudge, protocol: str, journal: Journal) -> tuple[Format | None, str | None]:
+    """The form of replies, where the server keeps to one; and why nothing can be asked, if so."""
+    if judge.structured == "never":
+        return None, None
+    kept, obstacle = probe(judge, journal)
+    return (verdict_format(protocol) if kept else None), obstacle
 
 
 def _ask(

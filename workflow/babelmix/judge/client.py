@@ -34,10 +34,11 @@ _DUMMY_KEY = "none-needed"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call: its journal key and its messages."""
+    """One call: its journal key, its messages, and the form that its reply must have, if any."""
 
     key: str
     messages: Messages
+    response_format: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +237,8 @@ class _Asker:
             "temperature": self.judge.temperature,
             self.limit_name: self.judge.max_tokens,
         }
+        if request.response_format is not None:
+            options["response_format"] = request.response_format
         from httpx2 import Response
 
         try:
