@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from tests.loopback import Action, Request, ScriptedServer, error, text
 
 from babelmix.config.evaluation import OpenAIJudge
+from babelmix.errors import BabelmixError
 from babelmix.io import Journal
 from babelmix.judge.calls import judge_tasks
 from babelmix.judge.schema import is_kept, verdict_format
@@ -52,12 +53,12 @@ def refusing(request: Request) -> Action:
 
 
 def grades(
-    server: ScriptedServer, journal: Path, structured: str = "auto", count: int = 3
+    server: ScriptedServer, journal: Path, structured: str = "auto", count: int = 3, **more: float
 ) -> list[tuple[float | None, str | None]]:
     judge = {"engine": "openai", "model": "m", "base_url": server.base_url, "max_retries": 0}
     spec = JudgeSpec.model_validate(
         {"version": 1, "run": "r", "benchmark": "b", "languages": ["en"], "protocol": "single"}
-        | {"judge_name": "j", "judge": judge | {"structured": structured}}
+        | {"judge_name": "j", "judge": judge | {"structured": structured} | more}
         | {"baseline": None, "all_languages": []}
     )
     tasks = []
@@ -129,6 +130,14 @@ def test_every_allowed_verdict_is_read() -> None:
     assert read == {("pairwise", x): y for x, y in four.items()} | {
         ("side_by_side", x): x for x in "AB"
     }
+
+
+def test_nothing_is_probed_where_the_job_is_not_agreed_to_or_empty(tmp_path: Path) -> None:
+    with ScriptedServer(obedient) as server:
+        assert grades(server, tmp_path / "j", count=0) == []
+        with pytest.raises(BabelmixError, match="confirm_cost"):
+            grades(server, tmp_path / "j", price_in=1e6)
+        assert server.requests == []
 
 
 def test_batches_are_not_probed() -> None:

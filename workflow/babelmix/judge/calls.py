@@ -24,7 +24,7 @@ from .fastchat_prompts import load_fastchat_prompts
 from .prices import price_of
 from .prompts import FALLBACK, Messages, load_prompts
 from .rules import RulesReferee
-from .schema import Format, probe, verdict_format
+from .schema import Format, probe, probe_request, verdict_format
 from .tasks import Task
 from .verdict import parse_preference, parse_rating
 
@@ -105,13 +105,14 @@ def _ask_model(
         for task in tasks
     ]
     with Journal(journal_path) as journal:
-        form, obstacle = _form(judge, spec.protocol, journal)
+        form, obstacle = _form(judge, spec.protocol, journal, [m for m in messages if m])
         keys = [None if m is None else call_key(judge, m, form) for m in messages]
         wanted = {
             k: m for k, m in zip(keys, messages, strict=True) if k is not None and m is not None
         }
         known = [key for key in wanted if key in journal]
-        spent = sum(journal.entries[key]["cost"] for key in known)
+        probed = [key for key in [probe_request(judge).key] if key in journal]
+        spent = sum(journal.entries[key]["cost"] for key in [*known, *probed])
         missing = [Request(key, wanted[key], form) for key in wanted if key not in journal]
         if obstacle is None:
             _announce(judge, missing, len(known))
@@ -133,10 +134,14 @@ def _ask_model(
     return raws, Tally(len(missing) - len(failures), len(known), len(failures))
 
 
-def _form(judge: OpenAIJudge, protocol: str, journal: Journal) -> tuple[Format | None, str | None]:
+def _form(
+    judge: OpenAIJudge, protocol: str, journal: Journal, messages: Sequence[Messages]
+) -> tuple[Format | None, str | None]:
     """The form of replies, where the server keeps to one; and why nothing can be asked, if so."""
-    if judge.structured == "never":
+    if judge.structured == "never" or not messages:
         return None, None
+    if probe_request(judge).key not in journal:  # a probe is a call: the job must be agreed to
+        require_confirmation(judge, estimate_messages(judge, messages))
     kept, obstacle = probe(judge, journal)
     return (verdict_format(protocol) if kept else None), obstacle
 
