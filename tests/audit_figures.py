@@ -58,7 +58,7 @@ def failed_checks(row: Row, pair: Pair) -> set[str]:
 def learnt(rows: list[Row], lang: str) -> Pair:
     """The pair as a pool of these rows shows it."""
     texts = [([Text(t) for t in a], [Text(t) for t in b]) for a, b in rows]
-    return learn_pair(texts, "en", lang, ("en", *LANGUAGES))
+    return learn_pair(texts, "en", lang)
 
 
 # --- real rows ------------------------------------------------------------------------------------

@@ -124,7 +124,9 @@ def test_one_percent_changed_reruns_one_chain(changed: Study) -> None:
 
 def test_the_seed_of_a_mixture_changed_reruns_one_chain(changed: Study) -> None:
     changed.config["mixtures"]["mix"]["seed"] = 7
-    assert changed.planned() == IN_PLACE | REPORT
+    assert changed.planned() == {
+        rule: n for rule, n in (IN_PLACE | REPORT).items() if rule != "describe_study"
+    }
 
 
 def test_the_seed_of_the_trainings_changed_trains_anew_on_the_same_mixtures(changed: Study) -> None:

@@ -66,9 +66,6 @@ class CollectSpec(Spec):
     lang: Lang
     pivot: Lang
     on_failed_check: FailurePolicy
-    languages: list[Lang] = Field(
-        default_factory=list, description="Of the study: candidates of language identification."
-    )
     as_translation: bool = Field(
         default=True, description="Compare with the pivot; else look at the texts alone."
     )

@@ -235,7 +235,6 @@ class DataJobs(JobsBase):
                 lang=lang,
                 pivot=pool.pivot,
                 on_failed_check=pool.on_failed_check,
-                languages=sorted({*self.config.languages, pool.pivot}),
                 as_translation=self._as_translation(dataset, lang),
                 below=self._cut_offs(dataset, lang),
             )

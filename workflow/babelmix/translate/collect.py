@@ -107,7 +107,7 @@ def audit_rows(
     The pivot itself is not audited. Rows that only hold their place (``ABSENT_CHECKS``) keep the
     check that says so, and no other. Length ratios are learnt from the rows that are there.
     """
-    plain = plain_pair(spec.pivot, spec.lang, spec.languages)
+    plain = plain_pair(spec.pivot, spec.lang)
     if spec.lang == spec.pivot:
         return plain
     whole: list[tuple[Conversation, Conversation]] = []
@@ -123,7 +123,7 @@ def audit_rows(
     texts = [_texts(source, row) for source, row in whole]
     pair = plain
     if spec.as_translation:
-        pair = learn_pair(texts, spec.pivot, spec.lang, spec.languages)
+        pair = learn_pair(texts, spec.pivot, spec.lang)
     for (source, row), (before, after) in zip(whole, texts, strict=True):
         if spec.as_translation:
             row.checks += audit_texts(before, after, pair)

@@ -27,6 +27,9 @@ _WIDTH = 3.5
 _WIDTH_CUT = 1.5
 #: Least deviation, so that a uniform backend (identity) does not get bounds of no width.
 _LEAST_SIGMA = 0.05
+#: So many characters more or less than the bounds say are no fault: short texts vary more, and the
+#: bounds of a pool without many of them are those of longer ones.
+_SLACK_CHARS = 16
 
 _FIXED = (0.4, 2.5)
 _FIXED_DENSE = (0.1, 1.6)
@@ -74,7 +77,8 @@ class Lengths:
             learnt = (spread.bounds(_WIDTH_CUT)[0], learnt[1])
         if learnt[1] < low or learnt[0] > high:
             return low, high
-        return max(low, learnt[0]), min(high, learnt[1])
+        slack = _SLACK_CHARS / max(chars, 1)
+        return max(low, learnt[0] - (0 if cut else slack)), min(high, learnt[1] + slack)
 
     def deviation(self, ratio: float, chars: int) -> float:
         """How many deviations a ratio is off the median (0 where nothing was learnt)."""

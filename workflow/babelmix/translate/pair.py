@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .. import langid
@@ -71,19 +71,20 @@ class Pair:
         return wanted == other or any({wanted, other} <= group for group in _ALIKE)
 
 
-def plain_pair(pivot: str, lang: str, languages: Iterable[str] = ()) -> Pair:
-    """A pair about which nothing is learnt; ``languages`` are those of the study."""
+def plain_pair(pivot: str, lang: str) -> Pair:
+    """A pair about which nothing is learnt.
+
+    Its candidates are the same whatever else a study holds: a language added audits no other anew.
+    """
     base = langid.base_code
-    near = {*_NEIGHBOURS.get(base(lang), ()), *_COMMON, *map(base, languages)}
+    near = {*_NEIGHBOURS.get(base(lang), ()), *_COMMON}
     candidates = tuple(sorted({pivot, lang, *(near - {base(pivot), base(lang)})}))
     return Pair(pivot, lang, candidates, fixed_lengths(pivot, lang))
 
 
-def learn_pair(
-    rows: Sequence[tuple[list[Text], list[Text]]], pivot: str, lang: str, languages: Iterable[str]
-) -> Pair:
+def learn_pair(rows: Sequence[tuple[list[Text], list[Text]]], pivot: str, lang: str) -> Pair:
     """The pair as the rows of a pool show it (texts of source and translation, row by row)."""
-    plain = plain_pair(pivot, lang, languages)
+    plain = plain_pair(pivot, lang)
     sizes = (
         (len(before.prose), len(after.prose))
         for source, target in rows

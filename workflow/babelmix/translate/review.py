@@ -60,9 +60,7 @@ class Needy:
     why: str
 
 
-def ranked(
-    pivot: Iterable[Conversation], rows: Sequence[Conversation], languages: Iterable[str] = ()
-) -> list[Needy]:
+def ranked(pivot: Iterable[Conversation], rows: Sequence[Conversation]) -> list[Needy]:
     """The audited rows of one language, those most in need of a human first.
 
     What failed weighs most; then how unusual lengths are, uncertain languages, words left as they
@@ -76,7 +74,7 @@ def ranked(
         return []
     texts = [([Text(m.content) for m in sources[r.id].messages], _texts(r)) for r in rows]
     pivot_lang = sources[rows[0].id].lang
-    pair = learn_pair(texts, pivot_lang, rows[0].lang, languages)
+    pair = learn_pair(texts, pivot_lang, rows[0].lang)
     found = [
         Needy(sources[row.id], row, need(row.checks, before, after, pair), why(row.checks))
         for row, (before, after) in zip(rows, texts, strict=True)
