@@ -47,7 +47,7 @@ def test_the_demo_has_its_mixtures(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-3000:]
     jobs = planned(done.stdout)
     # Nine mixtures, and a pinch series whose ends are among them.
-    assert jobs["train"] == jobs["build_mixture"] == 12
+    assert jobs["train"] == jobs["build_mixture"] == 11
     assert jobs["translate_shard"] == 4
     # Snakemake looks for profiles beside the Snakefile: the link there must lead to ours.
     assert "workflow specific profile" in done.stdout
