@@ -27,5 +27,5 @@ STAGE_VERSIONS: dict[str, int] = {
     "score": 2,
     "tables": 3,
     "figures": 2,
-    "report": 4,
+    "report": 5,
 }

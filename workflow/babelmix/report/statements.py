@@ -14,6 +14,9 @@ from ..analyse.study import ALL, StudySet
 from ..analyse.table import ReadTable
 from ..analyse.wording import NARROW, detectable_words, percent
 
+#: A pinch series of at most so many steps is told whole.
+_STEPS = 3
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -181,7 +184,7 @@ def _language(study: StudySet, name: str, tables: dict[str, ReadTable]) -> Itera
 
 
 def _pinch(study: StudySet, rows: Rows, shares: Rows) -> Statement:
-    """From the main language alone to its pinch: the first steps and the highest."""
+    """From the main language alone to its pinch: its steps, or the first and the highest."""
     first_family = (rows[0]["family"], rows[0]["model"])
     rows = [row for row in rows if (row["family"], row["model"]) == first_family]
     rows.sort(key=lambda row: (row["x"], row["variant"]))
@@ -192,10 +195,9 @@ def _pinch(study: StudySet, rows: Rows, shares: Rows) -> Statement:
         f"{with_start}, {_share_words(study, start)} of the answers to questions in other "
         "languages come in the language of the question"
     )
-    steps = list(rest[:1])
-    if len(rest) > 1:
-        highest = max(rest[1:], key=lambda row: (row["value"], -row["x"]))
-        steps.append(highest)
+    steps = rest
+    if len(rest) > _STEPS:
+        steps = [rest[0], max(rest[1:], key=lambda row: (row["value"], -row["x"]))]
     for step in steps:
         text += f"; with {_rows_words(step, main)}, {_share_words(study, step)}"
     variants = {row["variant"] for row in rows}
@@ -222,7 +224,7 @@ def _rows_words(row: dict[str, Any], main: str) -> str:
         return f"{row['x']:.3g}{NARROW}% of rows not in {main}"
     count = int(row["rows_other"])
     noun = "row" if count == 1 else "rows"
-    return f"{count:,} non-{main} {noun} ({row['x']:.2g}{NARROW}%)".replace(",", NARROW)
+    return f"{count:,} non-{main} {noun} ({row['x']:.3g}{NARROW}%)".replace(",", NARROW)
 
 
 def _share_words(study: StudySet, row: dict[str, Any], column: str = "value") -> str:
