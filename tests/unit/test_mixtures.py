@@ -442,7 +442,7 @@ def test_families_expand_with_the_papers_names_and_no_twins() -> None:
     assert expansion.canonical["pinch-p0"] == "demo-EN"
     assert expansion.canonical["pinch-p100"] == "demo-DEFRITES-sampled"
     assert expansion.aliases("demo-EN") == ["pinch-p0"]
-    assert len(expansion.mixtures) == 9 + 3
+    assert len(expansion.mixtures) == 9 + 2
 
 
 def demo_with(**families: dict[str, Any]) -> dict[str, Any]:
