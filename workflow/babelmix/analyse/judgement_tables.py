@@ -15,9 +15,9 @@ from ..errors import BabelmixError
 from ..io import file_digest, read_records, write_json
 from ..records import Judgement
 from ..resources import language_catalogue
-from .agreement_table import agreement_table
 from .frames import grades, load_judgements, without_repeats
 from .grade_tables import category_table, grades_table
+from .judge_agreement_table import judge_agreement_table
 from .judge_tables import cost_table, coverage_table, position_table, preferences_table
 from .pairs import outcomes
 from .statistics import Bootstrap
@@ -85,7 +85,7 @@ def tables_of(
         category_table(study, graded, bootstrap),
         preferences_table(study, pairs, bootstrap),
         position_table(study, judged, pairs, bootstrap),
-        agreement_table(study, judged, pairs, bootstrap),
+        judge_agreement_table(study, judged, pairs, bootstrap),
         coverage_table(study, every),
         cost_table(study, every),
     ]

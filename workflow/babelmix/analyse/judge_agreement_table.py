@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
+from .agreement import cohen_kappa
 from .frames import ITEM
 from .statistics import Bootstrap
 from .study import StudySet
@@ -21,7 +22,7 @@ _SWAPPED = {"win": "loss", "loss": "win"}
 SAME_GRADE = 0.5
 
 
-def agreement_table(
+def judge_agreement_table(
     study: StudySet, judgements: pd.DataFrame, pairs: pd.DataFrame, bootstrap: Bootstrap
 ) -> Table:
     """Every judge against every other of the same benchmark, and against itself after the swap."""
@@ -123,7 +124,7 @@ def _row(
         kappa = None
     else:
         same = both["left"] == both["right"]
-        kappa = _kappa(both)
+        kappa = cohen_kappa(list(both["left"]), list(both["right"]))
     clusters = both.index.get_level_values("question_id").to_numpy()
     estimate = bootstrap.share(same.to_numpy().astype(float), clusters)
     return [
@@ -132,11 +133,3 @@ def _row(
         | estimate_cells(estimate, "share")
         | {"kappa": kappa}
     ]
-
-
-def _kappa(both: pd.DataFrame) -> float | None:
-    """Cohen's kappa of two columns; None where both always say one and the same."""
-    shares = [both[side].value_counts(normalize=True) for side in ("left", "right")]
-    chance = float((shares[0] * shares[1]).fillna(0.0).sum())
-    observed = float((both["left"] == both["right"]).mean())
-    return None if chance == 1.0 else (observed - chance) / (1.0 - chance)
