@@ -104,6 +104,8 @@ def lost_pieces(pivot: list[Conversation], made: list[Conversation]) -> int:
 
 def measure(lang: str, pivot: Path, rows: list[Conversation], out: Path) -> dict[str, Any]:
     """Both runs of one language, and what was seen."""
+    collected = {"version": STAGE_VERSIONS["collect"], "dataset": "lima", "lang": lang}
+    judged = CollectSpec.model_validate(collected | {"pivot": "en", "on_failed_check": "keep"})
     plain, killed = out / lang / "plain", out / lang / "killed"
     for folder in (plain, killed):
         folder.mkdir(parents=True, exist_ok=True)
@@ -116,9 +118,6 @@ def measure(lang: str, pivot: Path, rows: list[Conversation], out: Path) -> dict
     kept = run_killed(command(lang, pivot, killed), journal(killed, lang), whole)
     made = read_records(plain / "out.parquet", Conversation)
     manifest = read_json(plain / "manifest.json")
-    collected = {"version": 1, "dataset": "lima", "lang": lang, "pivot": "en"}
-    collected |= {"on_failed_check": "keep", "languages": ["en", "es", "fr", "it", "de"]}
-    judged = CollectSpec.model_validate(collected)
     audit_rows(rows, made, judged)
     report = audit_report(made, judged)
     pieces = sum(len(protected_pieces(m.content)) for row in rows for m in row.messages)
