@@ -199,8 +199,8 @@ _TRANSLATED_CODE = {
 
 def translated_code(text: str, rnd: random.Random) -> str | None:
     """One keyword or name of the code, translated as a careless backend does."""
+    from babelmix.translate.blocks import split_blocks
     from babelmix.translate.code import code_names
-    from babelmix.translate.protect import split_blocks
 
     blocks = [part for part, is_block in split_blocks(text) if is_block]
     names = [n for b in blocks for n in re.findall(r"\b[A-Za-z]{2,}\b", b)]

@@ -102,10 +102,16 @@ def lost_pieces(pivot: list[Conversation], made: list[Conversation]) -> int:
     return odd.total()
 
 
+def audited(rows: list[Conversation], made: list[Conversation], lang: str) -> dict[str, Any]:
+    """The audit's counts, as the verb `collect` gives them."""
+    collected = {"version": STAGE_VERSIONS["collect"], "dataset": "lima", "lang": lang}
+    spec = CollectSpec.model_validate(collected | {"pivot": "en", "on_failed_check": "keep"})
+    audit_rows(rows, made, spec)
+    return audit_report(made, spec)
+
+
 def measure(lang: str, pivot: Path, rows: list[Conversation], out: Path) -> dict[str, Any]:
     """Both runs of one language, and what was seen."""
-    collected = {"version": STAGE_VERSIONS["collect"], "dataset": "lima", "lang": lang}
-    judged = CollectSpec.model_validate(collected | {"pivot": "en", "on_failed_check": "keep"})
     plain, killed = out / lang / "plain", out / lang / "killed"
     for folder in (plain, killed):
         folder.mkdir(parents=True, exist_ok=True)
@@ -118,8 +124,7 @@ def measure(lang: str, pivot: Path, rows: list[Conversation], out: Path) -> dict
     kept = run_killed(command(lang, pivot, killed), journal(killed, lang), whole)
     made = read_records(plain / "out.parquet", Conversation)
     manifest = read_json(plain / "manifest.json")
-    audit_rows(rows, made, judged)
-    report = audit_report(made, judged)
+    report = audited(rows, made, lang)
     pieces = sum(len(protected_pieces(m.content)) for row in rows for m in row.messages)
     return {
         "lang": lang,

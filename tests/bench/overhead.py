@@ -50,7 +50,7 @@ def ours(pivot: Path, out: Path, audited: bool) -> dict[str, Any]:
     made, manifest = translate_shard(rows, TranslateSpec.model_validate(given), str(out / "j"))
     if audited:
         collected = {"version": 1, "dataset": "d", "lang": "de", "pivot": "en"}
-        collected |= {"on_failed_check": "keep", "languages": ["en", "de", "fr", "it", "es"]}
+        collected |= {"on_failed_check": "keep"}
         audit_rows(rows, made, CollectSpec.model_validate(collected))
     write_records(out / "ours.parquet", made, Conversation)
     same = all(a.messages == b.messages for a, b in zip(rows, made, strict=True))

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from babelmix.langid import MIN_LETTERS, count_letters, identify, strip_non_prose, supported
+from babelmix.langid import (
+    MIN_LETTERS,
+    count_letters,
+    identify,
+    identify_all,
+    strip_non_prose,
+    supported,
+)
 
 FIVE = ["en", "de", "fr", "it", "es"]
 SENTENCES = {
@@ -72,3 +79,26 @@ def test_stripping_never_adds_letters_and_is_stable(text: str) -> None:
     once = strip_non_prose(text)
     assert count_letters(once) <= count_letters(text)
     identify(once, FIVE)
+
+
+@pytest.mark.parametrize("candidates", [FIVE, ["en", "sr", "hr", "ru"], ["en"], []])
+def test_many_texts_get_the_answers_that_each_gets_alone(candidates: list[str]) -> None:
+    texts = [
+        *SENTENCES.values(),
+        *(f"{a} {b}" for a in SENTENCES.values() for b in SENTENCES.values()),
+        SENTENCES["de"].upper(),
+        "Ово је реченица на српском језику.",
+        "图书馆在每个月的最后一个星期五提前关门。",
+        "?!" * 40,
+        "short",
+        "",
+        "Je vois\ud800 une bibliothèque dans la rue.",
+    ]
+    for one, many in zip(
+        (identify(text, candidates) for text in texts),
+        identify_all(texts, candidates),
+        strict=True,
+    ):
+        assert many[0] == one[0]
+        assert many[1] == pytest.approx(one[1], abs=1e-4)
+    assert identify_all([], candidates) == []

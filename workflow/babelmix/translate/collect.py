@@ -15,10 +15,12 @@ from .audit import audit_held, audit_texts, task_flag, turn_check
 from .corrections import Applied, Overlay, correct_rows, read_overlay
 from .measures import Measure, read_measures
 from .pair import Pair, learn_pair, plain_pair
-from .texts import Text
+from .texts import Text, identify_texts
 
 #: Rows named for each check in the audit.
 EXAMPLES = 10
+#: Rows whose languages are found together.
+_AT_ONCE = 2000
 #: Checks that a row brings along; all others are made here, anew.
 _BROUGHT = ABSENT_CHECKS
 
@@ -124,7 +126,12 @@ def audit_rows(
     pair = plain
     if spec.as_translation:
         pair = learn_pair(texts, spec.pivot, spec.lang)
-    for (source, row), (before, after) in zip(whole, texts, strict=True):
+    for number, (source, row) in enumerate(whole):
+        if number % _AT_ONCE == 0:
+            some = texts[number : number + _AT_ONCE]
+            identify_texts([text for _, after in some for text in after], pair.candidates)
+        before, after = texts[number]
+        texts[number] = ([], [])  # what was found out about them takes room
         if spec.as_translation:
             row.checks += audit_texts(before, after, pair)
         else:

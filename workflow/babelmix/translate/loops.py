@@ -45,6 +45,8 @@ def _periods(units: Sequence[str]) -> list[int]:
     if len(units) < _UNITS:
         return []
     fours = list(zip(units, units[1:], units[2:], units[3:], strict=False))
+    if len(set(fours)) > len(fours) - 2:
+        return []  # none of them three times
     often = {four for four, count in Counter(fours).items() if count >= 3}
     if not often:
         return []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .. import langid
 from .lengths import Lengths, fixed_lengths, learn_lengths
-from .texts import Text
+from .texts import Text, words
 
 #: Languages that texts of one are taken for, or that a translator drifts into.
 _NEIGHBOURS: dict[str, tuple[str, ...]] = {
@@ -43,8 +43,10 @@ _ALIKE = ({"hr", "sr", "bs"}, {"no", "nb", "nn", "da"}, {"id", "ms"}, {"zh", "yu
 #: Common languages that every text is tried against.
 _COMMON = ("en", "de", "fr", "it", "es")
 
-#: Words of the pivot that tell it are learnt from so many rows at most, and at least so many words.
+#: Words of the pivot that tell it are learnt from so many rows at most, the beginnings of their
+#: messages, and at least so many words.
 _SAMPLE_ROWS = 2000
+_SAMPLE_CHARS = 1000
 _SAMPLE_WORDS = 2000
 _MARKERS = 60
 #: A marker is this much rarer in the translations.
@@ -100,9 +102,9 @@ def _markers(rows: Sequence[tuple[list[Text], list[Text]]]) -> frozenset[str]:
     there: Counter[str] = Counter()
     for source, target in rows[::step]:
         for text in source:
-            here.update(text.words)
+            here.update(words(text.prose[:_SAMPLE_CHARS]))
         for text in target:
-            there.update(text.words)
+            there.update(words(text.prose[:_SAMPLE_CHARS]))
     if min(here.total(), there.total()) < _SAMPLE_WORDS:
         return frozenset()
     scale = there.total() / here.total()

@@ -14,55 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-_FILE_TYPES = (
-    "py|ipynb|js|jsx|ts|tsx|c|h|cc|cpp|hpp|cs|java|rb|go|rs|php|sh|bat|sql|html?|css|scss|json|"
-    "jsonl|ya?ml|toml|xml|csv|tsv|txt|md|pdf|docx?|xlsx?|pptx?|png|jpe?g|gif|svg|zip|gz|tar|exe|"
-    "dll|ini|cfg|conf|log|tex"
-)
-
-#: Blocks that may span lines: fenced code, display formulas, environments, comments, preformatted.
-_BLOCK = re.compile(
-    r"""
-      ^[ \t]*(?P<tick>`{3,}|~{3,})[^`\n]*\n            # a fence opens a line ...
-        (?:.*?(?P=tick)[`~]*[ \t]*$|.*\Z)               # ... and closes at a line's end, or never
-    | \$\$(?:(?!\n[ \t]*\n).)+?\$\$
-    | \\\[(?:(?!\n[ \t]*\n).)+?\\\]
-    | \\begin\{(?P<env>[A-Za-z]+\*?)\}.*?\\end\{(?P=env)\}
-    | <!--.*?-->
-    | <(?P<tag>pre|script|style)\b[^>]*>.*?</(?P=tag)>
-    """,
-    re.MULTILINE | re.DOTALL | re.VERBOSE,
-)
-
-#: What every block holds: most texts have none.
-_BLOCK_TRIGGER = re.compile(r"```|~~~|\$\$|\\\[|\\begin\{|<(?:!--|pre|script|style)")
-
-#: Pieces within a line; at one place the first alternative that fits wins.
-_INLINE = re.compile(
-    rf"""
-      (?<!`)(?P<tick>`{{1,3}})(?!`).+?(?<!`)(?P=tick)(?!`)         # inline code
-    | (?<=\])\((?:[^()\s]|\([^()\s]*\))+(?:[ ]"[^"\n]*")?\)       # target of a Markdown link
-    | (?:https?://|ftp://|www\.)[^\s<>"`|]*[^\s<>"`|.,;:!?')\]}}]   # URL without closing marks
-    | [\w.+-]+@[\w-]+(?:\.[\w-]+)+                                # e-mail address
-    | \\\(.+?\\\)                                                 # LaTeX: \( \), $ $, commands
-    | (?<![\\$\w])\$(?=[^\s$])(?:\\.|[^\\$\n])*?(?<=[^\s\\])\$(?![\d$\w])
-    | \b[A-Za-z]:\\[^\s:*?"<>|]*[^\s:*?"<>|.,;)]                  # Windows path
-    | \\[A-Za-z]+\*?(?:\[[^\]\n]*\])?(?:\{{[^{{}}\n]*\}})*
-    | </?[A-Za-z][A-Za-z0-9-]*(?:\s[^<>\n]*)?/?>                  # HTML tag
-    | &(?:\#\d+|\#x[0-9A-Fa-f]+|[A-Za-z]{{2,8}});                   # HTML entity
-    | \{{\{{[^{{}}\n]+\}}\}} | \$?\{{[A-Za-z_][\w.-]*\}}                  # placeholders
-    | %\([A-Za-z_]\w*\)[sdif] | (?<![\w%])%[sdif]\b
-    | \[\[[A-Za-z0-9_.-]{{1,12}}\]\]                                # verdict and rating marks
-    | (?<![\w./<~])(?:~|\.{{1,2}})/[\w./-]*[\w/]                    # ~/x, ./x, ../x
-    | (?<![\w./<])/(?=[\w.-]*[A-Za-z])[\w.-]+(?:/[\w.-]*[\w])+/?  # /etc/hosts
-    | (?<![\w/])(?:[\w-]+/)*[\w-]+(?:\.[\w-]+)*\.(?:{_FILE_TYPES})\b(?![/\w])
-    | XQ\d+X                                                      # a look-alike of our masks
-    """,
-    re.VERBOSE,
-)
-
-#: What every piece within a line holds: most lines have none of it and need no longer look.
-_TRIGGER = re.compile(r"[`@\\$<&{%\[/]|\.[A-Za-z0-9]|\]\(|XQ")
+from .blocks import split_blocks
+from .pieces import piece_spans
 
 _MASK = re.compile(r"XQ(\d+)X")
 
@@ -87,32 +40,14 @@ class Masked:
     pads: tuple[tuple[bool, bool], ...] = ()
 
 
-def split_blocks(text: str) -> Iterator[tuple[str, bool]]:
-    """Parts of a text in order, with True for those that are blocks to keep as they are."""
-    if not _BLOCK_TRIGGER.search(text):
-        if text:
-            yield text, False
-        return
-    position = 0
-    for match in _BLOCK.finditer(text):
-        if match.start() > position:
-            yield text[position : match.start()], False
-        yield match.group(), True
-        position = match.end()
-    if position < len(text):
-        yield text[position:], False
-
-
 def spans(line: str) -> list[tuple[int, int]]:
     """Start and end of the protected pieces of a line; pieces only spaces apart are joined."""
     joined: list[tuple[int, int]] = []
-    if not _TRIGGER.search(line):
-        return joined
-    for match in _INLINE.finditer(line):
-        if joined and not line[joined[-1][1] : match.start()].strip(" "):
-            joined[-1] = (joined[-1][0], match.end())
+    for start, end in piece_spans(line):
+        if joined and not line[joined[-1][1] : start].strip(" "):
+            joined[-1] = (joined[-1][0], end)
         else:
-            joined.append(match.span())
+            joined.append((start, end))
     return joined
 
 
@@ -161,12 +96,16 @@ def _masked(text: str, found: Sequence[tuple[int, int]]) -> Masked:
 
 
 def _with_numbers(line: str, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    numbers = [
-        m.span()
-        for m in _NUMBER.finditer(line)
-        if not any(start < m.end() and m.start() < end for start, end in found)
-    ]
-    return sorted(found + numbers)
+    """Pieces and the numbers between them; ``found`` is in order."""
+    both: list[tuple[int, int]] = []
+    position = 0
+    for start, end in [*found, (len(line), len(line))]:
+        numbers = _NUMBER.finditer(line, position, start)
+        both += [m.span() for m in numbers]
+        if start < end:
+            both.append((start, end))
+        position = end
+    return both
 
 
 def restore(translated: str, masked: Masked) -> str | None:
@@ -203,33 +142,34 @@ def split_at_masks(masked: Masked) -> Iterator[tuple[str, bool]]:
 
 def protected_pieces(text: str) -> list[str]:
     """Everything of a text that translation must keep: its blocks and its lines' pieces."""
-    return list(_pieces(text))
+    return list(taken_apart(text)[0])
+
+
+def without_protected(text: str) -> str:
+    """The text with its protected pieces taken out: what there is to translate."""
+    return taken_apart(text)[1]
 
 
 @lru_cache(maxsize=256)  # the engine's proof and the audit ask for the same texts
-def _pieces(text: str) -> tuple[str, ...]:
-    found: list[str] = []
-    if not _TRIGGER.search(text) and not _BLOCK_TRIGGER.search(text):
-        return ()
+def taken_apart(text: str) -> tuple[tuple[str, ...], str]:
+    """The protected pieces of a text, and the rest: a blank for a piece, a line end for a block."""
+    pieces: list[str] = []
+    rest: list[str] = []
     for part, is_block in split_blocks(text):
         if is_block:
-            found.append(part.strip())
+            pieces.append(part.strip())
+            rest.append("\n")
             continue
-        for line in part.split("\n"):
-            if _TRIGGER.search(line):
-                found += [m.group() for m in _INLINE.finditer(line)]
-    return tuple(found)
-
-
-@lru_cache(maxsize=256)  # the audit asks for the same texts check after check
-def without_protected(text: str) -> str:
-    """The text with its protected pieces taken out: what there is to translate."""
-    if not _TRIGGER.search(text) and not _BLOCK_TRIGGER.search(text):
-        return text
-    lines = "".join("\n" if is_block else part for part, is_block in split_blocks(text))
-    return "\n".join(
-        _INLINE.sub(" ", line) if _TRIGGER.search(line) else line for line in lines.split("\n")
-    )
+        for number, line in enumerate(part.split("\n")):
+            if number:
+                rest.append("\n")
+            position = 0
+            for start, end in piece_spans(line):
+                pieces.append(line[start:end])
+                rest += [line[position:start], " "]
+                position = end
+            rest.append(line[position:])
+    return tuple(pieces), "".join(rest)
 
 
 def bare_numbers(text: str, spaced: bool) -> list[str]:
@@ -237,7 +177,7 @@ def bare_numbers(text: str, spaced: bool) -> list[str]:
 
     Languages write separators differently, so that they do not count.
     """
-    prose = _INLINE.sub(" ", text) if _TRIGGER.search(text) else text
+    prose = without_protected(text)
     if spaced:
         prose = _SPACED.sub("", prose)
     return sorted(_SEPARATORS.sub("", n) for n in _GROUPED.findall(prose))

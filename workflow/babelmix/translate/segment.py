@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .protect import Masked, mask, split_blocks
+from .blocks import split_blocks
+from .protect import Masked, mask
 
 _MARKERS = re.compile(
     r"""\s*(?:
@@ -24,7 +25,9 @@ _MARKERS = re.compile(
     re.VERBOSE,
 )
 #: A bold label that opens a line, or is all of it: `**Step 1:** mix`.
-_LABEL = re.compile(r"(?P<bold>\*\*|__)(?P<label>[^*_\n]*\w[^*_\n]*)(?P=bold)")
+_LABEL = re.compile(
+    r"(?P<bold>\*\*|__)(?=[^*\n]*?[^\W_])(?P<label>[^*_\n]*+(?:_[^*_\n]++)?+)(?P=bold)"
+)
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,17 @@ and gives its input back, character by character.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate, pairwise
 
-from .protect import spans, split_blocks
+from .blocks import split_blocks
+from .protect import spans
 
 Span = tuple[int, int]
+
+#: sentencex takes time by the square of a long run of quotes or backticks.
+_WINDOW = 5000
 
 _PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
 _LINE = re.compile(r"\n+")
@@ -75,17 +80,32 @@ def _joined(parts: Iterable[str], limit: int) -> list[str]:
 
 
 def _sentence_ends(text: str, lang: str) -> list[int]:
+    """Places where sentences end; a line of any length is read window by window."""
     from sentencex import segment
 
-    found = list(segment(lang.partition("-")[0], text))
-    if "".join(found) != text:  # trusted only where it gives the text back
-        return []
-    return list(accumulate(map(len, found)))
+    ends: list[int] = []
+    start = 0
+    while start < len(text):
+        window = text[start : start + _WINDOW]
+        found = list(segment(lang.partition("-")[0], window))
+        if "".join(found) != window:  # trusted only where it gives the text back
+            found = [window]
+        if start + _WINDOW < len(text) and len(found) > 1:
+            found.pop()  # the window may have cut it
+        ends += [start + end for end in accumulate(map(len, found))]
+        start = ends[-1]
+    return ends
 
 
 def _parts(text: str, ends: Iterable[int], kept: list[Span]) -> list[str]:
     """The text cut at those ends that are within it and within no kept place."""
-    cuts = [e for e in ends if 0 < e < len(text) and not any(a < e < b for a, b in kept)]
+    starts = [start for start, _ in kept]
+
+    def is_free(place: int) -> bool:
+        before = bisect_left(starts, place)
+        return before == 0 or kept[before - 1][1] <= place
+
+    cuts = [end for end in ends if 0 < end < len(text) and is_free(end)]
     edges = [0, *cuts, len(text)]
     return [text[a:b] for a, b in pairwise(edges)]
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cached_property
 
 from .. import langid
-from .protect import protected_pieces, without_protected
+from .protect import taken_apart
 
-#: A text without any of these signs holds nothing to protect.
-_HINT = re.compile(r"[`@\\$<&{%/~\[]|\]\(|www\.|\.[A-Za-z0-9]|XQ")
 #: Characters at either end of a text that the language is told from.
 _PLAIN_CHARS = 120
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’»)\]]*\s+|(?<=[。！？])|\n+")
@@ -22,11 +21,11 @@ class Text:
 
     def __init__(self, content: str) -> None:
         self.content = content
-        hint = _HINT.search(content) is not None
         #: Code, addresses, formulas, tags, placeholders: what translation must keep.
-        self.pieces = protected_pieces(content) if hint else []
+        self.pieces, prose = taken_apart(content)
         #: The rest; a blank stands for each piece.
-        self.prose = (without_protected(content) if hint else content).strip()
+        self.prose = prose.strip()
+        self._found: langid.Found | None = None
 
     @cached_property
     def plain(self) -> str:
@@ -35,6 +34,12 @@ class Text:
         if len(prose) > 2 * _PLAIN_CHARS:
             prose = f"{prose[:_PLAIN_CHARS]} {prose[-_PLAIN_CHARS:]}"
         return langid.strip_non_prose(prose)
+
+    def language(self, candidates: tuple[str, ...]) -> langid.Found:
+        """The likeliest of the candidates and its probability; (None, 0.0): too short to tell."""
+        if self._found is None:
+            self._found = langid.identify(self.plain, candidates)
+        return self._found
 
     @cached_property
     def letters(self) -> int:
@@ -47,12 +52,14 @@ class Text:
         parts = (_MARKUP.sub("", part).strip() for part in _SENTENCE_END.split(self.prose))
         return [part for part in parts if part]
 
-    @cached_property
-    def words(self) -> list[str]:
-        """Words of the prose, in small letters."""
-        return words(self.prose)
-
 
 def words(text: str) -> list[str]:
     """Words of a text in small letters; numbers and signs left out."""
     return _WORD.findall(text.lower())
+
+
+def identify_texts(texts: Sequence[Text], candidates: tuple[str, ...]) -> None:
+    """Find the languages of many texts at once, for ``Text.language``."""
+    found = langid.identify_all([text.plain for text in texts], candidates)
+    for text, language in zip(texts, found, strict=True):
+        text._found = language

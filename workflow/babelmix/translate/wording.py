@@ -20,10 +20,10 @@ _LONG_LETTERS = 40
 #: A sentence of this many small-letter words, this share of them the source's own, was copied.
 _COPIED_WORDS = 5
 _COPIED_SHARE = 0.75
+#: At least so many different ones.
+_COPIED_KINDS = 3
 #: Or this share of them words that only the pivot has.
 _MARKER_SHARE = 0.3
-#: Words that the shortest such sentence has (a third of five, and what rounding leaves).
-_FEWEST_SUSPECTS = 2
 #: A message fails when this share of its letters is untranslated.
 _UNTRANSLATED_SHARE = 0.1
 
@@ -72,12 +72,12 @@ def language_check(pairs: Pairs, pair: Pair) -> Check:
         return Check("language", True, None, f"not measured: '{pair.lang}' is unknown to py3langid")
     value: float | None = None
     for source, target in pairs:
-        found, probability = langid.identify(target.plain, pair.candidates)
+        found, probability = target.language(pair.candidates)
         if found is None:
             continue
         value = round(probability, 4)
         if probability >= _SURE and not pair.is_language(found):
-            if found != pair.pivot and langid.identify(source.plain, pair.candidates)[0] == found:
+            if found != pair.pivot and source.language(pair.candidates)[0] == found:
                 continue  # a quotation: the source is in that language too
             return Check("language", False, value, f"found {found}")
     return Check("language", True, value, "" if value is not None else "not measured: too short")
@@ -104,16 +104,10 @@ def untranslated_share(source: Text, target: Text, pair: Pair) -> tuple[float, s
         return 0.0, ""
     if source.content.strip() == target.content.strip():
         return 1.0, target.sentences[0] if target.sentences else ""
-    known = {word for word in source.prose.split() if word[:1].islower()}
-    if _few_suspects(target, known, pair):
-        return 0.0, ""
+    known = frozenset(source.prose.split())
     letters, example = 0, ""
     for sentence in target.sentences:
-        small = [word for word in sentence.split() if word[:1].islower()]
-        if len(small) < _COPIED_WORDS:
-            continue
-        copied = sum(word in known for word in small) >= _COPIED_SHARE * len(small)
-        if copied or _is_pivot(sentence, pair):
+        if _is_copied(sentence, known) or _is_pivot(sentence, pair):
             letters += langid.count_letters(sentence)
             example = example or sentence
     if letters < _LONG_LETTERS:
@@ -121,16 +115,24 @@ def untranslated_share(source: Text, target: Text, pair: Pair) -> tuple[float, s
     return letters / target.letters, example
 
 
-def _few_suspects(target: Text, known: set[str], pair: Pair) -> bool:
-    """Whether the whole text has too few words of the source or the pivot for one such sentence."""
-    said = target.prose.split()
-    suspects = sum(word in known or word.lower() in pair.markers for word in said)
-    return suspects < _FEWEST_SUSPECTS
+def _is_copied(sentence: str, known: frozenset[str]) -> bool:
+    """Whether most small-letter words of a sentence are the source's own."""
+    said = sentence.split()
+    if len(known.intersection(said)) < _COPIED_KINDS:
+        return False  # true of nearly all sentences, and quick to see
+    small = [word for word in said if word[:1].islower()]
+    copied = sum(word in known for word in small)
+    return len(small) >= _COPIED_WORDS and copied >= _COPIED_SHARE * len(small)
 
 
 def _is_pivot(sentence: str, pair: Pair) -> bool:
+    """Whether a good part of a sentence's words are words that only the pivot has."""
+    if pair.markers.isdisjoint(sentence.lower().split()):
+        return False
     said = words(sentence)
-    return sum(word in pair.markers for word in said) >= _MARKER_SHARE * len(said)
+    small = sum(word[:1].islower() for word in sentence.split())
+    found = sum(word in pair.markers for word in said)
+    return small >= _COPIED_WORDS and found >= _MARKER_SHARE * len(said)
 
 
 def answered_check(pairs: Pairs, pair: Pair) -> Check:
