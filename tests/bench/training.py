@@ -13,9 +13,8 @@ useful tokens in every variant (useful: tokens of rows, not padding).
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
-import os
-import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -105,8 +104,8 @@ class Variant:
         )
         trainer.optimizer = self.optimizer
         trainer.current_gradient_accumulation_steps = 1
-        self.speeds: list[float] = []
         self.useful = self.slots = 0
+        self.spent = 0.0
 
     @staticmethod
     def _endless(batches: Callable[[], Batches]) -> Batches:
@@ -131,9 +130,9 @@ class Variant:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        self.useful += useful
-        self.speeds.append(useful / (clock() - start))
-        return self.speeds[-1]
+        spent = clock() - start
+        self.useful, self.spent = self.useful + useful, self.spent + spent
+        return useful / spent
 
     tokens = 1000
 
@@ -224,28 +223,24 @@ def our_variant(rows: list[Any], model: Any, pad: int) -> Variant:
     return Variant("ours: packing: true", trainer, lambda: iter(trainer.get_train_dataloader()))
 
 
-def peak_memory(variant: Variant, batches: int) -> float:
-    """MB that a variant's micro-batches add at most; on a CPU measured in a fork."""
+def peak_memory(work: Callable[[], object]) -> float:
+    """MB that a piece of work adds at most to what is held before it."""
     if ON_GPU:
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
-        for _ in range(batches):
-            variant.micro_batch()
-        variant.optimizer.zero_grad()
+        work()
         return (torch.cuda.max_memory_allocated() - before) / 1e6
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        base = int(Path("/proc/self/statm").read_text().split()[1]) * 4096
-        for _ in range(batches):
-            variant.micro_batch()
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        os.write(writing, str((peak - base) / 1e6).encode())
-        os._exit(0)
-    os.close(writing)
-    os.waitpid(child, 0)
-    with os.fdopen(reading) as pipe:
-        return float(pipe.read())
+    ctypes.CDLL(None).malloc_trim(0)  # what is freed and kept would hide as much
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts at what is held now
+    before = _status("VmRSS")
+    work()
+    return (_status("VmHWM") - before) / 1e3
+
+
+def _status(name: str) -> float:
+    """One of this process's figures, in kB (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(name))
 
 
 def held_out_loss(model: Any, rows: list[Any]) -> float:
@@ -309,11 +304,11 @@ def main() -> None:
         f"longest {max(lengths)}; {size / 1e6:.1f} M parameters",
         flush=True,
     )
-    memory = {v.name: peak_memory(v, 1) for v in variants}
-    for variant in variants:  # not counted: the first pass of anything is slow
-        variant.step(200)
-        variant.speeds.clear()
-        variant.useful = variant.slots = 0
+    memory = {}
+    for variant in variants:  # not counted in the times: the first pass of anything is slow
+        memory[variant.name] = peak_memory(variant.micro_batch)
+        variant.optimizer.zero_grad()
+        variant.slots = 0
     for number in range(args.rounds):
         for variant in variants:
             speed = variant.step(args.tokens)
@@ -325,10 +320,10 @@ def report(
     variants: list[Variant], memory: dict[str, float], dev: list[Any], output: Path | None
 ) -> None:
     """The table, in ratios to TRL's default."""
-    base = statistics.median(variants[1].speeds)
+    base = variants[1].useful / variants[1].spent
     table = []
     for v in variants:
-        speed = statistics.median(v.speeds)
+        speed = v.useful / v.spent
         line = {
             "variant": v.name,
             "tokens_per_s": round(speed, 1),

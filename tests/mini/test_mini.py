@@ -252,8 +252,15 @@ def test_an_unrelated_key_reruns_the_report_only(changed: Study) -> None:
     assert set(planned) == {"describe_study", "make_tables", "make_figures", "make_report"}
 
 
-def test_threads_rerun_nothing(changed: Study) -> None:
+def test_where_and_how_a_training_runs_reruns_nothing(changed: Study) -> None:
     changed.config["models"]["tiny"]["threads"] = 2
+    changed.config["training"]["quick"] |= {
+        "micro_batch_size": 3,
+        "micro_batch_tokens": 500,
+        "gradient_checkpointing": True,
+        "checkpoint_steps": 7,
+        "keep_checkpoints": 3,
+    }
     assert changed.planned() == {}
 
 

@@ -18,7 +18,7 @@ from babelmix.errors import BabelmixError
 from babelmix.io import file_digest, read_json
 from babelmix.train import train
 from babelmix.train.checkpoints import read_whole
-from babelmix.train.data import load_mixture
+from babelmix.train.data import lay_rows, map_rows
 from babelmix.train.schedule import FILLER, plan_schedule
 from babelmix.train.settings import Layout
 
@@ -86,12 +86,13 @@ def _work(job: Any) -> None:
     work(job)
 
 
-def test_our_labels_reach_the_loss(study: Study, plain: Path) -> None:
+def test_our_labels_reach_the_loss(study: Study, plain: Path, tmp_path: Path) -> None:
     """The first step's loss is the mean over the trained tokens of its rows, computed apart."""
     import torch
     from transformers import AutoModelForCausalLM
 
-    rows, _, _ = load_mixture(study["mixture"], study["tokenised"])
+    lay_rows(study["mixture"], study["tokenised"], tmp_path / "rows")
+    rows = map_rows(tmp_path / "rows").train
     first = plan_schedule(rows, 1, Layout(8, 1, 4), 3).step(0)
     model = AutoModelForCausalLM.from_pretrained(study["model"])
     total, count = 0.0, 0
@@ -326,6 +327,35 @@ def test_a_killed_training_resumes_to_the_same_loss(study: Study, tmp_path: Path
     assert losses(read_metrics(out)) == losses(metrics)
     assert read_json(out / "done.json") == whole
     assert not list((out / "work").glob("checkpoint-*"))
+
+
+def test_a_training_goes_on_in_smaller_micro_batches(
+    study: Study, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After running out of memory; the rule gives what changes no result beside the spec."""
+    from babelmix.train import watch
+
+    out = tmp_path / "run"
+    out.mkdir()
+    words = tiny_model.train_arguments(study, out, recipe().essence())
+    given = recipe(checkpoint_steps=5, micro_batch_size=8).runtime()
+    assert given["micro_batch_size"] == 8
+    seal = watch.mark_whole
+
+    def full(*args: Any, **kwargs: Any) -> None:
+        seal(*args, **kwargs)
+        raise RuntimeError("can't allocate memory")
+
+    monkeypatch.setattr(watch, "mark_whole", full)
+    with pytest.raises(BabelmixError, match="`micro_batch_size: 4`"):
+        train.run(parse([*words, "--runtime", json.dumps(given)]))
+    monkeypatch.setattr(watch, "mark_whole", seal)
+    before = (out / "work" / "metrics.jsonl").read_text().splitlines()
+    smaller = json.dumps(given | {"micro_batch_size": 2, "gradient_checkpointing": True})
+    train.run(parse([*words, "--runtime", smaller, "--device", "cpu", "--gpus", "0"]))
+    assert (out / "metrics.jsonl").read_text().splitlines()[:5] == before[:5]
+    assert losses(read_metrics(out)) == pytest.approx(losses(read_metrics(plain)), abs=1e-4)
+    assert '"micro_batch_size": 2' in (out / "result" / "README.md").read_text()
 
 
 def test_nproc_is_for_the_cpu(study: Study, tmp_path: Path) -> None:

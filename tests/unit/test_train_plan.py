@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,8 +19,8 @@ from babelmix.config.training import Model
 from babelmix.errors import BabelmixError
 from babelmix.io import write_table
 from babelmix.train import launch
-from babelmix.train.checkpoints import mark_whole, newest_step, newest_whole, prune, read_whole
-from babelmix.train.data import Rows, load_mixture
+from babelmix.train.checkpoints import last_sealed, mark_whole, newest_whole, prune, read_whole
+from babelmix.train.data import Rows, lay_rows, map_rows
 from babelmix.train.schedule import (
     FILLER,
     best_fit,
@@ -241,12 +242,17 @@ def test_a_mixture_is_looked_up_in_its_own_order(tmp_path: Path) -> None:
         tokenised(tmp_path / "de", [("a", "de", 6, ""), ("b", "de", 0, "refused: because")]),
     ]
     wanted = [("b", "en", "train"), ("a", "de", "train"), ("b", "de", "train"), ("a", "en", "dev")]
-    train, dev, counts = load_mixture(mixture(tmp_path / "m", wanted), files)
+    lay_rows(mixture(tmp_path / "m", wanted), files, tmp_path / "rows")
+    laid = map_rows(tmp_path / "rows")
+    train, dev = laid.train, laid.dev
     assert train.lengths.tolist() == [4, 6]
     assert train[1]["input_ids"].tolist() == [0, 1, 2, 3, 4, 5]
     assert train.trained.tolist() == [3, 5]
     assert dev.lengths.tolist() == [3]
-    assert counts == {
+    assert dev[0]["input_ids"].tolist() == [0, 1, 2]
+    assert isinstance(train.ids, np.memmap)  # processes share the pages
+    assert not train.ids.flags.writeable
+    assert laid.counts == {
         "mixture_rows": 4,
         "train_rows": 2,
         "dev_rows": 1,
@@ -270,7 +276,8 @@ def test_a_mixture_is_looked_up_in_its_own_order(tmp_path: Path) -> None:
 def test_mixture_errors(tmp_path: Path, wanted: list[tuple[str, str, str]], message: str) -> None:
     file = tokenised(tmp_path / "en", [("a", "en", 3, "")])
     with pytest.raises(BabelmixError, match=message):
-        load_mixture(mixture(tmp_path / "m", wanted), [file])
+        lay_rows(mixture(tmp_path / "m", wanted), [file], tmp_path / "rows")
+    assert not (tmp_path / "rows").exists()
 
 
 def checkpoint(work: Path, step: int, training: str = "t", devices: int = 1) -> Path:
@@ -293,12 +300,15 @@ def test_only_whole_checkpoints_count(tmp_path: Path) -> None:
     assert read_whole(tmp_path / "checkpoint-10") is None
     found = newest_whole(tmp_path, training="t", devices=1)
     assert found == (5, tmp_path / "checkpoint-5")
-    assert newest_step(tmp_path) == 25
-    prune(tmp_path, keep=2)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint-25", "checkpoint-5"]
+    os.utime(tmp_path / "checkpoint-5" / "whole.json", (2e9, 2e9))
+    assert last_sealed(tmp_path) == 2e9
+    checkpoint(tmp_path, 3)
+    # Those of another training go, however far it had come: they must not push ours out.
+    prune(tmp_path, "t", keep=2)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint-3", "checkpoint-5"]
     prune(tmp_path)
     assert not list(tmp_path.iterdir())
-    assert newest_step(tmp_path) == 0
+    assert last_sealed(tmp_path) == 0
     assert newest_whole(tmp_path / "nothing", training="t", devices=1) is None
 
 

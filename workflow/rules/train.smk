@@ -97,8 +97,10 @@ rule train:
         model=lambda w: JOBS.path(f"models/{JOBS.plan.runs[w.run].model}"),
         folder=lambda w: JOBS.path(f"checkpoints/{w.run}"),
         work=lambda w: JOBS.path(f"work/train/{w.run}"),
-        # Where it runs: with `resources` among the arguments, a change here reruns nothing.
+        # Where and how it runs: with `resources` among the arguments, a change reruns nothing.
         gpus=lambda w, resources: JOBS.gpus(w.run),
+        device=lambda w, resources: JOBS.device(w.run),
+        runtime=lambda w, resources: JOBS.train_runtime(w.run),
         launcher=lambda w, resources, threads: JOBS.launcher(w.run, threads),
         # Licences, for the model card: read from here, so that correcting one costs no training.
         config=JOBS.path("config.resolved.json"),
@@ -114,6 +116,8 @@ rule train:
         " --work {params.work:q}"
         " --threads {threads}"
         " --gpus {params.gpus}"
+        " --device {params.device}"
+        " --runtime {params.runtime:q}"
         " --folder {params.folder:q}"
         " --metrics {output.metrics:q}"
         " --completed {output.completed:q}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -116,6 +116,15 @@ class Recipe(Section):
 
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_nothing_required)
 
+    #: Keys that say how it fits a machine: they change no result beyond rounding.
+    RUNTIME: ClassVar[tuple[str, ...]] = (
+        "micro_batch_size",
+        "micro_batch_tokens",
+        "gradient_checkpointing",
+        "checkpoint_steps",
+        "keep_checkpoints",
+    )
+
     preset: Literal["fastchat-vicuna", "lima", "pinch"] | None = Field(
         default=None,
         description="A published recipe to start from; keys given beside it go before it.",
@@ -204,6 +213,21 @@ class Recipe(Section):
         default=None,
         description="The one of `keep_epochs` to export; another choice costs no training.",
     )
+
+    def essence(self) -> Recipe:
+        """This recipe without what changes no result: what reruns depend on."""
+        fields = type(self).model_fields
+        neutral = {name: fields[name].default for name in self.RUNTIME}
+        if self.deepspeed is not None:  # how weights and state are spread, not what they become
+            neutral["deepspeed"] = DeepSpeed(overrides=self.deepspeed.overrides)
+        if self.select.startswith("best"):  # then checkpoints are what it chooses among
+            neutral.pop("checkpoint_steps")
+        return self.model_copy(update=neutral)
+
+    def runtime(self) -> dict[str, Any]:
+        """The keys that ``essence`` leaves out, as JSON values."""
+        names = {*self.RUNTIME, *(["deepspeed"] if self.deepspeed is not None else [])}
+        return self.model_dump(mode="json", include=names)
 
     @model_validator(mode="before")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from .jobs_base import JobsBase, as_json
 
 #: Fields of a model that decide where and how fast it runs, not what comes out.
 _PLACE = {
+    "device": "auto",
     "gpus": 0,
     "nodes": 1,
     "threads": 1,
@@ -27,7 +29,7 @@ class TrainJobs(JobsBase):
 
     def model(self, model: str) -> str:
         """Spec of `prepare-model`."""
-        section = self.config.models[model].model_copy(update=_PLACE | {"device": "auto"})
+        section = self.config.models[model].model_copy(update=_PLACE)
         return as_json(ModelSpec(version=STAGE_VERSIONS["model"], name=model, model=section))
 
     def model_files(self, model: str) -> list[str]:
@@ -69,10 +71,19 @@ class TrainJobs(JobsBase):
                 model_name=job.model,
                 model=model.model_copy(update=_PLACE),
                 mixture=job.mixture or "",
-                recipe=self.config.training[job.recipe or ""],
+                recipe=self.config.training[job.recipe or ""].essence(),
                 seed=job.seed,
             )
         )
+
+    def train_runtime(self, run: str) -> str:
+        """Keys of a run's recipe that its spec leaves out, as JSON."""
+        recipe = self.config.training[self.plan.runs[run].recipe or ""]
+        return json.dumps(recipe.runtime())
+
+    def device(self, run: str) -> str:
+        """What a run's model asks for: auto, cpu or cuda."""
+        return self.config.models[self.plan.runs[run].model].device
 
     def train_input(self, run: str) -> dict[str, Any]:
         """Mixture, tokenised pool files, and the base model's record."""

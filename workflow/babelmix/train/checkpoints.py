@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,8 @@ def newest_whole(work: Path, *, training: str, devices: int) -> tuple[int, Path]
     Torn ones and those of another training (its settings or rows have changed) are passed over.
     Raises BabelmixError where the newest was written by another number of devices.
     """
-    for step, path in reversed(_numbered(work)):
-        record = read_whole(path)
-        if record is None or record["training"] != training:
+    for step, path, record in _whole(work):
+        if record["training"] != training:
             continue
         if record["devices"] != devices:
             raise BabelmixError(
@@ -75,16 +75,22 @@ def newest_whole(work: Path, *, training: str, devices: int) -> tuple[int, Path]
     return None
 
 
-def newest_step(work: Path) -> int:
-    """Step of the newest whole checkpoint; 0 where there is none."""
-    whole = (step for step, path in reversed(_numbered(work)) if read_whole(path) is not None)
-    return next(whole, 0)
+def _whole(work: Path) -> Iterator[tuple[int, Path, dict[str, Any]]]:
+    """Whole checkpoints of any training, the newest first: step, folder, manifest."""
+    for step, path in reversed(_numbered(work)):
+        record = read_whole(path)
+        if record is not None:
+            yield step, path, record
 
 
-def prune(work: Path, keep: int = 0) -> None:
-    """Delete all checkpoints but the ``keep`` newest whole ones."""
-    numbered = [path for _, path in reversed(_numbered(work))]
-    kept = [path for path in numbered if read_whole(path) is not None][:keep]
-    for path in numbered:
-        if path not in kept:
+def last_sealed(work: Path) -> float:
+    """When a checkpoint was last made whole (seconds since 1970); 0 where none was."""
+    return max(((path / MANIFEST).stat().st_mtime for _, path, _ in _whole(work)), default=0.0)
+
+
+def prune(work: Path, training: str = "", keep: int = 0) -> None:
+    """Delete all checkpoints but the ``keep`` newest whole ones of a training."""
+    own = [path for _, path, record in _whole(work) if record["training"] == training]
+    for _, path in _numbered(work):
+        if path not in own[:keep]:
             shutil.rmtree(path)

@@ -1,7 +1,9 @@
-"""A mixture's rows as token arrays."""
+"""A mixture's rows as token arrays: laid into files once a machine, mapped by every process."""
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import BabelmixError
-from ..io import digest, read_table
+from ..io import read_json, read_table, write_json
+from .folders import whole_folder
+
+_PARTS = ("ids", "labels", "offsets")
 
 
 @dataclass(slots=True)
@@ -36,77 +41,140 @@ class Rows:
 
     @property
     def trained(self) -> np.ndarray:
-        """Trained tokens of each row."""
-        marks = np.concatenate([[0], np.cumsum(self.labels != -100)])
-        return np.diff(marks[self.offsets])
-
-    def content_digest(self) -> str:
-        """Digest of the tokens, labels and row borders."""
-        return digest(b"".join(a.tobytes() for a in (self.ids, self.labels, self.offsets)))
+        """Trained tokens of each row; none of the rows is empty."""
+        return np.add.reduceat(
+            self.labels[: self.offsets[-1]] != -100, self.offsets[:-1], dtype=np.int64
+        )
 
 
-def load_mixture(mixture: Path, tokenised: Sequence[Path]) -> tuple[Rows, Rows, dict[str, Any]]:
-    """Rows of a mixture in its order -> training rows, held-out rows, counts.
+@dataclass(slots=True)
+class MixtureRows:
+    """Training rows and held-out rows of a mixture, their counts, and the digest of it all."""
 
+    train: Rows
+    dev: Rows
+    counts: dict[str, Any]
+    digest: str
+
+
+def lay_rows(mixture: Path, tokenised: Sequence[Path], folder: Path) -> None:
+    """Copy a mixture's rows, in its order, from the tokenised files into plain arrays.
+
+    ``folder`` gets ``ids``, ``labels`` and ``offsets`` (training rows first) and ``rows.json``.
     Every mixture row must be in the tokenised files; the ones refused there are counted by reason.
+    One tokenised file is in memory at a time.
     """
-    wanted = read_table(mixture, ["id", "lang", "split"]).to_pydict()
-    keys = list(zip(wanted["id"], wanted["lang"], strict=True))
+    chosen, refused, cut = _choose(mixture, tokenised)
+    places = {key: place for place, key in enumerate(chosen["train"] + chosen["dev"])}
+    offsets = np.zeros(len(places) + 1, dtype=np.int64)
+    for path in tokenised:
+        for key, length in _column(path, "n_tokens"):
+            if key in places:
+                offsets[places[key] + 1] = length
+    np.cumsum(offsets, out=offsets)
+    with whole_folder(folder) as fresh:
+        ids, labels = (
+            np.lib.format.open_memmap(
+                fresh / f"{name}.npy", mode="w+", dtype=np.int32, shape=(int(offsets[-1]),)
+            )
+            for name in ("ids", "labels")
+        )
+        for path in tokenised:
+            _copy(path, places, offsets, ids, labels)
+        np.save(fresh / "offsets.npy", offsets)
+        for array in (ids, labels):
+            array.flush()
+        train = Rows(ids, labels, offsets[: len(chosen["train"]) + 1])
+        counts = {
+            "mixture_rows": len(places) + sum(refused.values()),
+            "train_rows": len(train),
+            "dev_rows": len(chosen["dev"]),
+            "refused": dict(sorted(refused.items())),
+            "cut_train_rows": cut,
+            "train_tokens": int(train.lengths.sum()),
+            "trained_tokens": int(train.trained.sum()),
+        }
+        content = hashlib.sha256(str(len(train)).encode())
+        for array in (ids, labels, offsets):
+            content.update(memoryview(array).cast("B"))
+        write_json(fresh / "rows.json", {"counts": counts, "digest": content.hexdigest()})
+
+
+def map_rows(folder: Path) -> MixtureRows:
+    """What ``lay_rows`` left, as read-only maps: the processes of a machine share the pages."""
+    ids, labels, offsets = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in _PARTS)
+    record = read_json(folder / "rows.json")
+    border = record["counts"]["train_rows"]
+    return MixtureRows(
+        train=Rows(ids, labels, offsets[: border + 1]),
+        dev=Rows(ids, labels, offsets[border:]),
+        counts=record["counts"],
+        digest=record["digest"],
+    )
+
+
+Key = tuple[str, str]
+
+
+def _choose(
+    mixture: Path, tokenised: Sequence[Path]
+) -> tuple[dict[str, list[Key]], Counter[str], int]:
+    """Keys of the rows to train on and to hold out; refused ones by reason; cut training rows."""
+    table = read_table(mixture, ["id", "lang", "split"])
+    keys: list[Key] = _keys(table)
     if len(set(keys)) != len(keys):
         raise BabelmixError(f"{mixture}: a row (id and language) is in it twice.")
-    table = pa.concat_tables([read_table(path) for path in tokenised]).combine_chunks()
-    places: dict[tuple[str, str], int] = {}
-    for place, key in enumerate(
-        zip(table["id"].to_pylist(), table["lang"].to_pylist(), strict=True)
-    ):
-        if places.setdefault(key, place) != place:
-            raise BabelmixError(f"tokenised files: row {key[0]} ({key[1]}) is in them twice.")
-    notes = table["note"].to_pylist()
-    chosen: dict[str, list[int]] = {"train": [], "dev": []}
-    refused: dict[str, int] = {}
-    for key, split in zip(keys, wanted["split"], strict=True):
-        if key not in places:
+    notes: dict[Key, str] = {}
+    for path in tokenised:
+        for key, note in _column(path, "note"):
+            if key in notes:
+                raise BabelmixError(f"{path}: row {key[0]} ({key[1]}) is in the files twice.")
+            notes[key] = note
+    chosen: dict[str, list[Key]] = {"train": [], "dev": []}
+    refused: Counter[str] = Counter()
+    for key, split in zip(keys, table["split"].to_pylist(), strict=True):
+        if key not in notes:
             raise BabelmixError(
                 f"{mixture}: row {key[0]} ({key[1]}) is in none of the tokenised files "
                 f"({', '.join(str(path) for path in tokenised)})."
             )
         if split not in chosen:
             raise BabelmixError(f"{mixture}: row {key[0]}: split '{split}' is not train or dev.")
-        note = notes[places[key]]
-        if note.startswith("refused"):
-            refused[note] = refused.get(note, 0) + 1
+        if notes[key].startswith("refused"):
+            refused[notes[key]] += 1
         else:
-            chosen[split].append(places[key])
-    train, dev = (_take(table, chosen[split]) for split in ("train", "dev"))
-    if not len(train):
-        raise BabelmixError(f"{mixture}: no row is left to train on ({refused or 'it is empty'}).")
-    cut = sum(notes[place].startswith("cut") for place in chosen["train"])
-    counts = {
-        "mixture_rows": len(keys),
-        "train_rows": len(train),
-        "dev_rows": len(dev),
-        "refused": dict(sorted(refused.items())),
-        "cut_train_rows": cut,
-        "train_tokens": int(train.lengths.sum()),
-        "trained_tokens": int(train.trained.sum()),
-    }
-    if len(train) + len(dev) + sum(refused.values()) != len(keys):
-        raise AssertionError(f"{mixture}: {len(keys)} rows in, {counts} out")
-    return train, dev, counts
+            chosen[split].append(key)
+    if not chosen["train"]:
+        why = dict(refused) or "it is empty"
+        raise BabelmixError(f"{mixture}: no row is left to train on ({why}).")
+    cut = sum(notes[key].startswith("cut") for key in chosen["train"])
+    return chosen, refused, cut
 
 
-def _take(table: pa.Table, places: list[int]) -> Rows:
-    index = pa.array(places, pa.int64())
-    ids, labels = (_flat(table[name], index) for name in ("input_ids", "labels"))
-    if not np.array_equal(ids[1], labels[1]):
-        raise BabelmixError("tokenised files: a row has not as many labels as tokens.")
-    return Rows(ids[0], labels[0], ids[1])
+def _keys(table: pa.Table) -> list[Key]:
+    return list(zip(table["id"].to_pylist(), table["lang"].to_pylist(), strict=True))
 
 
-def _flat(column: pa.ChunkedArray, index: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    lists = column.take(index).combine_chunks()
-    if isinstance(lists, pa.ChunkedArray):
-        lists = lists.chunk(0) if lists.num_chunks else pa.array([], lists.type)
-    offsets = np.asarray(lists.offsets, dtype=np.int64)
-    values = np.asarray(lists.values, dtype=np.int32)
-    return values[offsets[0] : offsets[-1]], offsets - offsets[0]
+def _column(path: Path, name: str) -> list[tuple[Key, Any]]:
+    """A tokenised file's keys, each with its value of one column."""
+    table = read_table(path, ["id", "lang", name])
+    return list(zip(_keys(table), table[name].to_pylist(), strict=True))
+
+
+def _copy(
+    path: Path, places: dict[Key, int], offsets: np.ndarray, ids: np.ndarray, labels: np.ndarray
+) -> None:
+    """Copy the wanted rows of one tokenised file to their places."""
+    table = read_table(path, ["id", "lang", "input_ids", "labels"])
+    wanted = [(row, places[key]) for row, key in enumerate(_keys(table)) if key in places]
+    for name, target in (("input_ids", ids), ("labels", labels)):
+        lists = table[name].combine_chunks()
+        starts, values = np.asarray(lists.offsets), np.asarray(lists.values)
+        for row, place in wanted:
+            found = values[starts[row] : starts[row + 1]]
+            begin, end = offsets[place : place + 2]
+            if len(found) != end - begin:
+                raise BabelmixError(
+                    f"{path}: a row has {len(found)} {name}, and {end - begin} tokens are noted."
+                )
+            target[begin:end] = found

@@ -13,10 +13,9 @@ class Job(Section):
     """Everything a training process needs; passed between processes as JSON."""
 
     spec: TrainSpec
-    mixture: Path
     manifest: Path | None
     config: Path | None
-    tokenised: list[Path]
+    rows: Path
     model: Path
     work: Path
     folder: Path

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from ..errors import BabelmixError
-from .checkpoints import newest_step
+from .checkpoints import last_sealed
 from .job import Job
 
 _PORT = 29517
@@ -35,10 +35,10 @@ def launch(job: Job, processes: int, restarts: int = 2) -> None:
 
     A death is answered by a restart, at most ``restarts`` times without a newer whole checkpoint.
     """
-    left, reached = restarts, newest_step(job.work)
+    left, sealed = restarts, last_sealed(job.work)
     while (code := _run_once(job, processes)) != 0:
-        if newest_step(job.work) > reached:
-            left, reached = restarts, newest_step(job.work)
+        if last_sealed(job.work) > sealed:
+            left, sealed = restarts, last_sealed(job.work)
         if left == 0 or node_count() > 1:
             raise BabelmixError(
                 f"{job.spec.run}: a training process failed (its error stands above; exit code -9 "

@@ -29,15 +29,6 @@ _SCALES = (
     "output_multiplier",
     "lm_head_multiplier",
 )
-#: Settings by which models change their logits after the output layer.
-_SCALES = (
-    "final_logit_softcapping",
-    "logit_scale",
-    "logits_scaling",
-    "logits_scale",
-    "output_multiplier",
-    "lm_head_multiplier",
-)
 
 
 class TokenLoss:

@@ -8,15 +8,17 @@ on from the newest whole checkpoint in ``--work`` when it is called again.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from pathlib import Path
 
 from ..errors import BabelmixError
 from ..io import read_json
 from ..specs import TrainSpec
+from .data import lay_rows
 from .devices import claim_gpus, gpus_needed, require_device
 from .job import Job
-from .launch import launch, node_count
+from .launch import launch, node_count, node_rank
 from .quiet import leave_out
 from .settings import check_recipe, lay_out
 
@@ -35,6 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--nproc", type=int, help="processes on the CPU (default 1); on GPUs the model's `gpus`"
     )
     parser.add_argument("--gpus", type=int, help="GPUs to train on (default: the model's `gpus`)")
+    parser.add_argument("--device", help="auto, cpu or cuda (default: the model's `device`)")
+    parser.add_argument(
+        "--runtime", help="JSON: the recipe's keys that change no result, in place of the spec's"
+    )
     parser.add_argument(
         "--restarts",
         type=int,
@@ -54,11 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Check, then train here or in one process a device."""
-    spec = TrainSpec.model_validate_json(args.spec)
-    if args.gpus is not None:
-        # Where a training runs is no part of what it is: the rule gives it beside the spec.
-        model = spec.model.model_copy(update={"gpus": args.gpus})
-        spec = spec.model_copy(update={"model": model})
+    spec = read_spec(args)
     require_device(spec.model, spec.model_name)
     gpus = gpus_needed(spec.model)
     if gpus and args.nproc not in (None, gpus):
@@ -73,10 +75,9 @@ def run(args: argparse.Namespace) -> None:
     lay_out(spec.recipe, devices, spec.run)
     job = Job(
         spec=spec,
-        mixture=args.mixture,
         manifest=args.manifest,
         config=args.config,
-        tokenised=list(args.tokenised),
+        rows=args.work / f"rows.{node_rank()}",
         model=args.model,
         work=args.work,
         folder=args.folder,
@@ -87,6 +88,7 @@ def run(args: argparse.Namespace) -> None:
         on_gpu=bool(gpus),
     )
     args.work.mkdir(parents=True, exist_ok=True)
+    lay_rows(args.mixture, args.tokenised, job.rows)  # before a GPU is held
     with claim_gpus(gpus):
         if devices == 1 and spec.recipe.deepspeed is None:
             train_here(job)
@@ -94,6 +96,17 @@ def run(args: argparse.Namespace) -> None:
             launch(job, processes, args.restarts)
     if args.completed.is_file():  # on other nodes than the first there is nothing to report
         print(summary(job))
+
+
+def read_spec(args: argparse.Namespace) -> TrainSpec:
+    """The spec, with what the rule gives beside it: where and how a training runs is no part of
+    what it is, and a change there must train nothing again."""
+    spec = TrainSpec.model_validate_json(args.spec).model_dump(mode="json")
+    spec["recipe"] |= json.loads(args.runtime or "{}")
+    for name in ("gpus", "device"):
+        if getattr(args, name) is not None:
+            spec["model"][name] = getattr(args, name)
+    return TrainSpec.model_validate(spec)
 
 
 def train_here(job: Job) -> None:

@@ -208,7 +208,7 @@ class Recorder(TrainerCallback):
         if state.is_world_process_zero:
             folder = self.work / f"checkpoint-{state.global_step}"
             mark_whole(folder, step=state.global_step, devices=self.devices, training=self.training)
-            prune(self.work, keep=self.keep)
+            prune(self.work, self.training, self.keep)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from ..io import digest, write_json, write_text
 from .batches import Collator, Scheduled
 from .chat import load_tokenizer
 from .checkpoints import newest_whole, prune
-from .data import Rows, load_mixture
+from .data import Rows, map_rows
 from .export import Candidates, export
 from .job import Job, model_digest
 from .launch import complaint_file
@@ -73,20 +74,19 @@ class Plan:
 def make_plan(job: Job) -> Plan:
     """Read the rows and decide everything that can be decided without the model."""
     spec, recipe = job.spec, job.spec.recipe
-    train, dev, counts = load_mixture(job.mixture, job.tokenised)
-    check_selection(recipe, dev, spec.run)
+    rows = map_rows(job.rows)
+    train = rows.train
+    check_selection(recipe, rows.dev, spec.run)
     layout = lay_out(recipe, job.devices, spec.run)
     steps = total_steps(len(train), recipe.epochs, recipe.max_steps, recipe.batch_size)
     schedule = plan_schedule(train, steps, layout, spec.seed)
     shape = ModelShape.read(job.model)
-    # What checkpoints of this training have in common; how many are kept does not matter to them.
-    settings = spec.model_dump(mode="json")
-    for name in ("checkpoint_steps", "keep_checkpoints", "select_epoch"):
-        settings["recipe"].pop(name)
-    training = digest(
-        [settings, train.content_digest(), dev.content_digest(), model_digest(job.model)]
-    )
-    return Plan(job, train, dev, counts, layout, steps, schedule, shape, training)
+    # What checkpoints of this training have in common: one begun in larger micro-batches goes on
+    # in smaller ones, and any kept epoch may be chosen later. DeepSpeed's depend on its stage.
+    settings = recipe.essence().model_dump(mode="json", exclude={"select_epoch"})
+    spread = recipe.model_dump(mode="json", include={"deepspeed"})
+    training = digest([settings, spread, spec.seed, rows.digest, model_digest(job.model)])
+    return Plan(job, train, rows.dev, rows.counts, layout, steps, schedule, shape, training)
 
 
 def work(job: Job) -> None:
@@ -110,6 +110,7 @@ def work(job: Job) -> None:
         export(job, candidates, metrics, plan.counts | {"steps": plan.steps}, plan.deepspeed)
         candidates.drop()
         prune(job.work)
+        shutil.rmtree(job.rows)
 
 
 def _train(plan: Plan, candidates: Candidates) -> None:
@@ -120,6 +121,12 @@ def _train(plan: Plan, candidates: Candidates) -> None:
     if plan.first:
         metrics = Metrics(job.work / "metrics.jsonl", found[0] if found else 0)
         print(check_disk(plan.shape, recipe, job.work, job.spec.run), file=sys.stderr)
+        if found is None and any(job.work.glob("checkpoint-*")):
+            print(
+                f"{job.spec.run}: {job.work} holds no whole checkpoint of this very training "
+                "(its settings or rows have changed); it starts at its first step",
+                file=sys.stderr,
+            )
         if plan.deepspeed is not None:
             write_json(job.work / "deepspeed.json", plan.deepspeed)
             print(f"DeepSpeed's settings: {job.work / 'deepspeed.json'}", file=sys.stderr)
