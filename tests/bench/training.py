@@ -6,14 +6,15 @@ Needs trl, in a virtual environment of its own so that this project's pins stay,
 real data. On a CPU the clock is processor time and there is one thread: other work on the machine
 then moves all variants alike.
 
-Compared are forward and backward passes over micro-batches, and one AdamW step after about as many
-useful tokens in every variant (useful: tokens of rows, not padding).
+Every variant sees the same rows as often; compared are forward and backward passes over its own
+micro-batches, with an AdamW step after about as many useful tokens in each (useful: tokens of rows,
+not padding).
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes
+import itertools
 import json
 import statistics
 import time
@@ -34,8 +35,9 @@ from babelmix.train.chat import Formatter, load_tokenizer
 from babelmix.train.data import Rows
 from babelmix.train.loop import MixtureTrainer, training_arguments
 from babelmix.train.quiet import quieten
-from babelmix.train.schedule import plan_schedule
+from babelmix.train.schedule import plan_schedule, total_steps
 from babelmix.train.settings import lay_out
+from tests.peak import peak_mb
 
 LENGTH = 2048
 BATCH = 8
@@ -93,11 +95,11 @@ def build_model(hidden: int, layers: int, vocabulary: int) -> Any:
 
 
 class Variant:
-    """One way to train: a trainer, its endless micro-batches, and what they cost."""
+    """One way to train: a trainer, its micro-batches of some passes, and what they cost."""
 
     def __init__(self, name: str, trainer: Any, batches: Callable[[], Batches]) -> None:
-        self.name, self.trainer = name, trainer
-        self.batches = self._endless(batches)
+        self.name, self.trainer, self.one_pass = name, trainer, batches
+        self.batches: Batches = iter(())
         self.model = trainer.model
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=RATE, weight_decay=0.0, fused=True
@@ -107,34 +109,33 @@ class Variant:
         self.useful = self.slots = 0
         self.spent = 0.0
 
-    @staticmethod
-    def _endless(batches: Callable[[], Batches]) -> Batches:
-        while True:
-            yield from batches()
+    def begin(self, passes: int) -> None:
+        """Go through all rows so many times from now on."""
+        self.batches = itertools.chain.from_iterable(self.one_pass() for _ in range(passes))
 
-    def micro_batch(self) -> int:
-        """Forward and backward of the next micro-batch; returns its useful tokens."""
-        batch = next(self.batches)
-        useful = useful_tokens(batch)
-        self.slots += batch["input_ids"].numel()
+    def run(self, batch: dict[str, Any], tokens: int) -> None:
+        """Forward and backward of one micro-batch of a step of about ``tokens``."""
         # A loss per trained token of the step, in every variant: about half of the tokens.
-        items = torch.tensor(max(1, self.tokens // 2))
-        self.trainer.training_step(self.model, batch, items)
-        return useful
+        self.trainer.training_step(self.model, batch, torch.tensor(max(1, tokens // 2)))
 
-    def step(self, tokens: int) -> float:
-        """One optimizer step over at least ``tokens`` useful tokens; returns useful tokens/s."""
-        start, useful, self.tokens = clock(), 0, tokens
-        while useful < tokens:
-            useful += self.micro_batch()
+    def step(self, tokens: int) -> float | None:
+        """One optimizer step over at least ``tokens`` useful tokens, or those that are left;
+        returns useful tokens/s, None when no rows are left."""
+        start, useful = clock(), 0
+        for batch in self.batches:
+            self.run(batch, tokens)
+            useful += useful_tokens(batch)
+            self.slots += batch["input_ids"].numel()
+            if useful >= tokens:
+                break
+        if not useful:
+            return None
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
         spent = clock() - start
         self.useful, self.spent = self.useful + useful, self.spent + spent
         return useful / spent
-
-    tokens = 1000
 
 
 def clock() -> float:
@@ -210,7 +211,7 @@ def our_variant(rows: list[Any], model: Any, pad: int) -> Variant:
         np.cumsum([0, *(len(r["input_ids"]) for r in rows)]),
     )
     model.set_attn_implementation(attention_for(model.config, packed=True))
-    steps = max(1, len(rows) // recipe.batch_size)
+    steps = total_steps(len(rows), 1, None, recipe.batch_size)
     schedule = plan_schedule(arrays, steps, lay_out(recipe, 1, "bench"), 1)
     trainer = MixtureTrainer(
         recipe=recipe,
@@ -230,17 +231,7 @@ def peak_memory(work: Callable[[], object]) -> float:
         before = torch.cuda.memory_allocated()
         work()
         return (torch.cuda.max_memory_allocated() - before) / 1e6
-    ctypes.CDLL(None).malloc_trim(0)  # what is freed and kept would hide as much
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts at what is held now
-    before = _status("VmRSS")
-    work()
-    return (_status("VmHWM") - before) / 1e3
-
-
-def _status(name: str) -> float:
-    """One of this process's figures, in kB (Linux)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(float(line.split()[1]) for line in lines if line.startswith(name))
+    return peak_mb(work)
 
 
 def held_out_loss(model: Any, rows: list[Any]) -> float:
@@ -289,13 +280,14 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--tokens", type=int, default=4000, help="useful tokens of one step")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--passes", type=int, default=1, help="over all rows")
+    parser.add_argument("--dev", type=int, default=20, help="rows held out")
     parser.add_argument("--output", type=Path, help="JSON of the figures")
     args = parser.parse_args()
     torch.set_num_threads(1)
     quieten()
     rows, tokenizer = read_rows(args.data, args.each, seed=1)
-    rows, dev = rows[:-20], rows[-20:]
+    rows, dev = rows[: -args.dev], rows[-args.dev :]
     lengths = [len(r["input_ids"]) for r in rows]
     variants = make_variants(args, rows, tokenizer)
     size = sum(p.numel() for p in variants[0].model.parameters())
@@ -305,14 +297,19 @@ def main() -> None:
         flush=True,
     )
     memory = {}
-    for variant in variants:  # not counted in the times: the first pass of anything is slow
-        memory[variant.name] = peak_memory(variant.micro_batch)
+    for variant in variants:  # in no variant's time: the first pass of anything is slow
+        first = next(variant.one_pass())
+        memory[variant.name] = peak_memory(lambda v=variant, b=first: v.run(b, args.tokens))
         variant.optimizer.zero_grad()
-        variant.slots = 0
-    for number in range(args.rounds):
-        for variant in variants:
+        variant.begin(args.passes)
+    left = list(variants)
+    while left:
+        for variant in list(left):
             speed = variant.step(args.tokens)
-            print(f"round {number + 1}: {variant.name}: {speed:.0f} useful tokens/s", flush=True)
+            if speed is None:
+                left.remove(variant)
+            else:
+                print(f"{variant.name}: {speed:.0f} useful tokens/s", flush=True)
     report(variants, memory, dev, args.output)
 
 

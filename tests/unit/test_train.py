@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_model
+from tests.peak import peak_mb
 
 from babelmix.errors import BabelmixError
 from babelmix.io import file_digest, read_json
@@ -410,6 +411,51 @@ def test_logits_in_pieces_give_the_same_loss_and_gradients(tmp_path: Path) -> No
     assert found[1][0] == pytest.approx(found[0][0], rel=1e-6)
     for whole, pieces in zip(found[0][1:], found[1][1:], strict=True):
         assert torch.allclose(whole, pieces, atol=1e-4)
+
+
+def test_the_logits_of_a_large_vocabulary_are_never_held_at_once() -> None:
+    import torch
+    import torch.nn.functional as F
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from babelmix.train.loss import TokenLoss
+
+    vocabulary, length = 128_000, 320
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=vocabulary,
+            hidden_size=8,
+            intermediate_size=8,
+            num_hidden_layers=1,
+            num_attention_heads=1,
+            tie_word_embeddings=False,
+        )
+    )
+    ids = torch.randint(0, vocabulary, (1, length))
+    labels = ids.clone()
+    labels[:, :50] = -100
+    found: dict[str, list[torch.Tensor]] = {}
+
+    def plain() -> None:
+        logits = model(input_ids=ids, use_cache=False).logits[0, :-1]
+        loss = F.cross_entropy(logits, labels[0, 1:], reduction="sum")
+        keep("plain", loss)
+
+    def ours() -> None:
+        token_loss = TokenLoss(model, limit=vocabulary * 80)
+        keep("ours", token_loss(model, {"input_ids": ids, "labels": labels})[0])
+
+    def keep(name: str, loss: torch.Tensor) -> None:
+        loss.backward()
+        found[name] = [loss.detach(), *(p.grad.clone() for p in model.parameters())]  # type: ignore[union-attr]
+        model.zero_grad()
+
+    peaks = {work.__name__: peak_mb(work) for work in (plain, ours)}
+    for whole, pieces in zip(found["plain"], found["ours"], strict=True):
+        assert torch.allclose(whole, pieces, rtol=1e-5, atol=1e-5)
+    assert peaks["plain"] > 2 * length * vocabulary * 4 / 1e6  # the measure sees them
+    assert peaks["ours"] < 0.5 * peaks["plain"]
 
 
 def test_a_model_that_scales_its_logits_is_left_whole() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -152,7 +153,13 @@ def test_a_full_disk_is_said_before_the_start(
 
 def test_flops_of_a_known_shape() -> None:
     shape = ModelShape(parameters=1000, vocabulary=10, hidden=10, intermediate=40, layers=2)
-    assert shape.training_flops(np.array([5])).tolist() == [6 * 900 * 5 + 6 * 2 * 10 * 25]
+    lengths, trained, attention = np.array([5]), np.array([3]), 6 * 2 * 10 * 25
+    head = 100 * 3  # logits are made at trained tokens alone
+    assert shape.training_flops(lengths, trained) == [6 * (900 * 5 + head) + attention]
+    frozen = shape.training_flops(lengths, trained, frozen=True)
+    assert frozen == [4 * (900 * 5 + head) + attention]
+    untied = dataclasses.replace(shape, tied=False)
+    assert untied.training_flops(lengths, trained) == [6 * (800 * 5 + head) + attention]
     assert memory.peak_flops("NVIDIA H100 80GB HBM3") == 989e12
     assert memory.peak_flops("NVIDIA H100 PCIe") == 756e12
     assert memory.peak_flops("a toaster") is None

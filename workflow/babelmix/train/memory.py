@@ -6,6 +6,7 @@ Llama-like layer keeps for its backward pass (about 10 hidden and 4 feed-forward
 
 from __future__ import annotations
 
+import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,11 +47,12 @@ class ModelShape:
     hidden: int
     intermediate: int
     layers: int
+    tied: bool = True
 
     @classmethod
     def read(cls, folder: Path) -> ModelShape:
         """From a prepared model's folder (``config.json`` and the headers of its weights)."""
-        from .prepare import stored_parameters
+        from .prepare import stored_shapes
 
         config = read_json(folder / "config.json")
         text = config.get("text_config", config)
@@ -58,13 +60,15 @@ class ModelShape:
         def size(*names: str) -> int:
             return int(next((text[n] for n in names if text.get(n)), 0))
 
-        hidden = size("hidden_size", "n_embd", "d_model")
+        hidden, vocabulary = size("hidden_size", "n_embd", "d_model"), size("vocab_size")
+        shapes = list(stored_shapes(folder).values())
         return cls(
-            parameters=stored_parameters(folder),
-            vocabulary=size("vocab_size"),
+            parameters=sum(math.prod(shape) for shape in shapes),
+            vocabulary=vocabulary,
             hidden=hidden,
             intermediate=size("intermediate_size", "n_inner", "ffn_dim") or 4 * hidden,
             layers=size("num_hidden_layers", "n_layer", "num_layers"),
+            tied=shapes.count([vocabulary, hidden]) < 2,
         )
 
     @classmethod
@@ -74,12 +78,21 @@ class ModelShape:
         hidden = 128 * max(1, round((parameters * 128 / 12) ** (1 / 3) / 128))
         return cls(parameters, 128_000, hidden, 8 * hidden // 3, max(1, hidden // 128))
 
-    def training_flops(self, lengths: np.ndarray) -> np.ndarray:
-        """FLOPs of forward and backward on rows of these lengths: 6 a weight and token, and causal
-        attention. Embeddings are looked up, not multiplied; padding does not count as work."""
-        matrices = self.parameters - self.vocabulary * self.hidden
+    def training_flops(
+        self, lengths: np.ndarray, trained: np.ndarray, *, frozen: bool = False
+    ) -> np.ndarray:
+        """FLOPs of forward and backward on rows of these lengths and trained tokens.
+
+        6 a weight and token (4 where the weights are frozen under adapters), the output layer at
+        trained tokens alone, and causal attention. Nothing else counts as work: embeddings are
+        looked up, padding is waste, and what checkpointing computes twice is computed once here.
+        """
+        a_weight = 4.0 if frozen else 6.0
+        table = self.vocabulary * self.hidden
+        inner = self.parameters - table * (1 if self.tied else 2)
         lengths = lengths.astype(np.float64)
-        return 6.0 * matrices * lengths + 6.0 * self.layers * self.hidden * lengths**2
+        matrices = a_weight * (inner * lengths + table * trained)
+        return matrices + 6.0 * self.layers * self.hidden * lengths**2
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shutil
 import struct
 from pathlib import Path
@@ -222,7 +223,7 @@ def _describe(name: str, folder: Path, where: str) -> dict[str, Any]:
     }
 
 
-def _shapes(folder: Path) -> dict[str, list[int]]:
+def stored_shapes(folder: Path) -> dict[str, list[int]]:
     """Shapes of all stored tensors, from the safetensors headers alone."""
     shapes: dict[str, list[int]] = {}
     for path in sorted(folder.glob("*.safetensors")):
@@ -235,14 +236,7 @@ def _shapes(folder: Path) -> dict[str, list[int]]:
 
 def stored_parameters(folder: Path) -> int:
     """Number of stored weights (tied ones once)."""
-    return sum(_product(shape) for shape in _shapes(folder).values())
-
-
-def _product(shape: list[int]) -> int:
-    total = 1
-    for size in shape:
-        total *= size
-    return total
+    return sum(math.prod(shape) for shape in stored_shapes(folder).values())
 
 
 def _write_generation_config(folder: Path, record: dict[str, Any]) -> None:

@@ -90,6 +90,7 @@ class Recorder(TrainerCallback):
         schedule: Schedule,
         rows: Rows,
         shape: ModelShape,
+        frozen: bool,
         metrics: Metrics | None,
         rate: Callable[[int], float],
         after_step: Callable[[int], None],
@@ -98,7 +99,8 @@ class Recorder(TrainerCallback):
         self.keep, self.rate, self.after_step, self.devices = keep, rate, after_step, 1
         self.tokens = np.cumsum(schedule.sums(rows.lengths))
         self.trained = np.cumsum(schedule.sums(rows.trained))
-        self.flops = np.cumsum(schedule.sums(shape.training_flops(rows.lengths)))
+        flops = shape.training_flops(rows.lengths, rows.trained, frozen=frozen)
+        self.flops = np.cumsum(schedule.sums(flops), dtype=np.float64)  # beyond 2^63
         self.bar: Any = None
         self._begun = self._logged = 0  # steps
         self._spent = self._spent_logged = 0.0  # seconds in steps, since the start and the last log

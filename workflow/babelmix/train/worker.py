@@ -184,6 +184,7 @@ def _set_up(
         schedule=plan.schedule,
         rows=plan.train,
         shape=plan.shape,
+        frozen=recipe.lora is not None,
         metrics=metrics,
         rate=lambda step: recipe.learning_rate * factor(step),
         after_step=selection.after_step,
