@@ -15,13 +15,15 @@ import tiny_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from babelmix.config.load import read_yaml
 from babelmix.config.training import Recipe
 from babelmix.errors import BabelmixError
-from babelmix.io import write_records
+from babelmix.io import write_json, write_records
 from babelmix.records import Conversation, Message
 from babelmix.resources import ROOT
+from babelmix.specs import TrainSpec
 from babelmix.train import memory, show_mask, show_training
-from babelmix.train.card import loss_plot
+from babelmix.train.card import loss_plot, model_card
 from babelmix.train.memory import ModelShape, memory_advice, memory_needs, wants_checkpointing
 from babelmix.train.rouge import common_length, rouge_l, words
 from babelmix.train.settings import lay_out
@@ -213,3 +215,39 @@ def test_a_training_can_be_seen_before_it_runs(capsys: pytest.CaptureFixture[str
     assert "optimizer" in shown["memory"]
     with pytest.raises(BabelmixError, match="llama-2-7b with pinch"):
         show_training.run(parser.parse_args([*config, "--recipe", "none"]))
+
+
+def test_the_card_names_every_dataset_its_translator_and_its_licences(tmp_path: Path) -> None:
+    spec = TrainSpec.model_validate(
+        {
+            "version": 1,
+            "run": "r",
+            "model_name": "tiny",
+            "model": {"path": "base", "licence": "MIT"},
+            "mixture": "m",
+            "recipe": tiny_model.recipe().model_dump(),
+            "seed": 1,
+        }
+    )
+    cells = [
+        {"dataset": "lima-x", "language": "de", "rows": 3},
+        {"dataset": "lima-x", "language": "en", "rows": 4},
+        {"dataset": "bactrian-x", "language": "en", "rows": 5},
+    ]
+    mixture = {"cells": cells, "rows_by_language": {"de": 3, "en": 9}, "rows_digest": "abc"}
+    write_json(tmp_path / "m.json", mixture | {"definition": {"kind": "union"}})
+    write_json(tmp_path / "c.json", read_yaml(ROOT / "config" / "config.yaml"))
+    names = ("train_rows", "cut_train_rows", "dev_rows", "trained_tokens", "train_tokens")
+    record = dict.fromkeys((*names, "steps", "selected_step"), 7) | {"refused": {}}
+    record |= {"dev_loss": None, "final_loss": 1.0, "template_digest": "d"}
+    card = model_card(spec, record, tmp_path / "m.json", tmp_path / "c.json")
+    assert 'language: ["de", "en"]' in card
+    assert "| rows of dataset `lima-x` by language | de 3, en 4 |" in card
+    assert '| translator of `lima-x` | "deepl" |' in card
+    assert "| licence of source `lima` | CC BY-NC-SA" in card
+    assert "; non-commercial |" in card
+    assert "| to be cited for `lima` | Zhou et al. 2023" in card
+    assert "| licence of source `bactrian-x` | " in card
+    assert "not stated" not in card
+    assert "| licence of the base model | MIT |" in card
+    assert '"kind": "union"' in card

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..config.load import build_config
+from ..config.root import Config
 from ..io import read_json
 from ..specs import TrainSpec
 
@@ -23,7 +25,7 @@ def model_card(
     model, recipe = spec.model, spec.recipe
     base = model.repo or (model.packaged.package if model.packaged else model.path) or ""
     mixture = _read(manifest)
-    settings = _read(config)
+    settings = build_config(read_json(config), str(config)) if config is not None else None
     header: dict[str, Any] = {
         "library_name": "transformers",
         "pipeline_tag": "text-generation",
@@ -32,7 +34,8 @@ def model_card(
     }
     if mixture:
         header["language"] = sorted(mixture["rows_by_language"])
-    licence = _at(settings, "models", spec.model_name, "licence") or model.licence
+    named = settings.models.get(spec.model_name) if settings is not None else None
+    licence = named.licence if named is not None else model.licence
     lines = ["---", *(f"{key}: {json.dumps(value)}" for key, value in header.items()), "---"]
     lines += [
         f"# {spec.run}",
@@ -59,13 +62,6 @@ def _read(path: Path | None) -> dict[str, Any]:
     return dict(read_json(path)) if path is not None and path.is_file() else {}
 
 
-def _at(value: Any, *keys: str) -> Any:
-    """What stands below some keys; None where one is missing."""
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
-
-
 def _json(value: Any) -> list[str]:
     return ["```json", json.dumps(value, indent=2, ensure_ascii=False), "```", ""]
 
@@ -88,30 +84,40 @@ def _table(spec: TrainSpec, record: dict[str, Any], licence: str) -> list[str]:
     ]
 
 
-def _data(mixture: dict[str, Any], settings: dict[str, Any]) -> list[str]:
-    """The mixture's rows by language, its definition, and the licences of its sources."""
+def _data(mixture: dict[str, Any], settings: Config | None) -> list[str]:
+    """The mixture's rows by dataset and language, the licences of their sources, its definition."""
     if not mixture:
         return []
-    sources = _at(settings, "datasets", mixture["dataset"], "sources") or []
-    licences = [
-        f"| source `{name}` | {_at(settings, 'sources', name, 'licence') or 'not stated'} |"
-        for name in sources
-    ]
-    rows = ", ".join(f"{lang} {count}" for lang, count in mixture["rows_by_language"].items())
-    return [
+    lines = [
         "## Data",
         "",
-        f"Dataset `{mixture['dataset']}`. Weights tuned on data inherit its conditions: see the "
-        "licences of its sources.",
+        "Weights tuned on data inherit its conditions: see the licences of its sources.",
         "",
         "| | |",
         "|---|---|",
-        *licences,
-        f"| rows by language | {rows} |",
-        f"| rows (SHA-256) | `{mixture['rows_digest']}` |",
-        "",
-        *_json(mixture["definition"]),
     ]
+    for dataset in dict.fromkeys(cell["dataset"] for cell in mixture["cells"]):
+        cells = [cell for cell in mixture["cells"] if cell["dataset"] == dataset]
+        rows = ", ".join(f"{cell['language']} {cell['rows']}" for cell in cells)
+        lines.append(f"| rows of dataset `{dataset}` by language | {rows} |")
+        if settings is not None and dataset in settings.datasets:
+            lines += _origin(dataset, settings)
+    lines += [f"| rows (SHA-256) | `{mixture['rows_digest']}` |", ""]
+    return [*lines, "Definition of the mixture:", "", *_json(mixture["definition"])]
+
+
+def _origin(dataset: str, settings: Config) -> list[str]:
+    """The translator of a dataset, and the licence and citation of each of its sources."""
+    pool, lines = settings.datasets[dataset], []
+    if pool.translator:
+        lines.append(f"| translator of `{dataset}` | {json.dumps(pool.translator)} |")
+    for name in pool.sources:
+        source = settings.sources[name]
+        terms = [source.licence or "not stated", "non-commercial" if source.non_commercial else ""]
+        lines.append(f"| licence of source `{name}` | {'; '.join(filter(None, terms))} |")
+        if source.citation:
+            lines.append(f"| to be cited for `{name}` | {' '.join(source.citation.split())} |")
+    return lines
 
 
 def loss_plot(rows: list[dict[str, Any]], width: int = 640, height: int = 240) -> str:
