@@ -95,8 +95,9 @@ def lay_rows(mixture: Path, tokenised: Sequence[Path], folder: Path) -> None:
             "trained_tokens": int(train.trained.sum()),
         }
         content = hashlib.sha256(str(len(train)).encode())
-        for array in (ids, labels, offsets):
-            content.update(memoryview(array).cast("B"))
+        parts: tuple[np.ndarray, ...] = (ids, labels, offsets)
+        for part in parts:
+            content.update(part.data)
         write_json(fresh / "rows.json", {"counts": counts, "digest": content.hexdigest()})
 
 
