@@ -3,9 +3,12 @@
     python tests/bench/bench_mixtures.py --data FOLDER      (FOLDER holds alpaca/ and dolly/)
 
 Makes 5 x 67,017 conversations of real length (Alpaca's and Dolly's rows, repeated under new ids),
-then runs, each in a process of its own: our selection (index of each language, nine mixtures),
-the same with the texts written out, and HF datasets (load, concatenate, shuffle, select, save).
-Prints wall time, processor time and peak memory. Needs `pip install datasets`.
+then makes the nine mixtures in several ways, each in a process of its own with all its imports:
+rows alone (ours: index of each language, row selections, counts and digests, written; datasets:
+load, concatenate, shuffle, select, left in memory) and with their texts (ours: zstd parquet;
+datasets: `save_to_disk`, and `to_parquet`). Ours is also run on one language alone, to see what
+memory the other four add. Prints wall time, processor time, peak memory, and the ratios.
+Needs `pip install datasets`.
 """
 
 from __future__ import annotations
@@ -59,13 +62,13 @@ def definitions() -> list[tuple[str, str, list[str]]]:
     return found
 
 
-def ours(folder: Path, texts: bool) -> None:
-    """Index every language, then select nine mixtures (and write their texts)."""
+def ours(folder: Path, texts: bool, languages: list[str]) -> None:
+    """Index the languages, then select the mixtures of them (and write their texts)."""
     from babelmix.cli import main
     from babelmix.specs import IndexSpec, MixtureSpec
 
     out = folder / "ours"
-    for lang in LANGUAGES:
+    for lang in languages:
         spec = IndexSpec(
             version=1, dataset="d", lang=lang, on_failed_check="keep", dev_rows=0, seed=0
         )
@@ -77,18 +80,20 @@ def ours(folder: Path, texts: bool) -> None:
                 *("--conversations", str(source), *places),
             ]
         )
-    for name, kind, languages in definitions():
-        mixture = MixtureSpec(version=1, name=name, dataset="d", kind=kind, languages=languages)
+    for name, kind, own in definitions():
+        if not set(own) <= set(languages):
+            continue
+        mixture = MixtureSpec(version=1, name=name, dataset="d", kind=kind, languages=own)
         rows = f"{out}/{name}.parquet"
         main(
             [
                 *("build-mixture", "--spec", mixture.model_dump_json(), "--pools"),
-                *(f"{out}/d.{c}.parquet" for c in languages),
+                *(f"{out}/d.{c}.parquet" for c in own),
                 *("--output", rows, "--selection", f"{out}/{name}.json"),
             ]
         )
         if texts:
-            files = [f"{folder}/conversations/d.{c}.parquet" for c in languages]
+            files = [f"{folder}/conversations/d.{c}.parquet" for c in own]
             main(
                 [
                     *("export-mixture", "--mixture", rows, "--folder", f"{out}/{name}"),
@@ -97,7 +102,7 @@ def ours(folder: Path, texts: bool) -> None:
             )
 
 
-def plain(folder: Path) -> None:
+def plain(folder: Path, texts: str) -> None:
     """What a script with HF datasets does: the same nine, each id once where ours does so."""
     import datasets
 
@@ -106,7 +111,7 @@ def plain(folder: Path) -> None:
         code: datasets.Dataset.from_parquet(
             f"{folder}/conversations/d.{code}.parquet",
             columns=["id", "lang", "dataset", "messages"],
-            cache_dir=f"{folder}/cache",
+            cache_dir=f"{folder}/cache-{texts}",
         )
         for code in LANGUAGES
     }
@@ -120,11 +125,14 @@ def plain(folder: Path) -> None:
             n = len(languages)
             parts = [pool[c].select(order[place::n]) for place, c in enumerate(languages)]
             mixed = datasets.concatenate_datasets(parts).shuffle(seed=0)
-        mixed.save_to_disk(f"{folder}/plain/{name}")
+        if texts == "arrow":
+            mixed.save_to_disk(f"{folder}/plain/{name}")
+        elif texts == "parquet":
+            mixed.to_parquet(f"{folder}/plain/{name}.parquet")
 
 
-def measure(what: str, folder: Path) -> None:
-    """Run one way in a process of its own and print what it took."""
+def measure(what: str, folder: Path) -> float:
+    """Run one way in a process of its own and print what it took; its wall time, s."""
     started = time.perf_counter()
     process = subprocess.Popen([sys.executable, __file__, "--way", what, "--folder", str(folder)])
     _, status, used = os.wait4(process.pid, 0)
@@ -133,14 +141,26 @@ def measure(what: str, folder: Path) -> None:
     wall = time.perf_counter() - started
     peak = used.ru_maxrss / 1024
     processor = used.ru_utime + used.ru_stime
-    print(f"{what:<10} wall {wall:7.1f} s  processor {processor:7.1f} s  peak {peak:7.0f} MiB")
+    line = f"{what:<24} wall {wall:6.1f} s  processor {processor:6.1f} s  peak {peak:5.0f} MiB"
+    print(line, flush=True)
+    return wall
 
 
 WAYS = {
-    "ours": lambda folder: ours(folder, texts=False),
-    "ours+text": lambda folder: ours(folder, texts=True),
-    "datasets": plain,
+    "ours, English alone": lambda folder: ours(folder, True, ["en"]),
+    "ours, rows": lambda folder: ours(folder, False, LANGUAGES),
+    "datasets, rows in memory": lambda folder: plain(folder, ""),
+    "ours, texts": lambda folder: ours(folder, True, LANGUAGES),
+    "datasets, save_to_disk": lambda folder: plain(folder, "arrow"),
+    "datasets, parquet": lambda folder: plain(folder, "parquet"),
 }
+#: Which ways are compared: mixtures ready to train from, and like with like.
+RATIOS = [
+    ("ours, rows", "datasets, save_to_disk"),
+    ("ours, rows", "datasets, rows in memory"),
+    ("ours, texts", "datasets, save_to_disk"),
+    ("ours, texts", "datasets, parquet"),
+]
 
 
 def run() -> None:
@@ -160,8 +180,9 @@ def run() -> None:
         make_data(args.data, folder, args.rows)
         size = (folder / "conversations/d.en.parquet").stat().st_size / 1e6
         print(f"{len(LANGUAGES)} x {args.rows} rows, {size:.0f} MB a language", flush=True)
-        for what in WAYS:
-            measure(what, folder)
+        walls = {what: measure(what, folder) for what in WAYS}
+        for fast, slow in RATIOS:
+            print(f"{slow} / {fast}: {walls[slow] / walls[fast]:.1f}")
 
 
 if __name__ == "__main__":

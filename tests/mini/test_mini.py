@@ -33,6 +33,8 @@ CHAIN = {
 }
 #: The same where the run is there already: the candidates for its baseline are as they were.
 IN_PLACE = {rule: n for rule, n in CHAIN.items() if rule != "choose_baseline"}
+#: The same where it is new: it waits for the search for benchmark questions.
+NEW = CHAIN | {"clear_mixture": 1}
 #: What reads the description of the study set.
 REPORT = {"describe_study": 1, "make_tables": 1, "make_figures": 1, "make_report": 1}
 
@@ -119,7 +121,7 @@ def test_one_weight_changed_reruns_one_chain(changed: Study) -> None:
 
 def test_one_percent_changed_reruns_one_chain(changed: Study) -> None:
     changed.config["mixtures"]["pinch"]["percent"] = [25]
-    assert changed.planned() == CHAIN | REPORT
+    assert changed.planned() == NEW | REPORT
 
 
 def test_the_seed_of_a_mixture_changed_reruns_one_chain(changed: Study) -> None:
@@ -137,7 +139,7 @@ def test_the_seed_of_the_trainings_changed_trains_anew_on_the_same_mixtures(chan
 
 def test_a_mixture_added_makes_its_chain_alone(changed: Study) -> None:
     changed.config["mixtures"]["pinch"]["percent"] = [50, 75]
-    assert changed.planned() == CHAIN | REPORT
+    assert changed.planned() == NEW | REPORT
 
 
 def test_a_mixture_removed_leaves_orphans_and_rewrites_the_report_alone(changed: Study) -> None:
@@ -162,6 +164,7 @@ def test_a_language_added_trains_its_own_mixture_alone(changed: Study) -> None:
         "tokenise": 1,
         "find_contamination": 1,
         "build_mixture": 1,
+        "clear_mixture": 1,
         "train": 1,
         "answer": 1,
         # The manifests say what was looked for, and the best baseline has a new candidate.
@@ -209,6 +212,37 @@ def test_a_benchmark_changed_trains_nothing(changed: Study) -> None:
     assert planned["find_contamination"] == 1
     assert planned["answer"] == RUNS
     assert not {"train", "build_mixture", "tokenise"} & set(planned)
+
+
+def test_a_weight_changed_beside_a_benchmark_is_not_overlooked(changed: Study) -> None:
+    changed.config["benchmarks"]["demo-bench"]["questions"] = 5
+    changed.config["mixtures"]["mix"]["weights"]["en"] = 2
+    planned = changed.planned()
+    assert (planned["find_contamination"], planned["train"]) == (1, 1)
+    assert "clear_mixture" not in planned
+
+
+def test_a_benchmark_question_in_the_pool_stops_before_any_training(tmp_path: Path) -> None:
+    config = mini_config()
+    asked = config["benchmarks"]["demo-bench"]
+    config["benchmarks"]["leaked"] = {
+        "dataset": "demo",
+        "languages": ["en"],
+        "generation": asked["generation"],
+    }
+    config["studies"]["demo"]["evaluations"].append(
+        {"benchmark": "leaked", "judge": "rules", "protocol": "single", "languages": ["en"]}
+    )
+    study = Study(tmp_path / "study", config)
+    done = study.run("results/mini/checkpoints/tiny.mono-EN.quick.s1.json")
+    assert done.returncode != 0
+    assert "24 of its ids are, or nearly are, questions" in done.stdout
+    assert "leaked question" in done.stdout
+    assert "`on_contamination: leave_out`" in done.stdout
+    assert "Finished jobid" in done.stdout
+    assert "rule train:" not in done.stdout
+    assert not (study.results / "work" / "train").exists()
+    assert not (study.results / "mixtures" / "mono-EN.cleared.json").exists()
 
 
 def test_another_judge_judges_again_and_nothing_else(changed: Study) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from babelmix.cli import main
-from babelmix.io import read_json, read_table, write_records
+from babelmix.io import read_json, read_table, write_json, write_records
 from babelmix.mixtures.contamination import normalised
 from babelmix.records import Conversation, Message, Question
 from babelmix.specs import ContaminationSpec
@@ -109,6 +109,24 @@ def test_a_breach_is_an_error_that_lists_the_rows(tmp_path: Path, capsys: Any) -
     assert "12 of its ids" in said
     assert "row-0 (en): bench question 81 (en), 100%" in said
     assert "`on_contamination: leave_out`" in said
+
+
+@pytest.mark.parametrize(
+    ("policy", "ids", "status"), [("error", [], 0), ("keep", ["a"], 0), ("error", ["a"], 2)]
+)
+def test_a_mixture_is_cleared_unless_a_pool_holds_what_it_must_not(
+    policy: str, ids: list[str], status: int, tmp_path: Path, capsys: Any
+) -> None:
+    search = {"dataset": "d", "on_contamination": policy, "questions": 80, "ids": ids}
+    write_json(tmp_path / "d.json", search)
+    record = tmp_path / "m.cleared.json"
+    command = ["clear-mixture", "--mixture", "m", "--searches", str(tmp_path / "d.json")]
+    assert main([*command, "--output", str(record)]) == status
+    if status:
+        assert not record.exists()
+        assert "dataset 'd' holds 1 benchmark questions (a)" in capsys.readouterr().err
+    else:
+        assert read_json(record) == {"mixture": "m", "searches": [search]}
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "find-contamination": ("mixtures.contamination", "look for benchmark questions in a pool"),
     "count-tokens": ("train.counts", "count tokens of a pool's language, for budgets in tokens"),
     "build-mixture": ("mixtures.build", "select the rows of one mixture"),
+    "clear-mixture": ("mixtures.clear", "let a mixture be trained on, its pools searched"),
     "export-mixture": ("mixtures.export", "write a mixture with its texts, for other trainers"),
     "mixture-manifest": ("mixtures.manifest", "write all that is known of one mixture"),
     "benchmark": ("sources.benchmark", "read a benchmark's questions in one language"),

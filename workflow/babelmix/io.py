@@ -125,8 +125,11 @@ def write_records(path: Path | str, records: Iterable[Any], record_type: type) -
 def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
     """Read parquet; a torn, damaged or foreign file is named in the error."""
     try:
-        return pq.read_table(path, columns=columns, page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as error:
+        # Not `pq.read_table`: what it imports takes a light verb as long as the rest of its start.
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read(columns=columns)
+        return table if columns is None else table.select(columns)
+    except (pa.ArrowException, OSError, KeyError) as error:
         raise BabelmixError(
             f"{path}: cannot be read as parquet ({error}). If a job of this workflow made it, "
             "delete it and run again."

@@ -14,6 +14,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "index": 2,
     "count": 1,
     "contamination": 1,
+    "cleared": 1,
     "mixture": 2,
     "manifest": 1,
     "benchmark": 2,

@@ -6,7 +6,9 @@
 #         mixtures/{mixture}.parquet              (id, language) pairs
 #         mixtures/{mixture}.selection.json       rows and characters by language, digests, seed
 #         mixtures/{mixture}.manifest.json        the same with tokens, licences, contamination
-# Steps:  index_language, find_contamination, count_tokens -> build_mixture -> mixture_manifest
+#         mixtures/{mixture}.cleared.json         its pools were searched: it may be trained on
+# Steps:  index_language, count_tokens -> build_mixture; find_contamination -> clear_mixture;
+#         both -> mixture_manifest
 # A mixture reads the indexes of its own languages only: a language added to a pool changes no other.
 
 
@@ -39,9 +41,9 @@ rule index_language:
         " 2> {log:q}"
 
 
-# No training hangs on this job (a benchmark that is added must train nothing again), not even through
-# `ancient`: Snakemake does not look at the parameters of jobs behind one that is to be run. Its
-# priority puts it before them. Where hits are left out they are an input of the mixture.
+# A benchmark that is added must train nothing again, so no training may hang on this job: behind a job
+# that is to be run Snakemake trains anew, or (through `ancient`) overlooks that parameters changed.
+# Hence `clear_mixture`. Where hits are left out they are an input of the mixture.
 rule find_contamination:
     """Look for the benchmarks' questions in a pool, in any language."""
     input:
@@ -69,6 +71,37 @@ rule find_contamination:
         " --questions {input.questions:q}"
         " --output {output.hits:q}"
         " --manifest {output.manifest:q}"
+        " 2> {log:q}"
+
+
+# Held to mixtures that have no such record: where there is one, Snakemake takes it for a source, and
+# nothing hangs on the search any more. (A later search that fails still fails the run.)
+rule clear_mixture:
+    """Let a mixture be trained on, once its pools have been searched for benchmark questions."""
+    input:
+        searches=lambda w: JOBS.searches(w.mixture),
+    output:
+        record="<set>/mixtures/{mixture}.cleared.json",
+    log:
+        "<set>/logs/cleared/{mixture}.log",
+    benchmark:
+        "<set>/timings/cleared/{mixture}.tsv"
+    wildcard_constraints:
+        mixture=JOBS.uncleared(),
+    localrule: True
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=600,
+        runtime=5,
+    params:
+        version=JOBS.version("cleared"),
+    shell:
+        "python -m babelmix clear-mixture"
+        " --mixture {wildcards.mixture:q}"
+        " --searches {input.searches:q}"
+        " --output {output.record:q}"
         " 2> {log:q}"
 
 

@@ -72,6 +72,7 @@ rule train:
     """Fine-tune one base model on one mixture. Bottleneck: GPU."""
     input:
         unpack(lambda w: JOBS.train_input(w.run)),
+        cleared=lambda w: ancient(JOBS.cleared(JOBS.plan.runs[w.run].mixture)),
     output:
         completed="<set>/checkpoints/{run}.json",
         metrics="<set>/checkpoints/{run}.metrics.jsonl",

@@ -91,11 +91,14 @@ def check_union(table: pa.Table, spec: MixtureSpec) -> None:
         )
 
 
-def lines_digest(columns: Iterable[pa.ChunkedArray]) -> str:
+def lines_digest(columns: Iterable[pa.ChunkedArray | pa.Array]) -> str:
     """SHA-256 of rows as sorted lines of tab-separated cells."""
-    joined = pc.binary_join_element_wise(*columns, "\t")
-    lines = sorted(set(joined.to_pylist()))
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    lines = pc.binary_join_element_wise(*columns, "\t")
+    ordered = lines.take(pc.sort_indices(lines))
+    if isinstance(ordered, pa.ChunkedArray):
+        ordered = ordered.combine_chunks()
+    whole = pc.binary_join(pa.ListArray.from_arrays([0, len(ordered)], ordered), "\n")
+    return hashlib.sha256(whole[0].as_buffer()).hexdigest()
 
 
 def summary(
@@ -125,6 +128,7 @@ def summary(
             sums[0] += cell["rows"]
             sums[1] += cell["characters"]
     train = table.filter(pc.equal(table["split"], "train"))
+    ids = pc.unique(train["id"])
     left_out: dict[str, int] = {}
     for part in parts:
         for reason, n in part.left_out.items():
@@ -136,7 +140,7 @@ def summary(
         | {"kind": spec.kind},
         "seed": sorted({part.spec.seed for part in parts}),
         "rows": train.num_rows,
-        "ids": len(pc.unique(train["id"])),
+        "ids": len(ids),
         "rows_by_language": {c: n for c, (n, _) in sorted(by_language.items())},
         "characters_by_language": {c: n for c, (_, n) in sorted(by_language.items())},
         "cells": [
@@ -147,7 +151,7 @@ def summary(
         "dev_rows": table.num_rows - train.num_rows,
         "left_out_ids": left_out,
         "left_out_rows": sum(part.left_out_pairs for part in parts),
-        "ids_digest": lines_digest([train["id"]]),
+        "ids_digest": lines_digest([ids]),
         "rows_digest": lines_digest([train["dataset"], train["id"], train["lang"]]),
         "parents": dict(parents),
     }

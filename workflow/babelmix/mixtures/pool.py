@@ -58,7 +58,8 @@ def seeded_rank(keys: np.ndarray, seed: int, purpose: str) -> np.ndarray:
 
 def id_keys(ids: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """First eight bytes of each id's SHA-256, as uint64."""
-    digests = b"".join(hashlib.sha256(i.encode()).digest()[:8] for i in ids.to_pylist())
+    sha256 = hashlib.sha256
+    digests = b"".join([sha256(i).digest()[:8] for i in ids.cast(pa.binary()).to_pylist()])
     return np.frombuffer(digests, dtype=">u8").astype(np.uint64)
 
 

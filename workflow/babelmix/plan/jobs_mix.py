@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from ..specs import ContaminationSpec, CountSpec, IndexSpec, ManifestSpec
 from ..stages import STAGE_VERSIONS
 from .jobs_base import JobsBase, as_json
@@ -82,6 +85,15 @@ class MixtureJobs(JobsBase):
         """What was found of the benchmarks' questions in a mixture's pools."""
         datasets = self.plan.expansion.mixtures[mixture].datasets
         return [self.path(f"contamination/{d}.json") for d in datasets]
+
+    def cleared(self, mixture: str) -> str:
+        """Record that a mixture's pools were searched for benchmark questions without a breach."""
+        return self.path(f"mixtures/{mixture}.cleared.json")
+
+    def uncleared(self) -> str:
+        """Regular expression of the mixtures whose pools no search has cleared yet."""
+        names = [m for m in self.plan.mixtures if not Path(self.cleared(m)).exists()]
+        return "|".join(map(re.escape, names)) or r"(?!)"
 
     def manifest(self, mixture: str) -> str:
         """Spec of `mixture-manifest`."""
