@@ -89,3 +89,14 @@ rule all:
     default_target: True
     input:
         JOBS.path("report/index.html"),
+
+
+# Each mixture by its name: `snakemake --cores all lima-x-ENDEFRITES-sampled`.
+for name, files in JOBS.targets().items():
+    if not workflow.is_rule(name):
+
+        rule:
+            name:
+                name
+            input:
+                files,

@@ -59,6 +59,15 @@ def test_a_part_of_the_full_reproduction() -> None:
     assert planned(done.stdout)["train"] == 9
 
 
+@pytest.mark.parametrize("name", ["ENDEFRITES-sampled", "demo-ENDEFRITES-sampled"])
+def test_one_mixture_is_a_target_by_its_name(name: str) -> None:
+    done = snakemake(name, "--dry-run", "--forceall", "--configfile", "config/demo.yaml")
+    assert done.returncode == 0, done.stdout[-3000:]
+    jobs = planned(done.stdout)
+    assert jobs["build_mixture"] == jobs["train"] == jobs["judge_single"] == 1
+    assert "make_report" not in jobs
+
+
 @pytest.mark.parametrize("part", ["studies=[pinch.E2]", "only_studies=pinch-e2"])
 def test_a_part_is_named_as_in_the_paper(part: str) -> None:
     done = snakemake("--dry-run", "--forceall", "--config", part)

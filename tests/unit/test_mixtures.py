@@ -445,6 +445,17 @@ def test_families_expand_with_the_papers_names_and_no_twins() -> None:
     assert len(expansion.mixtures) == 9 + 2
 
 
+def test_a_papers_own_spelling_names_a_mixture_where_one_family_makes_it() -> None:
+    demo = expand(build_config(read_yaml(ROOT / "config" / "demo.yaml")))
+    assert demo.resolve("ENDEFRITES-sampled") == ["demo-ENDEFRITES-sampled"]
+    assert demo.resolve("p100") == ["demo-DEFRITES-sampled"]
+    assert demo.resolve("ENDE-sampled") == []
+    full = expand(build_config(read_yaml(ROOT / "config" / "config.yaml")))
+    assert len(full.spelled("ENDEFRITES-sampled")) == 3
+    with pytest.raises(BabelmixError, match=r"several families: lima-x-EN, bactrian-x-EN, .*e1-EN"):
+        full.resolve("EN")
+
+
 def demo_with(**families: dict[str, Any]) -> dict[str, Any]:
     raw = read_yaml(ROOT / "config" / "demo.yaml")
     raw["mixtures"] |= families

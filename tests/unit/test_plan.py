@@ -11,6 +11,16 @@ import pytest
 
 from babelmix.config.evaluation import OpenAIJudge
 from babelmix.config.load import build_config, load_config, read_yaml
+from babelmix.config.training import Model
+from babelmix.config.translators import (
+    ApertiumTranslator,
+    DeepLTranslator,
+    GoogleTranslator,
+    IdentityTranslator,
+    MemoryTranslator,
+    OpenAITranslator,
+    Seq2SeqTranslator,
+)
 from babelmix.endpoints import is_loopback
 from babelmix.errors import BabelmixError
 from babelmix.io import write_json
@@ -18,6 +28,7 @@ from babelmix.judge.single import read_spec
 from babelmix.plan import Jobs, Plan, load_jobs
 from babelmix.plan.checks import count_gpus
 from babelmix.plan.cost import cost_lines, evaluation_calls, render
+from babelmix.plan.jobs_train import _PLACE
 from babelmix.resources import ROOT
 
 
@@ -152,6 +163,33 @@ def test_where_and_for_how_much_a_judge_is_asked_is_no_part_of_its_spec(tmp_path
     write_json(tmp_path / "config.json", raw)
     with pytest.raises(BabelmixError, match="no judge 'gpt-4'"):
         read_spec(given)
+
+
+#: What decides a verdict, a translation or a checkpoint. The rest says where, how fast, how dear.
+DECIDING = {
+    OpenAIJudge: "engine model temperature max_tokens prompt_language prompts structured",
+    MemoryTranslator: "backend path",
+    IdentityTranslator: "backend",
+    ApertiumTranslator: "backend modes",
+    Seq2SeqTranslator: "backend family model revision engine tokenizer dtype beams unit max_tokens"
+    " max_chars",
+    OpenAITranslator: "backend model temperature max_tokens unit max_chars",
+    DeepLTranslator: "backend glossaries formality",
+    GoogleTranslator: "backend",
+}
+
+
+@pytest.mark.parametrize("section", DECIDING, ids=lambda section: section.__name__)
+def test_each_key_of_a_client_either_reruns_its_jobs_or_nothing(section: Any) -> None:
+    """A key that is added belongs in ``RUNTIME`` (it changes no output) or in ``DECIDING``."""
+    deciding = set(DECIDING[section].split())
+    assert set(section.RUNTIME) | deciding == set(section.model_fields)
+    assert not set(section.RUNTIME) & deciding
+
+
+def test_each_key_of_a_model_is_its_place_or_retrains() -> None:
+    deciding = "repo path revision packaged chat_template trust_remote_code device"
+    assert set(_PLACE) | set(deciding.split()) == set(Model.model_fields)
 
 
 def translated(**runtime: Any) -> Jobs:

@@ -122,18 +122,30 @@ def write_records(path: Path | str, records: Iterable[Any], record_type: type) -
     return table.num_rows
 
 
-def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
-    """Read parquet; a torn, damaged or foreign file is named in the error."""
+@contextlib.contextmanager
+def _readable(path: Path | str) -> Iterator[None]:
+    """Name a torn, damaged or foreign parquet file in the error."""
     try:
-        # Not `pq.read_table`: what it imports takes a light verb as long as the rest of its start.
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            table = file.read(columns=columns)
-        return table if columns is None else table.select(columns)
+        yield
     except (pa.ArrowException, OSError, KeyError) as error:
         raise BabelmixError(
             f"{path}: cannot be read as parquet ({error}). If a job of this workflow made it, "
             "delete it and run again."
         ) from None
+
+
+def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
+    """Read parquet; a torn, damaged or foreign file is named in the error."""
+    # Not `pq.read_table`: what it imports takes as long as the rest of a light verb's start.
+    with _readable(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        table = file.read(columns=columns)
+        return table if columns is None else table.select(columns)
+
+
+def read_batches(path: Path | str, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+    """The same by batches of so many rows, one in memory at a time."""
+    with _readable(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        yield from file.iter_batches(rows, columns=columns)
 
 
 def read_records(path: Path | str, record_type: type[Record]) -> list[Record]:

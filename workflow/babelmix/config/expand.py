@@ -42,8 +42,31 @@ class Expansion:
 
     def resolve(self, name: str) -> list[str]:
         """Canonical names of a family's or a single mixture's name, without repeats, in order."""
-        names = self.families.get(name) or ([name] if name in self.canonical else [])
-        return list(dict.fromkeys(self.canonical[n] for n in names))
+        if name in self.families:
+            return list(dict.fromkeys(self.canonical[n] for n in self.families[name]))
+        single = self.named(name)
+        return [single] if single else []
+
+    def named(self, name: str) -> str | None:
+        """Canonical name of a single mixture, by any of its names or its spelling alone.
+
+        Raises:
+            BabelmixError: where several families make a mixture of that spelling.
+        """
+        if name in self.canonical:
+            return self.canonical[name]
+        spelled = self.spelled(name)
+        if len(spelled) > 1:
+            raise BabelmixError(
+                f"the mixture '{name}' is made by several families: {', '.join(spelled)}. "
+                "Give its whole name."
+            )
+        return spelled[0] if spelled else None
+
+    def spelled(self, spelling: str) -> list[str]:
+        """Canonical names of every family's mixture of a paper's spelling, ENDEFRITES-sampled."""
+        names = (f"{family}-{spelling}" for family in self.families)
+        return list(dict.fromkeys(self.canonical[n] for n in names if n in self.canonical))
 
     def aliases(self, canonical: str) -> list[str]:
         """The other names of a mixture."""
@@ -232,7 +255,7 @@ def _union(name: str, family: Union, expansion: Expansion) -> MixtureSpec:
     """A union's parts are the named mixtures, with the parts' budgets in place of their own."""
     parts = []
     for part in family.parts:
-        canonical = expansion.canonical.get(part.mixture)
+        canonical = expansion.named(part.mixture)
         spec = expansion.mixtures.get(canonical or "")
         if spec is None or spec.kind == "union":
             known = [m for m, s in expansion.mixtures.items() if s.kind != "union"]

@@ -132,16 +132,21 @@ def _without_lost_names(values: dict[str, Any]) -> Config:
     values["mixtures"] = plain | {
         name: family
         for name, family in families.items()
-        if name not in plain and all(p["mixture"] in made.canonical for p in family["parts"])
+        if name not in plain and all(made.named(p["mixture"]) for p in family["parts"])
     }
-    known = {*made.canonical, *values["mixtures"]}
-    baselines = {*known, "best_monolingual", "language_monolingual", None}
+
+    def known(name: str) -> bool:
+        return name in values["mixtures"] or bool(made.canonical.get(name) or made.spelled(name))
+
+    chosen = {"best_monolingual", "language_monolingual", None}
     studies = {}
     for name, study in values["studies"].items():
         for run_set in study["runs"]:
-            run_set["mixtures"] = [m for m in run_set["mixtures"] if m in known]
+            run_set["mixtures"] = [m for m in run_set["mixtures"] if known(m)]
         study["runs"] = [r for r in study["runs"] if r["mixtures"]]
-        study["evaluations"] = [e for e in study["evaluations"] if e["baseline"] in baselines]
+        study["evaluations"] = [
+            e for e in study["evaluations"] if e["baseline"] in chosen or known(e["baseline"])
+        ]
         if study["runs"] and study["evaluations"]:
             studies[name] = study
     values["studies"] = studies

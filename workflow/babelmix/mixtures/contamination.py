@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ..errors import BabelmixError
-from ..io import write_json, write_table
+from ..io import read_batches, read_table, write_json, write_table
 from ..specs import ContaminationSpec
 
 #: A word, or one character of a script that writes without spaces.
@@ -104,7 +103,7 @@ def read_questions(paths: Sequence[Path]) -> list[Asked]:
     asked = []
     for path in paths:
         benchmark = path.name.split(".", 1)[0]
-        table = pq.read_table(path, columns=["question_id", "lang", "turns"])
+        table = read_table(path, columns=["question_id", "lang", "turns"])
         for row in table.to_pylist():
             texts = dict.fromkeys(filter(None, map(normalised, row["turns"])))
             asked += [Asked(benchmark, row["question_id"], row["lang"], text) for text in texts]
@@ -113,13 +112,12 @@ def read_questions(paths: Sequence[Path]) -> list[Asked]:
 
 def user_turns(path: Path) -> Iterator[tuple[list[str], list[str]]]:
     """Ids and words of the user turns of a conversations file, in batches."""
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(BATCH, columns=["id", "messages"]):
-            messages = batch["messages"].flatten()
-            mine = pc.equal(messages.field("role"), "user")
-            parents = pc.list_parent_indices(batch["messages"]).filter(mine)
-            ids = batch["id"].take(parents).to_pylist()
-            yield ids, [normalised(t) for t in messages.field("content").filter(mine).to_pylist()]
+    for batch in read_batches(path, ["id", "messages"], BATCH):
+        messages = batch["messages"].flatten()
+        mine = pc.equal(messages.field("role"), "user")
+        parents = pc.list_parent_indices(batch["messages"]).filter(mine)
+        ids = batch["id"].take(parents).to_pylist()
+        yield ids, [normalised(t) for t in messages.field("content").filter(mine).to_pylist()]
 
 
 def find(

@@ -42,7 +42,7 @@ def pieces(rows: pa.Table, files: Sequence[Path]) -> Iterator[tuple[str, pa.Tabl
         BabelmixError: when a row of the mixture is in none of the files.
     """
     found = 0
-    for path in files:
+    for path in dict.fromkeys(files):
         texts = read_table(path, columns=["id", "lang", "dataset", "messages"]).combine_chunks()
         if not texts.num_rows:
             continue

@@ -174,6 +174,31 @@ class JudgeJobs(JobsBase):
             for run in plan.languages_by_run
         ]
 
+    def targets(self) -> dict[str, list[str]]:
+        """What a mixture's name stands for on the command line: all that is made of it alone.
+
+        A name is the mixture's own, one of its other names, or a paper's spelling of it (then of
+        every family that makes one).
+        """
+        made: dict[str, list[str]] = {
+            m: [self.path(f"mixtures/{m}.manifest.json")] for m in self.plan.mixtures
+        }
+        for name, plan in self.plan.evaluations.items():
+            for run in plan.languages_by_run:
+                if mixture := self.plan.runs[run].mixture:
+                    made[mixture].append(self.path(f"judgements/{name}/{run}.parquet"))
+        for benchmark, run in self.plan.answer_sets():
+            if mixture := self.plan.runs[run].mixture:
+                made[mixture].append(self.path(f"scores/{benchmark}/{run}.parquet"))
+        expansion = self.plan.expansion
+        found: dict[str, list[str]] = {}
+        for family, names in expansion.families.items():
+            for name in names:
+                files = made.get(expansion.canonical[name], [])
+                for target in {name, name.removeprefix(f"{family}-")} if files else ():
+                    found.setdefault(target, []).extend(files)
+        return {name: list(dict.fromkeys(files)) for name, files in found.items()}
+
     def all_manifests(self) -> list[str]:
         """Manifests of every mixture."""
         return [self.path(f"mixtures/{m}.manifest.json") for m in self.plan.mixtures]

@@ -167,7 +167,9 @@ def baseline_runs(
                 "runs, or name the languages to judge with `languages`."
             )
         return {c: monolingual[c] for c in asked}
-    named = peers.by_mixture.get(expansion.canonical.get(baseline, ""))
+    full = expansion.canonical.get(baseline)
+    names = [full] if full else expansion.spelled(baseline)
+    named = next((peers.by_mixture[n] for n in names if n in peers.by_mixture), None)
     if named is None:
         known = ["best_monolingual", "language_monolingual", *peers.by_mixture]
         raise unknown_name("baseline", baseline, known, where)

@@ -12,10 +12,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ..errors import BabelmixError
-from ..io import write_table
+from ..io import read_batches, write_table
 from ..specs import CountSpec
 
 BATCH = 4096
@@ -50,14 +49,13 @@ def count(conversations: Path, model: Path) -> pa.Table:
     tokenizer.no_padding()
     ids: list[pa.Array] = []
     sums: list[np.ndarray] = []
-    with pq.ParquetFile(conversations) as parquet:
-        for batch in parquet.iter_batches(BATCH, columns=["id", "messages"]):
-            texts = batch["messages"].flatten().field("content").to_pylist()
-            encoded = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-            parents = pc.list_parent_indices(batch["messages"]).to_numpy()
-            lengths = np.fromiter((len(e) for e in encoded), dtype=np.int64, count=len(encoded))
-            sums.append(np.bincount(parents, weights=lengths, minlength=len(batch)))
-            ids.append(batch["id"])
+    for batch in read_batches(conversations, ["id", "messages"], BATCH):
+        texts = batch["messages"].flatten().field("content").to_pylist()
+        encoded = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        parents = pc.list_parent_indices(batch["messages"]).to_numpy()
+        lengths = np.fromiter((len(e) for e in encoded), dtype=np.int64, count=len(encoded))
+        sums.append(np.bincount(parents, weights=lengths, minlength=len(batch)))
+        ids.append(batch["id"])
     tokens = np.concatenate(sums) if sums else np.zeros(0)
     return pa.table(
         {"id": pa.chunked_array(ids, pa.string()), "tokens": pa.array(tokens.astype(np.int64))}
