@@ -12,7 +12,7 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
+sys.path.insert(0, str(Path(str(workflow.current_basedir)) / "workflow"))
 
 from babelmix.errors import BabelmixError
 from babelmix.plan import export_environment, load_jobs, restore_studies, write_resolved
@@ -89,14 +89,3 @@ rule all:
     default_target: True
     input:
         JOBS.path("report/index.html"),
-
-
-# Each mixture by its name: `snakemake --cores all lima-x-ENDEFRITES-sampled`.
-for name, files in JOBS.targets().items():
-    if not workflow.is_rule(name):
-
-        rule:
-            name:
-                name
-            input:
-                files,

@@ -44,3 +44,14 @@ rule make_report:
         " @{params.files:q}"
         " --output {output.page:q}"
         " 2> {log:q}"
+
+
+# Each mixture by its name: `snakemake --cores all lima-x-ENDEFRITES-sampled`.
+for name, files in JOBS.targets().items():
+    if name != "all" and not workflow.is_rule(name):
+
+        rule:
+            name:
+                name
+            input:
+                files,
