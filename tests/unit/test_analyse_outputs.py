@@ -1,7 +1,9 @@
 """What leaves the analysis: parquet, LaTeX, digests; the radar; two languages against one."""
 
+import gzip
+import json
 import math
-from pathlib import Path
+from base64 import b64decode
 
 import numpy as np
 import pandas as pd
@@ -11,10 +13,11 @@ from built_study import built
 
 from babelmix.analyse import charts, radar
 from babelmix.analyse.bilingual_table import bilingual_table, correlation_table
+from babelmix.analyse.judged_figures import bilingual_figure
 from babelmix.analyse.latex import escaped, main_latex
 from babelmix.analyse.statistics import Bootstrap
 from babelmix.analyse.study import StudySet, Variant, load_study
-from babelmix.analyse.table import Table, read_tables
+from babelmix.analyse.table import ReadTable, Table, read_tables
 from babelmix.io import file_digest, read_json
 from babelmix.report.browser import packed
 
@@ -93,12 +96,14 @@ def test_two_languages_are_compared_with_either_alone_on_the_others() -> None:
                 "e": {"benchmark": "b", "judge": "j", "baseline": "language_monolingual"}
             },
             "confidence": 0.95,
+            "studies": {"s": {"runs": ["cs-en", "cs", "en"]}},
         },
         {
             "cs-en": variant("cs-en", "cs", "en"),
             "cs": variant("cs", "cs"),
             "en": variant("en", "en"),
         },
+        {name: name for name in scores},
     )
     table = bilingual_table(study, pd.DataFrame(rows), Bootstrap(samples=200))
     found = {row["alone"]: row for row in table.rows}
@@ -106,6 +111,16 @@ def test_two_languages_are_compared_with_either_alone_on_the_others() -> None:
     assert found["cs"]["languages"] == 2
     assert found["cs"]["difference"] == pytest.approx(10, abs=2)
     assert found["en"]["low"] > 15
+    assert found["en"]["score_alone_low"] < 40 < found["en"]["score_alone_high"]
+    (figure,) = bilingual_figure(study, "s", "e", ReadTable(table.entry(), table.rows))
+    drawn = figure.chart.to_dict()["layer"][1]["data"]["values"]
+    assert [(row["tuned on"], round(row["value"], -1)) for row in drawn] == [
+        ("both languages", 60),
+        ("the first alone", 50),
+        ("the second alone", 40),
+    ]
+    assert all(row["low"] < row["value"] < row["high"] for row in drawn)
+    assert "in 2 of 2 comparisons" in figure.alt
     transfer = Table("transfer", "", "", {}, ())
     for i, lang in enumerate(("cs", "en", "fi", "he", "ru")):
         transfer.rows.append(
@@ -117,11 +132,23 @@ def test_two_languages_are_compared_with_either_alone_on_the_others() -> None:
     assert row["low"] < row["r"] < row["high"]
 
 
-def test_answers_are_packed_by_language_the_same_each_time(tmp_path: Path) -> None:
-    item = {"id": "q", "lang": "de", "category": "c", "turns": ["Frage?"], "answers": {"r": {}}}
-    browser = {"benchmarks": [{"name": "b", "total": 1, "items": [item, item | {"lang": "fr"}]}]}
+def test_answers_are_packed_in_blocks_the_same_each_time() -> None:
+    items = [
+        {"id": f"q{i}", "lang": "de", "category": "c", "turns": ["Frage?"]}
+        | {"answers": {"r": {"1": {"text": letter * 150_000}}}}
+        for i, letter in enumerate("abcd\ud800")
+    ]
+    browser = {"benchmarks": [{"name": "b", "total": 5, "items": items}]}
     index, blocks = packed(browser)
-    assert index["benchmarks"][0]["blocks"] == {"de": "answers-0-de", "fr": "answers-0-fr"}
-    assert index["benchmarks"][0]["items"][0]["start"] == "Frage?"
-    assert set(blocks) == {"answers-0-de", "answers-0-fr"}
+    shown = index["benchmarks"][0]["items"]
+    assert [item["block"] for item in shown] == [0, 0, 1, 1, 2]
+    assert shown[0]["start"] == "Frage?"
+    found = [json.loads(gzip.decompress(b64decode(text))) for text in blocks]
+    assert [[item["id"] for item in block] for block in found] == [
+        ["q0", "q1"],
+        ["q2", "q3"],
+        ["q4"],
+    ]
+    assert found[1] == items[2:4]
+    assert found[2][0]["answers"]["r"]["1"]["text"] == "?" * 150_000
     assert packed(browser) == (index, blocks)

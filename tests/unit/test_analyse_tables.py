@@ -176,9 +176,13 @@ def test_preferences_count_pairs_and_keep_the_diagonal(made: dict[str, ReadTable
 
 
 def test_position_bias_sees_the_preference_for_the_first(made: dict[str, ReadTable]) -> None:
-    row = one(made["position_bias"], evaluation=fake_study.PAIRS, category="all", language="all")
+    place = {"evaluation": fake_study.PAIRS, "category": "all", "language": "all"}
+    row = one(made["position_bias"], **place, turn="all")
     assert row["first_preferred"] > 0.5
     assert 0 < row["flipped"] < 0.5
+    turns = [one(made["position_bias"], **place, turn=turn) for turn in ("1", "2")]
+    for name in ("values", "preferences"):
+        assert sum(turn[name] for turn in turns) == row[name]
 
 
 def test_answered_in_sums_to_one(made: dict[str, ReadTable]) -> None:

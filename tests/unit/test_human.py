@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from built_study import built, make_tables
-from fake_study import PAIRS, make
+from fake_study import PAIRS, SINGLE, make
 
 from babelmix.analyse.ppi import corrected_mean
 from babelmix.analyse.statistics import Bootstrap
@@ -254,6 +254,14 @@ def test_labels_reach_the_tables(tmp_path: Path) -> None:
     assert corrected["labelled"] == 6
     assert corrected["low"] <= corrected["corrected"] <= corrected["high"]
     assert 0 <= corrected["weight"] <= 1
+    graded = [r for r in made["corrected_scores"].rows if r["evaluation"] == SINGLE]
+    (mine,) = graded
+    # Five of the six rated answers have a grade; every rating is "pass".
+    assert (mine["labelled"], mine["human_score"], mine["corrected"]) == (5, 50, 50)
+    means = {(r["evaluation"], r["variant"], r["language"]): r for r in made["grades"].rows}
+    assert 0 < mine["judge_score"] < 100
+    mean = means[SINGLE, mine["variant"], "all"]["mean"]
+    assert mine["judge_score"] == pytest.approx((mean - 1) / 9 * 100, abs=2)
 
 
 def test_ppi_removes_the_bias_of_a_judge_and_is_narrower_than_people_alone() -> None:

@@ -26,7 +26,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "judge": 1,
     "baseline": 1,
     "score": 2,
-    "tables": 3,
-    "figures": 2,
-    "report": 5,
+    "tables": 4,
+    "figures": 3,
+    "report": 6,
 }

@@ -2,32 +2,59 @@
 
 Plain functions over plain sequences, for any judge's and any people's votes: nothing here knows of
 runs or study sets. A *vote* says which of two answers is better, in the terms of the pair and not
-of the order in which it was shown: ``A``, ``B``, ``tie`` or ``both_bad``; None is no vote.
+of the order in which it was shown: ``A``, ``B``, ``tie`` or ``both_bad``; None (or NaN) is no vote,
+anything else an error. Labels of κ and α may be anything that can be a key of a dict.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import BabelmixError
 from .statistics import Bootstrap, Estimate
 
 Vote = str | None
+Level = Literal["nominal", "ordinal", "interval", "ratio"]
 #: How ties count in an agreement: S1 and S2 of the MT-Bench paper (arXiv 2306.05685), and LIMA's.
 Setting = Literal["S1", "S2", "tie_discounted"]
 SETTINGS: tuple[Setting, ...] = ("S1", "S2", "tie_discounted")
 TIES = frozenset({"tie", "both_bad"})
 
 
+def _missing(label: Any) -> bool:
+    """None, or the NaN that data frames write for it."""
+    return label is None or bool(label != label)
+
+
+def _given(vote: Any) -> Vote:
+    """The vote, None where there is none; an unknown word must not pass for a vote."""
+    if _missing(vote):
+        return None
+    if vote not in ("A", "B") and vote not in TIES:
+        raise BabelmixError(
+            f"Unknown vote {vote!r}. Votes are A, B, tie, both_bad, or None where there is none."
+        )
+    return str(vote)
+
+
+def _counted(vote: Any) -> Vote:
+    """The vote as agreement counts it: both bad is a tie."""
+    found = _given(vote)
+    return "tie" if found in TIES else found
+
+
 def swapped(vote: Vote) -> Vote:
     """A verdict on the pair shown in the other order, in the terms of the first order."""
-    return {"A": "B", "B": "A"}.get(vote or "", vote)
+    found = _given(vote)
+    return {"A": "B", "B": "A"}.get(found or "", found)
 
 
 def joined(first_order: Vote, other_order: Vote) -> Vote:
@@ -35,10 +62,10 @@ def joined(first_order: Vote, other_order: Vote) -> Vote:
 
     None where one is missing.
     """
-    back = swapped(other_order)
-    if first_order is None or back is None:
+    first, back = _given(first_order), swapped(other_order)
+    if first is None or back is None:
         return None
-    return first_order if first_order == back else "tie"
+    return first if first == back else "tie"
 
 
 def credit(left: Vote, right: Vote, setting: Setting = "S1") -> float | None:
@@ -47,9 +74,9 @@ def credit(left: Vote, right: Vote, setting: Setting = "S1") -> float | None:
     S1: 1 for the same of A, B, tie. S2: the same of A and B; any tie takes the pair out.
     Tie-discounted (LIMA, arXiv 2305.11206): ½ where one of the two alone is a tie.
     """
-    if left is None or right is None:
+    a, b = _counted(left), _counted(right)
+    if a is None or b is None:
         return None
-    a, b = ("tie" if vote in TIES else vote for vote in (left, right))
     if "tie" not in (a, b) or (setting != "S2" and a == b):
         return float(a == b)
     return {"S1": 0.0, "S2": None, "tie_discounted": 0.5}[setting]
@@ -117,7 +144,8 @@ def cohen_kappa(
     ``weights``: None, ``linear`` or ``quadratic`` (labels are then numbers, and the weights their
     ranks' distances). None where both raters use one and the same label alone.
     """
-    pairs = [(a, b) for a, b in zip(left, right, strict=True) if a is not None and b is not None]
+    both = zip(left, right, strict=True)
+    pairs = [(a, b) for a, b in both if not _missing(a) and not _missing(b)]
     if not pairs:
         return None
     labels = _labels(label for pair in pairs for label in pair)
@@ -148,7 +176,7 @@ def fleiss_kappa(
     numbers it is the κ of Fleiss 1971.) ``value`` is None where only one label occurs. The interval
     resamples ``clusters``; each item is its own without them.
     """
-    rated = [[label for label in labels if label is not None] for labels in items]
+    rated = [[label for label in labels if not _missing(label)] for labels in items]
     at = list(range(len(rated)) if clusters is None else clusters)
     kept = [(labels, at[i]) for i, labels in enumerate(rated) if len(labels) > 1]
     ranks = _labels(label for labels, _ in kept for label in labels)
@@ -180,34 +208,91 @@ def fleiss_kappa(
 
 def krippendorff_alpha(
     ratings: Sequence[Sequence[Any]],
-    level: Literal["nominal", "ordinal", "interval", "ratio"] = "nominal",
-) -> float | None:
-    """Krippendorff's α; ``ratings`` is raters × items, None where a rater has none.
+    level: Level = "nominal",
+    clusters: Sequence[Any] | None = None,
+    bootstrap: Bootstrap | None = None,
+) -> Estimate:
+    """Krippendorff's α of raters × items, None (or NaN) where a rater has no label.
 
-    By the ``krippendorff`` package. None where it is not defined (one label, or nothing rated
-    twice). Labels of ``ordinal`` and above are numbers.
+    The value by the ``krippendorff`` package; it is None where α is not defined (one label alone,
+    or nothing rated twice). The interval resamples ``clusters``; each item is its own without them.
+    Labels of ``ordinal`` and above are numbers. Time and memory grow with the square of the number
+    of different labels.
     """
     import krippendorff
 
-    rated = [[label for label in item if label is not None] for item in zip(*ratings, strict=True)]
-    pairable = [labels for labels in rated if len(labels) > 1]
-    found = _labels(label for labels in pairable for label in labels)
-    if len(found) < 2:
-        return None
-    order: dict[Hashable, float] = {
-        label: float(rank if level == "nominal" else label)  # type: ignore[arg-type]
-        for label, rank in found.items()
-    }
-    coded = [
-        [np.nan if v is None or v not in order else order[v] for v in rater] for rater in ratings
-    ]
-    return float(krippendorff.alpha(np.array(coded, dtype=float), level_of_measurement=level))
+    rated = [[x for x in labels if not _missing(x)] for labels in zip(*ratings, strict=True)]
+    at = range(len(rated)) if clusters is None else clusters
+    kept = [(labels, c) for labels, c in zip(rated, at, strict=True) if len(labels) > 1]
+    ranks = _labels(label for labels, _ in kept for label in labels)
+    if len(ranks) < 2:
+        return Estimate(None, None, None, 0, 0)
+    counts = np.zeros((len(kept), len(ranks)))
+    for row, (labels, _) in enumerate(kept):
+        for label in labels:
+            counts[row, ranks[label]] += 1
+    scale = np.array(
+        [_number(x, level) for x in ranks] if level != "nominal" else range(len(ranks))
+    )
+    value = krippendorff.alpha(
+        value_counts=counts, value_domain=scale.tolist(), level_of_measurement=level
+    )
+    sums = _coincidences(counts, [cluster for _, cluster in kept])
+    found = (bootstrap or Bootstrap()).statistic(
+        sums, lambda totals: _alpha(totals, scale, level), len(kept)
+    )
+    return replace(found, value=float(value))
+
+
+def _number(label: Any, level: Level) -> float:
+    if not isinstance(label, Real):
+        raise BabelmixError(f"Labels of the level '{level}' are numbers; {label!r} is none.")
+    return float(label)
+
+
+def _coincidences(counts: NDArray[np.float64], clusters: Sequence[Any]) -> NDArray[np.float64]:
+    """Krippendorff's matrix of pairs of labels, flat, summed by cluster; (labels²) × clusters.
+
+    ``counts`` is items × labels. An item of m labels weighs m: each of its pairs 1 / (m − 1).
+    """
+    place = {cluster: i for i, cluster in enumerate(dict.fromkeys(clusters))}
+    n = counts.shape[1]
+    sums = np.zeros((n * n, len(place)))
+    for row, cluster in zip(counts, clusters, strict=True):
+        pairs = (np.outer(row, row) - np.diag(row)) / (row.sum() - 1)
+        sums[:, place[cluster]] += pairs.ravel()
+    return sums
+
+
+def _alpha(
+    totals: NDArray[np.float64], scale: NDArray[np.float64], level: Level
+) -> NDArray[np.float64]:
+    """α of matrices of coincidences, flat along the first axis; NaN where one label is left."""
+    n = len(scale)
+    pairs = totals.reshape(n, n, -1)
+    given = pairs.sum(axis=1)
+    if level == "ordinal":
+        # The distance of two labels: how many labels were given between their middles.
+        middles = given.cumsum(axis=0) - given / 2
+        distance = (middles[:, None] - middles[None]) ** 2
+    else:
+        apart = np.abs(np.subtract.outer(scale, scale))
+        if level == "nominal":
+            apart = (apart > 0).astype(float)
+        elif level == "ratio":
+            size = np.abs(np.add.outer(scale, scale))
+            apart = np.divide(apart, size, out=np.zeros_like(apart), where=size > 0)
+        distance = (apart**2)[:, :, None]
+    seen = (pairs * distance).sum(axis=(0, 1))
+    chance = (given[:, None] * given[None] * distance).sum(axis=(0, 1))
+    found = 1 - (given.sum(axis=0) - 1) * seen / np.where(chance > 0, chance, np.nan)
+    return np.asarray(found.reshape(totals.shape[1:]))
 
 
 def _labels(labels: Iterable[Hashable]) -> dict[Hashable, int]:
     """Distinct labels in order (numbers by size, others by their text), with their ranks."""
     distinct = set(labels)
-    numbers = all(isinstance(label, int | float) for label in distinct)
+    numbers = all(isinstance(label, Real) for label in distinct)
     ordered = sorted(distinct) if numbers else sorted(distinct, key=str)  # type: ignore[type-var]
     return {label: rank for rank, label in enumerate(ordered)}
 
@@ -233,9 +318,11 @@ class WinRate:
 
 
 def win_rate(votes: Iterable[Vote], side: str = "A") -> WinRate:
-    """Wins, ties and losses of ``side``."""
+    """Wins, ties and losses of ``side``, ``A`` or ``B``."""
+    if side not in ("A", "B"):
+        raise BabelmixError(f"Wins are counted for side A or B, not {side!r}.")
     other = swapped(side)
-    counts = Counter("tie" if vote in TIES else vote for vote in votes)
+    counts = Counter(map(_counted, votes))
     return WinRate(counts[side], counts["tie"], counts[other], counts[None])
 
 
@@ -266,13 +353,10 @@ def position(first_order: Sequence[Vote], other_order: Sequence[Vote]) -> Positi
 
     ``A`` is always the answer that was shown first. A tie and ``both_bad`` count as the same.
     """
-    given = [*first_order, *other_order]
-    picks = Counter(vote for vote in given if vote in ("A", "B"))
-    both = [
-        ("tie" if a in TIES else a, "tie" if b in TIES else b)
-        for a, b in zip(first_order, other_order, strict=True)
-        if a is not None and b is not None
-    ]
+    first, other = [*map(_counted, first_order)], [*map(_counted, other_order)]
+    picks = Counter(vote for vote in first + other if vote in ("A", "B"))
+    shown_twice = zip(first, other, strict=True)
+    both = [(a, b) for a, b in shown_twice if a is not None and b is not None]
     n = len(both)
     return Position(
         pairs=n,

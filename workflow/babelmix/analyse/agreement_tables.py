@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from .agreement import (
@@ -111,6 +111,8 @@ def agreement_table(voters: list[Voter], bootstrap: Bootstrap, within: bool = Fa
         | {
             "kappa": "κ over all votes.",
             "alpha": "Krippendorff's α, nominal.",
+            "alpha_low": "Lower end of its interval.",
+            "alpha_high": "Upper end.",
             "questions": "Questions.",
         },
         ("left", "right", "language", "turn"),
@@ -154,19 +156,27 @@ def _agreement_cells(
         cells |= {f"{name}_votes": found.values}
         if setting == "S1":
             cells["questions"] = found.clusters
-    return cells | _chance_corrected(left, right, items)
+    return cells | _chance_corrected(left, right, items, bootstrap)
 
 
-def _chance_corrected(left: Voter, right: Voter, items: list[Any]) -> dict[str, Any]:
+def _chance_corrected(
+    left: Voter, right: Voter, items: list[Any], bootstrap: Bootstrap
+) -> dict[str, Any]:
     if left is right:
         rated = [[_plain(v) for v in left.votes[i]] for i in items]
-        most = max((len(votes) for votes in rated), default=0)
-        raters = [[votes[r] if r < len(votes) else None for votes in rated] for r in range(most)]
-        alpha = krippendorff_alpha(raters) if most > 1 else None
-        return {"kappa": fleiss_kappa(rated).value, "alpha": alpha}
-    pairs = [(_plain(a), _plain(b)) for i in items for a in left.votes[i] for b in right.votes[i]]
-    columns = [a for a, _ in pairs], [b for _, b in pairs]
-    return {"kappa": cohen_kappa(*columns), "alpha": krippendorff_alpha(columns)}
+        raters = list(zip_longest(*rated))
+        kappa = fleiss_kappa(rated).value
+        clusters = [i[3] for i in items]
+    else:
+        votes = [(i, a, b) for i in items for a in left.votes[i] for b in right.votes[i]]
+        raters = [tuple(_plain(a) for _, a, _ in votes), tuple(_plain(b) for _, _, b in votes)]
+        kappa = cohen_kappa(*raters)
+        clusters = [i[3] for i, _, _ in votes]
+    alpha = krippendorff_alpha(raters, "nominal", clusters, bootstrap)
+    return {"kappa": kappa} | {
+        f"alpha{end}": value
+        for end, value in (("", alpha.value), ("_low", alpha.low), ("_high", alpha.high))
+    }
 
 
 def _plain(vote: str | None) -> str | None:
@@ -216,8 +226,4 @@ def _consistency(wide: pd.DataFrame, measure: str, bootstrap: Bootstrap) -> dict
     if measure == "kappa":
         return estimate_cells(fleiss_kappa(values, list(questions), bootstrap))
     columns = [list(column) for column in zip(*values, strict=True)]
-    return {
-        "value": krippendorff_alpha(columns, "interval"),
-        "questions": len(set(questions)),
-        "values": int(wide.notna().to_numpy().sum()),
-    }
+    return estimate_cells(krippendorff_alpha(columns, "interval", list(questions), bootstrap))

@@ -35,7 +35,11 @@ def bilingual_table(study: StudySet, pairs: pd.DataFrame, bootstrap: Bootstrap) 
         | {
             "alone": "Language of the monolingual mixture that it is compared with.",
             "score": "Mean score of the mixture of two.",
+            "score_low": "Lower end of its interval.",
+            "score_high": "Upper end.",
             "score_alone": "Mean score of the monolingual one.",
+            "score_alone_low": "Lower end of its interval.",
+            "score_alone_high": "Upper end.",
             "languages": "Languages that both are scored on here.",
             "difference": "Score of the two less that of the one.",
         }
@@ -73,15 +77,22 @@ def _compared(
     columns = ("left", "right", "question_id", "lang")
     sides = [both[name].to_numpy() for name in columns]
     difference = bootstrap.difference(*sides)
+    means = {
+        name: bootstrap.mean(side, *sides[2:])
+        for name, side in zip(("score", "score_alone"), sides[:2], strict=True)
+    }
     return (
         variant_cells(variant)
         | {
             "alone": single.languages[0],
-            "score": bootstrap.mean(sides[0], *sides[2:]).value,
-            "score_alone": bootstrap.mean(sides[1], *sides[2:]).value,
             "languages": both["lang"].nunique(),
             "detectable": detectable(difference, bootstrap.confidence),
             "p": sign_flip_p(*sides),
+        }
+        | {
+            f"{name}{end}": value
+            for name, mean in means.items()
+            for end, value in (("", mean.value), ("_low", mean.low), ("_high", mean.high))
         }
         | estimate_cells(difference, "difference")
     )

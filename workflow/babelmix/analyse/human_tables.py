@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 RATINGS = ("excellent", "pass", "fail")
 _VOTE_WORTH = {"A": WORTH["win"], "B": WORTH["loss"], "tie": 50.0, "both_bad": 50.0}
+_RATING_WORTH = {"excellent": 100.0, "pass": 50.0, "fail": 0.0}
+#: The judge's lowest and highest grade, which become 0 and 100 beside people's ratings.
+_GRADES = (1.0, 10.0)
 
 
 def load_labels(paths: Sequence[Path]) -> pd.DataFrame:
@@ -97,46 +100,67 @@ def raters_table(labels: pd.DataFrame) -> Table:
 
 
 def corrected_table(
-    study: StudySet, pairs: pd.DataFrame, labels: pd.DataFrame, bootstrap: Bootstrap
+    study: StudySet,
+    judged: pd.DataFrame,
+    pairs: pd.DataFrame,
+    labels: pd.DataFrame,
+    bootstrap: Bootstrap,
 ) -> Table:
-    """Preference scores as people would give them, from the judge's and some of theirs."""
+    """Scores as people would give them, from the judge's and some of theirs.
+
+    ``judged``: the judgements, of which the single grades are corrected by people's ratings;
+    ``pairs``: their outcomes, corrected by people's votes.
+    """
     table = Table(
         "corrected_scores",
         "Judge scores corrected by human labels",
-        "PPI++ (arXiv 2311.01453): the judge's score over all pairs, moved by what people said "
-        "beyond it on the pairs they labelled. Holds where those were drawn at random, as "
-        "`export-human` does. Every item weighs the same here.",
+        "PPI++ (arXiv 2311.01453): the judge's score over all items, moved by what people said "
+        "beyond it on the items they labelled. Holds where those were drawn at random, as "
+        "`export-human` does. Every item weighs the same here. All scores are 0 to 100: pairs as "
+        "in `preferences`; of single answers the judge's grade (1 is 0, 10 is 100) and people's "
+        "rating (fail 0, pass 50, excellent 100).",
         EVALUATION_COLUMNS
         | VARIANT_COLUMNS
         | {
             "judge_score": "The judge's score alone, 0 to 100.",
-            "human_score": "The people's score on the labelled pairs alone.",
+            "human_score": "The people's score on the labelled items alone.",
             "human_low": "Lower end of its interval.",
             "human_high": "Upper end.",
             "corrected": "Corrected score.",
         }
         | ESTIMATE_COLUMNS
-        | {"labelled": "Labelled pairs.", "weight": "Weight λ of the judge, 0 to 1."},
+        | {"labelled": "Labelled items.", "weight": "Weight λ of the judge, 0 to 1."},
         ("evaluation", "variant"),
     )
-    voted = labels[labels["vote"].notna() & (labels["repeat"] == 0)]
-    points = voted["vote"].map(_VOTE_WORTH).astype(float)
-    worth = voted.assign(human=points).groupby(PAIR)["human"].mean()
-    for (evaluation, name), rows in pairs.groupby(["evaluation", "variant"]):
-        cells = evaluation_cells(study, str(evaluation))
-        of = rows.assign(benchmark=cells["benchmark"]).merge(worth.reset_index(), "left", on=PAIR)
-        found = corrected_mean(of["value"], of["human"], list(of["question_id"]), bootstrap)
-        if found is not None:
-            table.rows.append(
-                cells
-                | variant_cells(study.variants[str(name)])
-                | {
-                    "judge_score": float(of["value"].mean()),
-                    "human_score": found.human.value,
-                    "human_low": found.human.low,
-                    "human_high": found.human.high,
-                }
-                | estimate_cells(found.estimate, "corrected")
-                | {"labelled": found.labelled, "weight": found.weight}
-            )
+    said = _worth(labels)
+    single = judged[judged["protocol"] == "single"].assign(baseline="")
+    low, high = _GRADES
+    single = single.assign(value=100.0 * (single["score"].astype(float) - low) / (high - low))
+    for frame in (single, pairs):
+        for (evaluation, name), rows in frame.groupby(["evaluation", "variant"]):
+            cells = evaluation_cells(study, str(evaluation))
+            of = rows.assign(benchmark=cells["benchmark"]).merge(said, "left", on=PAIR)
+            found = corrected_mean(of["value"], of["human"], list(of["question_id"]), bootstrap)
+            if found is not None:
+                table.rows.append(
+                    cells
+                    | variant_cells(study.variants[str(name)])
+                    | {
+                        "judge_score": float(of["value"].mean()),
+                        "human_score": found.human.value,
+                        "human_low": found.human.low,
+                        "human_high": found.human.high,
+                    }
+                    | estimate_cells(found.estimate, "corrected")
+                    | {"labelled": found.labelled, "weight": found.weight}
+                )
     return table
+
+
+def _worth(labels: pd.DataFrame) -> pd.DataFrame:
+    """What people said of each pair or answer, 0 to 100, the raters' mean; PAIR and ``human``."""
+    votes, ratings = (labels[name] for name in ("vote", "rating"))
+    points = votes.map(_VOTE_WORTH).fillna(ratings.map(_RATING_WORTH)).astype(float)
+    first = labels.assign(human=points)[(labels["repeat"] == 0) & points.notna()]
+    found: pd.DataFrame = first.groupby(PAIR)["human"].mean().reset_index()
+    return found

@@ -107,7 +107,7 @@ def _diagonal(
 def position_table(
     study: StudySet, judgements: pd.DataFrame, pairs: pd.DataFrame, bootstrap: Bootstrap
 ) -> Table:
-    """Position bias by category and language."""
+    """Position bias by category and language, and by turn and language."""
     table = Table(
         "position_bias",
         "Position bias of the judge",
@@ -116,6 +116,7 @@ def position_table(
         EVALUATION_COLUMNS
         | {
             "category": "Category, or `all`.",
+            "turn": "Turn, or `all`; turns are told apart over all categories.",
             "language": "Language, or `all`.",
             "flipped": "Share of pairs whose orders contradict each other.",
         }
@@ -124,21 +125,21 @@ def position_table(
             "first_preferred": "Share of preferences for the answer shown first.",
             "preferences": "Verdicts that prefer one answer.",
         },
-        ("evaluation", "category", "language"),
+        ("evaluation", "category", "turn", "language"),
     )
     verdicts = judgements[judgements["verdict"].isin(["A", "B"]) & (judgements["order"] != "")]
     for evaluation, frame in pairs.groupby("evaluation"):
         own = verdicts[verdicts["evaluation"] == evaluation]
-        for category in [ALL, *sorted(frame["category"].unique())]:
-            rows = frame if category == ALL else frame[frame["category"] == category]
-            votes = own if category == ALL else own[own["category"] == category]
+        for place in _places(frame):
+            rows, votes = (_at(of, place) for of in (frame, own))
             for lang, of in languages_of(rows):
                 chosen = votes if lang == ALL else votes[votes["lang"] == lang]
                 first = (chosen["verdict"] == "A").sum()
                 flips = of.assign(value=of["flipped"].astype(float))
                 table.rows.append(
                     evaluation_cells(study, str(evaluation))
-                    | {"category": category, "language": lang}
+                    | {"category": ALL, "turn": ALL, "language": lang}
+                    | place
                     | estimate_cells(share(bootstrap, flips), "flipped")
                     | {
                         "first_preferred": first / len(chosen) if len(chosen) else None,
@@ -146,6 +147,22 @@ def position_table(
                     }
                 )
     return table
+
+
+def _places(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Everything, then each category, then each turn (where there are several)."""
+    turns = sorted(frame["turn"].unique().tolist())
+    return [
+        {},
+        *({"category": category} for category in sorted(frame["category"].unique())),
+        *({"turn": turn} for turn in turns if len(turns) > 1),
+    ]
+
+
+def _at(frame: pd.DataFrame, place: dict[str, Any]) -> pd.DataFrame:
+    for name, value in place.items():
+        frame = frame[frame[name] == value]
+    return frame
 
 
 def coverage_table(study: StudySet, judgements: pd.DataFrame) -> Table:

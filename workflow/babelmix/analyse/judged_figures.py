@@ -28,6 +28,8 @@ from .study import ALL, StudySet
 from .table import ReadTable
 from .wording import interval
 
+#: What the models of a bilingual figure are tuned on.
+BOTH, ALONE = "both languages", ("the first alone", "the second alone")
 #: Above this many variants the language-by-language dots give way to the mean alone.
 _CROWDED = 14
 
@@ -43,6 +45,7 @@ def judged_figures(study: StudySet, name: str, tables: dict[str, ReadTable]) -> 
         else:
             yield from _matrix(study, name, evaluation, tables["preferences"])
             yield from _outcomes(study, name, evaluation, tables["preferences"])
+            yield from bilingual_figure(study, name, evaluation, tables["bilingual"])
             yield from _transfer(study, name, evaluation, tables["transfer"])
 
 
@@ -279,6 +282,53 @@ def _outcomes(study: StudySet, name: str, evaluation: str, table: ReadTable) -> 
         alt=f"Stacked bars: pairs won, {extremes(wins, '.0f')}.",
         table="preferences",
         chart=charts.outcome_bars(rows, y_order=present(labels, rows, "label")),
+    )
+
+
+def bilingual_figure(
+    study: StudySet, name: str, evaluation: str, table: ReadTable
+) -> Iterator[Figure]:
+    """Study 2's figure 6: both languages, and each alone, on the languages that neither holds."""
+    variants, labels = variant_order(study, name)
+    found = select(table, variants, evaluation=evaluation)
+    rows: Rows = []
+    for row in found:
+        languages = list(study.variants[row["variant"]].languages)
+        alone = ALONE[languages.index(row["alone"])]
+        for series, column in ((BOTH, "score"), (alone, "score_alone")):
+            ends = {"low": row[f"{column}_low"], "high": row[f"{column}_high"]}
+            if series != BOTH or not any(r["label"] == row["label"] for r in rows):
+                (made,) = with_value([row | ends], column)
+                rows.append(made | {"tuned on": series})
+    if not rows:
+        return
+    better = sum(row["difference"] > 0 for row in found)
+    clear = sum(row["low"] is not None and row["low"] > 0 for row in found)
+    counts = (
+        f"The mixture of two is above the one alone in {better} of {len(found)} comparisons, "
+        f"with an interval of the difference above 0 in {clear}."
+    )
+    yield Figure(
+        id=figure_id("bilingual", name, evaluation),
+        kind="bilingual",
+        study=name,
+        title=f"Two languages against either alone · {evaluation}",
+        caption=(
+            "Preference score on the languages that are in neither mixture; 50 is parity with the "
+            f"baseline of each language. {interval_words(study).capitalize()}; compare the pairs "
+            f"by the intervals of their differences, in the table. {counts}"
+        ),
+        alt=f"Dot plot with error bars of {len({r['label'] for r in rows})} mixtures of two "
+        f"languages and their languages alone. {counts}",
+        table="bilingual",
+        chart=charts.dots(
+            rows,
+            y_order=present(labels, rows, "label"),
+            colour="tuned on",
+            colour_order=present([BOTH, *ALONE], rows, "tuned on"),
+            title="mean score on the other languages",
+            rule=50.0,
+        ),
     )
 
 

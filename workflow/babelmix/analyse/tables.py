@@ -113,7 +113,7 @@ def build_tables(
         agreement_table(voters(study, judged, pairs, labels), bootstrap),
         ratings_table(study, labels),
         raters_table(labels),
-        corrected_table(study, pairs, labels, bootstrap),
+        corrected_table(study, judged, pairs, labels, bootstrap),
         coverage_table(study, judged),
         cost_table(study, judged),
     ]

@@ -8,7 +8,7 @@ from typing import Any
 from ..analyse.figure import Rows, select
 from ..analyse.study import ALL, StudySet
 from ..analyse.table import ReadTable
-from .views import Cell, View, estimate, number, pivot, share_cell, simple, words
+from .views import Cell, View, estimate, number, pivot, share_cell, simple, turn_words, words
 
 Tables = dict[str, ReadTable]
 
@@ -156,14 +156,15 @@ def agreement_view(rows: Rows, caption: str) -> View:
         source="agreement",
     )
     for row in rows:
-        turn = row["turn"] if isinstance(row["turn"], str) else f"{row['turn']:.0f}"
         view.rows.append(
             [
                 *(words(row[c]) for c in ("left", "right", "language")),
-                words(turn),
+                words(turn_words(row["turn"])),
                 *(_percent(row, setting) for setting in ("s1", "s2", "tie_discounted")),
                 number(row["kappa"], ".2f"),
-                number(row["alpha"], ".2f"),
+                estimate(
+                    row | {"low": row["alpha_low"], "high": row["alpha_high"]}, "alpha", ".2f"
+                ),
                 number(row["questions"]),
             ]
         )
@@ -178,7 +179,7 @@ def human_views(tables: Tables) -> list[View]:
         views.append(agreement_view(rows, "Agreement with people (%)"))
     if tables["corrected_scores"].rows:
         view = View(
-            "Preference scores corrected by human labels (PPI++)",
+            "Scores corrected by human labels (PPI++, 0 to 100)",
             ["mixture", "evaluation", "judge alone", "people alone", "corrected", "labels", "λ"],
             source="corrected_scores",
         )

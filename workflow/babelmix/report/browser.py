@@ -22,6 +22,8 @@ RAW_CHARS = 1500
 
 #: Characters of a question in the list of questions.
 _START = 70
+#: Questions are packed together up to about this size, which the page unpacks at once.
+_BLOCK_BYTES = 250_000
 #: Bytes of one answer or judgement besides its text.
 _FRAME_BYTES = 120
 
@@ -60,40 +62,39 @@ def browser_data(
     }
 
 
-def packed(browser: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The browser's data as a small index and blocks (gzip, base64), one a benchmark and language.
+def packed(browser: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The browser's data as a small index and numbered blocks (JSON, gzip, base64) of questions.
 
     The page unpacks a block when a question of it is looked at: it opens as fast with a million
     words as with a few, and is a third as large.
     """
-    blocks: dict[str, str] = {}
+    blocks: list[str] = []
     benchmarks = []
-    for number, benchmark in enumerate(browser["benchmarks"]):
-        by_lang: dict[str, list[dict[str, Any]]] = {}
+    for benchmark in browser["benchmarks"]:
+        texts: list[bytes] = []
+        index = []
         for item in benchmark["items"]:
-            by_lang.setdefault(item["lang"], []).append(item)
-        names = {}
-        for lang, items in sorted(by_lang.items()):
-            names[lang] = f"answers-{number}-{lang}"
-            text = json.dumps(items, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-            # A lone surrogate (a model's broken output) has no UTF-8: replaced.
-            data = gzip.compress(text.encode("utf-8", "replace"), compresslevel=6, mtime=0)
-            blocks[names[lang]] = base64.b64encode(data).decode("ascii")
+            if sum(map(len, texts)) > _BLOCK_BYTES:
+                blocks.append(_block(texts))
+                texts = []
+            texts.append(_json(item))
+            shown = {name: item[name] for name in ("id", "lang", "category")}
+            index.append(shown | {"start": item["turns"][0][:_START], "block": len(blocks)})
+        blocks.append(_block(texts))
         runs = {run for item in benchmark["items"] for run in item["answers"]}
-        benchmarks.append(
-            {
-                "name": benchmark["name"],
-                "total": benchmark["total"],
-                "runs": sorted(runs),
-                "blocks": names,
-                "items": [
-                    {name: item[name] for name in ("id", "lang", "category")}
-                    | {"start": item["turns"][0][:_START]}
-                    for item in benchmark["items"]
-                ],
-            }
-        )
+        benchmarks.append(benchmark | {"runs": sorted(runs), "items": index})
     return browser | {"benchmarks": benchmarks}, blocks
+
+
+def _json(item: dict[str, Any]) -> bytes:
+    text = json.dumps(item, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    # A lone surrogate (a model's broken output) has no UTF-8: replaced.
+    return text.encode("utf-8", "replace")
+
+
+def _block(texts: Sequence[bytes]) -> str:
+    data = gzip.compress(b"[" + b",".join(texts) + b"]", compresslevel=6, mtime=0)
+    return base64.b64encode(data).decode("ascii")
 
 
 def _by_benchmark(paths: Iterable[Path], name: Any) -> dict[str, list[Path]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..analyse.study import ALL
 from ..analyse.table import ReadTable
 from .statements import percent
-from .views import Cell, View, estimate, number, share_cell, simple, words
+from .views import Cell, View, estimate, number, share_cell, simple, turn_words, words
 
 
 def coverage_views(tables: dict[str, ReadTable]) -> list[View]:
@@ -45,19 +45,24 @@ def coverage_views(tables: dict[str, ReadTable]) -> list[View]:
 
 
 def position_view(tables: dict[str, ReadTable]) -> View | None:
-    """Position bias by language."""
-    rows = [row for row in tables["position_bias"].rows if row["category"] == ALL]
+    """Position bias by language, and by turn over all languages."""
+    rows = [
+        row
+        for row in tables["position_bias"].rows
+        if row["category"] == ALL and ALL in (row["turn"], row["language"])
+    ]
     if not rows:
         return None
     view = View(
         "Position bias: orders that contradict each other, preferences for the answer shown first",
-        ["evaluation", "language", "contradict (%)", "first preferred (%)", "preferences"],
+        ["evaluation", "turn", "language", "contradict (%)", "first preferred (%)", "preferences"],
         source="position_bias",
     )
     for row in rows:
         view.rows.append(
             [
                 words(row["evaluation"]),
+                words(turn_words(row["turn"])),
                 words(row["language"]),
                 estimate(row, "flipped", ".0f", 100),
                 share_cell(row["first_preferred"]),

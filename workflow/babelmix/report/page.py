@@ -59,6 +59,7 @@ _FIGURE_SECTIONS = {
         "matrix",
         "outcomes",
         "score_series",
+        "bilingual",
         "transfer",
     ),
     "people": ("ratings",),

@@ -42,6 +42,11 @@ def words(value: Any) -> Cell:
     return Cell("–" if value in (None, "") else str(value))
 
 
+def turn_words(turn: str | float) -> str:
+    """A turn, or `all`; numbers come back from a table as floats."""
+    return turn if isinstance(turn, str) else f"{turn:.0f}"
+
+
 def number(value: float | None, form: str = ",.0f") -> Cell:
     """A cell of a number; thousands are set off by a thin space."""
     text = "–" if value is None else formatted(value, form).replace(",", "\u202f")

@@ -2,19 +2,19 @@
 const data = JSON.parse(document.getElementById("browser-data").textContent);
 const root = document.getElementById("browser");
 
-// Questions with their answers, by benchmark and language: unpacked when first looked at.
+// Blocks of questions with their answers: unpacked when one of them is first looked at.
 const unpacked = new Map();
-function load(benchmark, lang) {
-  const name = benchmark.blocks[lang];
-  if (!unpacked.has(name)) unpacked.set(name, unpack(document.getElementById(name).textContent));
-  return unpacked.get(name);
+function load(number) {
+  if (!unpacked.has(number)) {
+    unpacked.set(number, unpack(document.getElementById(`answers-${number}`).textContent));
+  }
+  return unpacked.get(number);
 }
 
 async function unpack(text) {
   const bytes = Uint8Array.from(atob(text.trim()), (sign) => sign.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const items = await new Response(stream).json();
-  return new Map(items.map((item) => [item.id, item]));
+  return new Response(stream).json();
 }
 
 function element(tag, properties = {}, ...children) {
@@ -102,9 +102,10 @@ function start() {
     const wanted = at < 0 ? null : items[at].id;
     if (wanted === null) shown.replaceChildren();
     else {
-      const found = (await load(current(), select.lang.value)).get(wanted);
+      const { block, lang } = items[at];
+      const found = (await load(block)).find((item) => item.id === wanted && item.lang === lang);
       // Another question may have been chosen while this one was unpacked.
-      if (select.question.value !== wanted || found.lang !== select.lang.value) return;
+      if (select.question.value !== wanted || select.lang.value !== lang) return;
       shown.replaceChildren(...turnsOf(found, runs));
     }
     if (remember && at >= 0) {

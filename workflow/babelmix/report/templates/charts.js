@@ -1,6 +1,5 @@
 // Draws the figures, redraws them when the page turns light or dark, and saves figures and tables.
 const specs = JSON.parse(document.getElementById("figures-data").textContent);
-const tables = JSON.parse(document.getElementById("csv-data").textContent);
 const views = new Map();
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
@@ -64,6 +63,15 @@ function download(name, url) {
   link.remove();
 }
 
+function saveTable(event, name) {
+  const tables = JSON.parse(document.getElementById("csv-data")?.textContent ?? "{}");
+  if (!(name in tables)) return;
+  event.preventDefault();
+  const url = URL.createObjectURL(new Blob([tables[name]], { type: "text/csv;charset=utf-8" }));
+  download(name, url);
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
+}
+
 document.addEventListener("click", async (event) => {
   const save = event.target.closest("[data-save]");
   if (save && views.has(save.dataset.figure)) {
@@ -71,13 +79,7 @@ document.addEventListener("click", async (event) => {
     download(`${save.dataset.figure}.${save.dataset.save}`, url);
   }
   const table = event.target.closest("[data-csv]");
-  if (table && table.dataset.csv in tables) {
-    event.preventDefault();
-    const blob = new Blob([tables[table.dataset.csv]], { type: "text/csv;charset=utf-8" });
-    const url = URL.createObjectURL(blob);
-    download(table.dataset.csv, url);
-    setTimeout(() => URL.revokeObjectURL(url), 10000);
-  }
+  if (table) saveTable(event, table.dataset.csv);
 });
 
 dark.addEventListener("change", drawAll);
