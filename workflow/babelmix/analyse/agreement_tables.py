@@ -170,7 +170,7 @@ def _chance_corrected(
     else:
         votes = [(i, a, b) for i in items for a in left.votes[i] for b in right.votes[i]]
         raters = [tuple(_plain(a) for _, a, _ in votes), tuple(_plain(b) for _, _, b in votes)]
-        kappa = cohen_kappa(*raters)
+        kappa = cohen_kappa(raters[0], raters[1])
         clusters = [i[3] for i, _, _ in votes]
     alpha = krippendorff_alpha(raters, "nominal", clusters, bootstrap)
     return {"kappa": kappa} | {
