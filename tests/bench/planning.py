@@ -1,11 +1,11 @@
 """How long Snakemake takes to plan studies of growing size, and to see that one is finished.
 
-    python -m tests.bench.planning --seeds 0 1 6 26
+    python -m tests.bench.planning --seeds 0 1 8 32 --finished 1
 
 Zero seeds: study 1 on Lima-X alone; else both studies with as many training seeds. Plans each from
-nothing (`snakemake -n`), then makes empty files in place of its results, has Snakemake record them
-as made (`--touch`), and times a run with nothing to do. Prints jobs, processor and wall time, peak
-memory. Needs no network, GPU or key.
+nothing (`snakemake -n`). Of those that are to be finished it then makes empty files in place of the
+results, has Snakemake record them as made (`--touch`), and times a run with nothing to do. Prints
+jobs, processor and wall time, peak memory. Needs no network, GPU or key.
 """
 
 from __future__ import annotations
@@ -85,11 +85,15 @@ def main() -> None:
     """Measure each size."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--finished", type=int, nargs="*", default=[], help="of these seeds")
+    args = parser.parse_args()
     os.environ |= dict.fromkeys(KEYS, "unused")
-    for seeds in parser.parse_args().seeds:
+    for seeds in args.seeds:
         with tempfile.TemporaryDirectory() as folder:
             study = study_of(Path(folder) / "study", seeds)
             measured(study, "plan", "--dry-run", "--quiet", "rules")
+            if seeds not in args.finished:
+                continue
             finish(study)
             text = measured(study, "nothing", "--quiet", "rules")
             if "Nothing to be done" not in text:

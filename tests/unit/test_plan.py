@@ -48,6 +48,19 @@ def test_the_full_reproduction_has_the_papers_sizes(full: Plan) -> None:
     assert 0.65e6 < evaluation_calls(full, pairs) < 0.75e6  # STUDIES.md: about 0.70 M
 
 
+def test_study_2_plans_the_papers_57_trainings_less_those_that_are_one(full: Plan) -> None:
+    names = {f"e{i}": full.expansion.families[f"e{i}"] for i in range(1, 7)}
+    assert [len(n) for n in names.values()] == [12, 11, 11, 12, 6, 7]
+    canonical = full.expansion.canonical
+    # E6 counts five new ones; of E4's twelve the monolingual ones are E1's, all six E3's P = 100.
+    slavic = {"e6-RU": "e1-RU", "e6-CS": "e1-CS"}
+    assert {n: canonical[n] for n in names["e6"] if canonical[n] != n} == slavic
+    twins = {n: canonical[n] for n in names["e4"] if canonical[n] != n}
+    assert sorted(twins.values()) == ["e1-FI", "e1-RU", "e1-SW", "e3-p100"]
+    trained = {r.mixture for r in full.runs.values() if r.model == "llama-2-7b" and r.mixture}
+    assert len(trained) == 57 - len(twins) == 53
+
+
 def test_a_run_of_several_studies_is_planned_once(full: Plan) -> None:
     shared = full.runs["llama-2-7b.e1-EN.pinch.s0"]
     assert {"pinch-e1", "pinch-e2", "pinch-e3", "pinch-e4", "pinch-e5"} <= set(shared.studies)
