@@ -450,6 +450,11 @@ def test_a_papers_own_spelling_names_a_mixture_where_one_family_makes_it() -> No
     assert demo.resolve("ENDEFRITES-sampled") == ["demo-ENDEFRITES-sampled"]
     assert demo.resolve("p100") == ["demo-DEFRITES-sampled"]
     assert demo.resolve("ENDE-sampled") == []
+    assert demo.definition("demo-EN").languages == ["en"]
+    with pytest.raises(BabelmixError, match="'pinch-p100' is the same as 'demo-DEFRITES-sampled'"):
+        demo.definition("pinch-p100")
+    with pytest.raises(BabelmixError, match="unknown mixture 'demo-XX'"):
+        demo.definition("demo-XX")
     full = expand(build_config(read_yaml(ROOT / "config" / "config.yaml")))
     assert len(full.spelled("ENDEFRITES-sampled")) == 3
     with pytest.raises(BabelmixError, match=r"several families: lima-x-EN, bactrian-x-EN, .*e1-EN"):

@@ -68,6 +68,17 @@ class Expansion:
         names = (f"{family}-{spelling}" for family in self.families)
         return list(dict.fromkeys(self.canonical[n] for n in names if n in self.canonical))
 
+    def definition(self, name: str) -> MixtureSpec:
+        """A mixture by the name that its files bear; an error tells it of its other names."""
+        if name not in self.mixtures and name in self.canonical:
+            raise BabelmixError(
+                f"the mixture '{name}' is the same as '{self.canonical[name]}', and its files bear "
+                "that name."
+            )
+        if name not in self.mixtures:
+            raise unknown_name("mixture", name, self.mixtures, "mixtures")
+        return self.mixtures[name]
+
     def aliases(self, canonical: str) -> list[str]:
         """The other names of a mixture."""
         return [n for n, c in self.canonical.items() if c == canonical and n != canonical]

@@ -13,7 +13,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -104,7 +103,7 @@ def read_pool(dataset: str, files: Mapping[str, Path]) -> Pool:
             f"differ, e.g. {odd[:5]}; delete the files of these languages and run again."
         )
     languages = {lang: _language(table) for lang, table in tables.items()}
-    ids = pa.concat_arrays(first["id"].chunks) if first["id"].num_chunks else pa.array([], "string")
+    ids = first["id"].combine_chunks()
     return Pool(dataset, ids, first["key"].to_numpy(), first["dev"].to_numpy(), languages)
 
 
@@ -135,18 +134,11 @@ def index_language(table: pa.Table, spec: IndexSpec) -> pa.Table:
         absent = name in ABSENT_CHECKS
         what = ID_OUT if absent else _VERDICTS[policy_of(name, spec.on_failed_check)]
         verdict[places] = np.maximum(verdict[places], what)
-    columns = [ids, keys, dev, characters(table["messages"]), verdict]
-    index = pa.table(
-        [pa.chunked_array([c]) if isinstance(c, np.ndarray) else c for c in map(_plain, columns)],
-        schema=SCHEMA,
-    )
+    columns = [ids, *map(pa.array, (keys, dev, characters(table["messages"]), verdict))]
+    index = pa.Table.from_arrays(columns, schema=SCHEMA)
     for name, values in _measures(table).items():
         index = index.append_column(f"{_CHECK}{name}", pa.array(values))
     return index
-
-
-def _plain(column: Any) -> Any:
-    return pa.chunked_array([pa.array(column)]) if isinstance(column, np.ndarray) else column
 
 
 def characters(messages: pa.ChunkedArray) -> np.ndarray:

@@ -71,7 +71,7 @@ class MixtureJobs(JobsBase):
 
     def mixture_input(self, mixture: str) -> dict[str, list[str]]:
         """Indexes, token counts for budgets, and hits where they are left out."""
-        spec = self.plan.expansion.mixtures[mixture]
+        spec = self.plan.expansion.definition(mixture)
         left_out = [leaf.dataset for leaf in spec.leaves if leaf.on_contamination == "leave_out"]
         return {
             "pools": [self.path(f"pools/{d}.{c}.parquet") for d, c in spec.looked_at],
