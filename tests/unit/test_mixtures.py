@@ -356,7 +356,7 @@ def test_a_union_takes_its_parts_by_rows_and_by_fraction() -> None:
     parts = select_all(pools, wanted, {}, {})
     table = table_of(parts, pools)
     check_union(table, wanted)
-    made = summary(wanted, parts, table, pools, {})
+    made = summary(wanted, parts, pools, {})
     assert made["rows"] == made["ids"] == 45 + 7
     assert made["dev_rows"] == 10
     assert [(c["dataset"], c["language"], c["rows"]) for c in made["cells"]] == [
@@ -365,6 +365,20 @@ def test_a_union_takes_its_parts_by_rows_and_by_fraction() -> None:
         ("e", "en", 7),
     ]
     assert made["rows_by_language"] == {"de": 22, "en": 30}
+
+
+def test_digests_tell_mixtures_apart_by_their_rows_alone() -> None:
+    pool = pool_of(40, ["en", "de"])
+
+    def digests(**changes: Any) -> tuple[str, str]:
+        wanted = spec(languages=["en", "de"], **changes)
+        made = summary(wanted, [select(pool, wanted)], {"d": pool}, {})
+        return made["ids_digest"], made["rows_digest"]
+
+    assert digests() == digests(name="another")
+    assert digests()[0] == digests(seed=1)[0] == digests(kind="parallel")[0]
+    assert len({digests()[1], digests(seed=1)[1], digests(kind="parallel")[1]}) == 3
+    assert digests(rows=20)[0] != digests()[0]
 
 
 def test_a_union_whose_parts_overlap_is_refused() -> None:
@@ -594,8 +608,7 @@ def test_the_nine_mixtures_have_the_proportions_of_lima_x() -> None:
     for name in nine.families["lima-x"]:
         wanted = nine.mixtures[name].model_copy(update={"dataset": "d"})
         parts = [select(pool, wanted)]
-        table = table_of(parts, {"d": pool})
-        made = summary(wanted, parts, table, {"d": pool}, {})
+        made = summary(wanted, parts, {"d": pool}, {})
         sizes[name.removeprefix("lima-x-")] = sum(made["characters_by_language"].values())
         assert made["rows"] == {"ENDEFRITES": 5150, "DEFRITES": 4120}.get(
             name.removeprefix("lima-x-"), 1030

@@ -15,7 +15,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "count": 1,
     "contamination": 1,
     "cleared": 1,
-    "mixture": 2,
+    "mixture": 3,
     "manifest": 1,
     "benchmark": 2,
     "sources": 1,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -91,68 +93,79 @@ def check_union(table: pa.Table, spec: MixtureSpec) -> None:
         )
 
 
-def lines_digest(columns: Iterable[pa.ChunkedArray | pa.Array]) -> str:
-    """SHA-256 of rows as sorted lines of tab-separated cells."""
-    lines = pc.binary_join_element_wise(*columns, "\t")
-    ordered = lines.take(pc.sort_indices(lines))
-    if isinstance(ordered, pa.ChunkedArray):
-        ordered = ordered.combine_chunks()
-    whole = pc.binary_join(pa.ListArray.from_arrays([0, len(ordered)], ordered), "\n")
-    return hashlib.sha256(whole[0].as_buffer()).hexdigest()
+@dataclass
+class Cell:
+    """Rows of one pool and language: keys of their ids (training), characters, held-out rows."""
+
+    keys: np.ndarray
+    characters: int = 0
+    dev_rows: int = 0
+
+
+def cells_of(parts: Sequence[Selection], pools: Mapping[str, Pool]) -> dict[tuple[str, str], Cell]:
+    """What each (pool, language) gives to a mixture, in order; those that give nothing left out."""
+    cells: dict[tuple[str, str], Cell] = {}
+    for part in parts:
+        pool = pools[part.spec.dataset]
+        for place, code in enumerate(part.spec.own_languages):
+            mine = part.train.ids[part.train.langs == place]
+            cell = cells.setdefault((pool.dataset, code), Cell(pool.keys[:0]))
+            cell.keys = np.concatenate([cell.keys, pool.keys[mine]])
+            cell.characters += int(pool.languages[code].characters[mine].sum())
+            cell.dev_rows += int((part.dev.langs == place).sum())
+    return {place: c for place, c in sorted(cells.items()) if len(c.keys) or c.dev_rows}
+
+
+def keys_digest(keys: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of named sets of ids' keys (see ``pool.id_keys``), each in ascending order."""
+    whole = hashlib.sha256()
+    for name, some in keys.items():
+        whole.update(f"{name}\t{len(some)}\n".encode())
+        whole.update(np.sort(some).astype(">u8").tobytes())
+    return whole.hexdigest()
 
 
 def summary(
     spec: MixtureSpec,
     parts: Sequence[Selection],
-    table: pa.Table,
     pools: Mapping[str, Pool],
     parents: Mapping[str, str],
 ) -> dict[str, Any]:
     """What a reader must know of a selection: sizes by language and pool, digests, definition."""
-    cells: dict[tuple[str, str], dict[str, int]] = {}
-    for part in parts:
-        for place, code in enumerate(part.spec.own_languages):
-            mine = part.train.ids[part.train.langs == place]
-            held = int((part.dev.langs == place).sum())
-            size = pools[part.spec.dataset].languages[code].characters[mine]
-            cell = cells.setdefault(
-                (part.spec.dataset, code), {"rows": 0, "characters": 0, "dev_rows": 0}
-            )
-            cell["rows"] += len(mine)
-            cell["characters"] += int(size.sum())
-            cell["dev_rows"] += held
-    by_language: dict[str, list[int]] = {}
+    cells = cells_of(parts, pools)
+    rows: Counter[str] = Counter()
+    characters: Counter[str] = Counter()
     for (_, code), cell in cells.items():
-        if cell["rows"]:
-            sums = by_language.setdefault(code, [0, 0])
-            sums[0] += cell["rows"]
-            sums[1] += cell["characters"]
-    train = table.filter(pc.equal(table["split"], "train"))
-    ids = pc.unique(train["id"])
-    left_out: dict[str, int] = {}
-    for part in parts:
-        for reason, n in part.left_out.items():
-            left_out[reason] = left_out.get(reason, 0) + n
+        rows[code] += len(cell.keys)
+        characters[code] += cell.characters
+    ids = np.unique(np.concatenate([cell.keys for cell in cells.values()]))
     return {
         "mixture": spec.name,
         "dataset": spec.dataset,
         "definition": spec.model_dump(exclude={"version", "name"}, exclude_defaults=True)
         | {"kind": spec.kind},
         "seed": sorted({part.spec.seed for part in parts}),
-        "rows": train.num_rows,
+        "rows": rows.total(),
         "ids": len(ids),
-        "rows_by_language": {c: n for c, (n, _) in sorted(by_language.items())},
-        "characters_by_language": {c: n for c, (_, n) in sorted(by_language.items())},
+        "rows_by_language": {c: n for c, n in sorted(rows.items()) if n},
+        "characters_by_language": {c: n for c, n in sorted(characters.items()) if rows[c]},
         "cells": [
-            {"dataset": d, "language": c} | cell
-            for (d, c), cell in sorted(cells.items())
-            if cell["rows"] or cell["dev_rows"]
+            {
+                "dataset": dataset,
+                "language": code,
+                "rows": len(cell.keys),
+                "characters": cell.characters,
+                "dev_rows": cell.dev_rows,
+            }
+            for (dataset, code), cell in cells.items()
         ],
-        "dev_rows": table.num_rows - train.num_rows,
-        "left_out_ids": left_out,
+        "dev_rows": sum(cell.dev_rows for cell in cells.values()),
+        "left_out_ids": {
+            reason: sum(part.left_out[reason] for part in parts) for reason in parts[0].left_out
+        },
         "left_out_rows": sum(part.left_out_pairs for part in parts),
-        "ids_digest": lines_digest([ids]),
-        "rows_digest": lines_digest([train["dataset"], train["id"], train["lang"]]),
+        "ids_digest": keys_digest({"ids": ids}),
+        "rows_digest": keys_digest({f"{d}.{c}": cell.keys for (d, c), cell in cells.items()}),
         "parents": dict(parents),
     }
 
@@ -215,7 +228,7 @@ def run(args: argparse.Namespace) -> None:
     if len(parts) > 1:
         check_union(table, spec)
     parents = {path.name: file_digest(path) for path in (*args.pools, *args.counts)}
-    made = summary(spec, parts, table, pools, parents)
+    made = summary(spec, parts, pools, parents)
     write_table(args.output, table)
     write_json(args.selection, made)
     shares = ", ".join(f"{lang} {n}" for lang, n in made["rows_by_language"].items())
