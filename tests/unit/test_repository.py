@@ -34,6 +34,20 @@ def test_torch_is_pinned_without_a_local_version() -> None:
     assert not [v for v in LOCK.values() if "+" in v]
 
 
+def test_the_containers_hold_the_locks_pins_with_digests() -> None:
+    text = (ROOT / "container" / "requirements.txt").read_text()
+    found = pins(text.splitlines())
+    assert found.items() >= LOCK.items()
+    for entry in re.split(r"^(?=[A-Za-z0-9])", text, flags=re.M)[1:]:
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry.splitlines()[0]
+    environment = yaml.safe_load((ROOT / "workflow" / "envs" / "torch.yaml").read_text())
+    (python,) = [d for d in environment["dependencies"] if str(d).startswith("python=")]
+    for recipe in ("Dockerfile", "babelmix.def"):
+        words = (ROOT / "container" / recipe).read_text()
+        assert f"python:{python.removeprefix('python=')}-" in words
+        assert "--require-hashes -r /opt/requirements.txt" in words
+
+
 RULE_FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from babelmix.cli import main
 from babelmix.errors import BabelmixError
-from babelmix.io import read_json, read_records, write_records
+from babelmix.io import file_digest, read_json, read_records, write_records
 from babelmix.records import Check, Conversation, Message, Question
 from babelmix.sources.benchmark import (
     choose_questions,
@@ -129,7 +129,7 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ]
         path = tmp_path / f"{lang}.jsonl"
         path.write_text("\n".join(map(json.dumps, rows)))
-        files[lang] = [{"path": str(path)}]
+        files[lang] = [{"path": str(path), "sha256": file_digest(path)}]
     record = {"source": "s", "files": files, "extra": {}}
     (tmp_path / "s.json").write_text(json.dumps(record))
     out = tmp_path / "b.de.parquet"

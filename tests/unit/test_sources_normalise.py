@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from babelmix.cli import main
 from babelmix.errors import BabelmixError
-from babelmix.io import read_json, read_records
+from babelmix.io import file_digest, read_json, read_records
 from babelmix.records import Conversation, Message
 from babelmix.sources.adapters import Parsed
 from babelmix.sources.normalise import choose_rows, draw, follow_pivot
@@ -111,18 +111,20 @@ def test_files_that_are_not_parallel() -> None:
         follow_pivot(spec("de"), parsed([row("x", lang="de")]), [row("a")])
 
 
-def _raw(folder: Path, lang: str, outputs: list[str]) -> str:
+def _raw(folder: Path, lang: str, outputs: list[str]) -> dict[str, str]:
+    """A raw file, as `fetch` records it."""
     rows = [
         {"id": f"r{n}", "instruction": f"{lang} {n}", "output": o} for n, o in enumerate(outputs)
     ]
-    (folder / f"{lang}.json").write_text(json.dumps(rows))
-    return str(folder / f"{lang}.json")
+    path = folder / f"{lang}.json"
+    path.write_text(json.dumps(rows))
+    return {"path": str(path), "sha256": file_digest(path)}
 
 
 def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = {
-        "en": [{"path": _raw(tmp_path, "en", ["a", "", "c"])}],
-        "de": [{"path": _raw(tmp_path, "de", ["A", "B", ""])}],
+        "en": [_raw(tmp_path, "en", ["a", "", "c"])],
+        "de": [_raw(tmp_path, "de", ["A", "B", ""])],
     }
     (tmp_path / "s.json").write_text(json.dumps({"source": "s", "files": files, "extra": {}}))
 
@@ -148,6 +150,11 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     }
     first = (tmp_path / "out.en.parquet").read_bytes()
     assert normalise("en") == 0
+    assert (tmp_path / "out.en.parquet").read_bytes() == first
+    _raw(tmp_path, "en", ["another", "version", "of it"])
+    capsys.readouterr()
+    assert normalise("en") == 2
+    assert "en.json: no longer the file that was fetched" in capsys.readouterr().err
     assert (tmp_path / "out.en.parquet").read_bytes() == first
 
 

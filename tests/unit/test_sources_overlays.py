@@ -36,11 +36,14 @@ def rows_of(lang: str) -> list[dict[str, Any]]:
     return made
 
 
+def part(path: Path | str) -> dict[str, str]:
+    """A file as `fetch` records it."""
+    return {"path": str(path), "sha256": file_digest(path)}
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Path:
-    files = {
-        lang: [{"path": lines(tmp_path / f"{lang}.jsonl", rows_of(lang))}] for lang in LANGUAGES
-    }
+    files = {lang: [part(lines(tmp_path / f"{lang}.jsonl", rows_of(lang)))] for lang in LANGUAGES}
     record = {"source": "s", "files": files, "extra": {}}
     (tmp_path / "s.json").write_text(json.dumps(record), encoding="utf-8")
     return tmp_path
@@ -145,8 +148,8 @@ def test_mt_bench_x_originals_and_an_overlay_give_its_corrected_questions(
         return real_data / "mt_bench_x" / f"mt_bench_{code.upper()}" / f"{version}.jsonl"
 
     def made(version: str, overlay: list[str]) -> dict[str, list[Question]]:
-        files = {"en": [{"path": str(place("en", "question"))}]}
-        files[lang] = [{"path": str(place(lang, version))}]
+        files = {"en": [part(place("en", "question"))]}
+        files[lang] = [part(place(lang, version))]
         record = {"source": "s", "files": files, "extra": {}}
         (tmp_path / "s.json").write_text(json.dumps(record), encoding="utf-8")
         found = {}

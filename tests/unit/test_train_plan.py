@@ -19,7 +19,7 @@ from babelmix.config.training import Model
 from babelmix.errors import BabelmixError
 from babelmix.io import write_table
 from babelmix.train import launch
-from babelmix.train.checkpoints import last_sealed, mark_whole, newest_whole, prune, read_whole
+from babelmix.train.checkpoints import mark_whole, newest_whole, prune, read_whole, seals
 from babelmix.train.data import Rows, lay_rows, map_rows
 from babelmix.train.schedule import (
     FILLER,
@@ -300,15 +300,17 @@ def test_only_whole_checkpoints_count(tmp_path: Path) -> None:
     assert read_whole(tmp_path / "checkpoint-10") is None
     found = newest_whole(tmp_path, training="t", devices=1)
     assert found == (5, tmp_path / "checkpoint-5")
-    os.utime(tmp_path / "checkpoint-5" / "whole.json", (2e9, 2e9))
-    assert last_sealed(tmp_path) == 2e9
+    known = seals(tmp_path)
     checkpoint(tmp_path, 3)
+    # The clock was set back: made later all the same.
+    os.utime(tmp_path / "checkpoint-3" / "whole.json", (1e9, 1e9))
+    assert seals(tmp_path) - known == {("checkpoint-3", 10**18)}
     # Those of another training go, however far it had come: they must not push ours out.
     prune(tmp_path, "t", keep=2)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint-3", "checkpoint-5"]
     prune(tmp_path)
     assert not list(tmp_path.iterdir())
-    assert last_sealed(tmp_path) == 0
+    assert seals(tmp_path) == set()
     assert newest_whole(tmp_path / "nothing", training="t", devices=1) is None
 
 

@@ -7,13 +7,12 @@ verbs never load torch.
 from __future__ import annotations
 
 import argparse
-import errno
 import importlib
 import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .errors import BabelmixError
+from .errors import BabelmixError, explain_os_error
 
 #: verb -> (module below babelmix, one line of help). The order is the order of the data's way.
 VERBS: dict[str, tuple[str, str]] = {
@@ -67,26 +66,6 @@ VERBS: dict[str, tuple[str, str]] = {
 }
 
 
-#: Errors of the machine that a user can mend, and how.
-MENDABLE: dict[int | None, str] = {
-    errno.ENOSPC: "The disk is full. Free some space (`df -h`), or work elsewhere",
-    errno.EDQUOT: "Your quota is used up. Free some space, or ask for more",
-    errno.EROFS: "The file system is read-only. Work in a folder that can be written to",
-    errno.EACCES: "You may not write or read there. Mend its permissions, or work elsewhere",
-    errno.EPERM: "You may not write or read there. Mend its permissions, or work elsewhere",
-    errno.EIO: "The disk or the network file system failed. Ask its administrator",
-    errno.ESTALE: "The network file system has lost the file. Try again",
-    errno.EMFILE: "Too many open files. Raise the limit (`ulimit -n 4096`)",
-}
-
-
-def _explain(error: OSError) -> str:
-    """An error of the machine: what, where, how to mend it."""
-    where = f"{error.filename}: " if error.filename else ""
-    text = error.strerror or str(error)
-    return f"{where}{text}. {MENDABLE[error.errno]}; then run again: nothing half-written is used."
-
-
 def _overview() -> argparse.ArgumentParser:
     width = max(len(verb) for verb in VERBS)
     listed = "\n".join(f"  {verb:<{width}}  {text}" for verb, (_, text) in VERBS.items())
@@ -122,9 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"babelmix {verb}: {error}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        if error.errno not in MENDABLE:
+        explained = explain_os_error(error)
+        if explained is None:
             raise
-        print(f"babelmix {verb}: {_explain(error)}", file=sys.stderr)
+        print(f"babelmix {verb}: {explained}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"babelmix {verb}: stopped by the user", file=sys.stderr)

@@ -272,10 +272,14 @@ def run(args: argparse.Namespace) -> None:
     """Run the verb."""
     from jinja2 import TemplateError
 
+    from ..train.folders import check_model
+
     spec = AnswerSpec.model_validate_json(args.spec)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     questions = [row for path in args.questions for row in read_records(path, Question)]
     formatter = load_formatter(args.checkpoint, args.completed)
+    if spec.generation.engine != "openai":  # a server holds weights of its own
+        check_model(args.checkpoint, args.completed)
     with _one_gpu(spec.device):
         engine = load_engine(spec, args.checkpoint, formatter, args.threads)
         try:

@@ -38,6 +38,8 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
         value = yaml.load(text, Loader=_UniqueKeys)
     except FileNotFoundError:
         raise BabelmixError(f"{path}: no such configuration file.") from None
+    except UnicodeDecodeError as error:
+        raise BabelmixError(f"{path}: not UTF-8 (byte {error.start}): torn or damaged?") from None
     except yaml.YAMLError as error:
         raise BabelmixError(f"{path}: not valid YAML: {error}") from None
     except BabelmixError as error:

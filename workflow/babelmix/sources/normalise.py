@@ -10,10 +10,11 @@ import argparse
 import hashlib
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from ..errors import BabelmixError
-from ..io import read_json, read_records, write_json, write_records
+from ..io import file_digest, read_json, read_records, write_json, write_records
 from ..records import Check, Conversation
 from ..specs import NormaliseSpec
 from .adapters import EXAMPLES, Parsed, conversations, refuse_duplicates
@@ -77,7 +78,18 @@ def files_of(record: dict[str, Any], lang: str) -> list[str]:
             f"source '{record['source']}' holds {sorted(files)}, not '{lang}'. List the language "
             "in its `languages`, or give the dataset a `translator`."
         )
-    return [str(part["path"]) for part in files.get(lang, files.get("*"))]
+    return [verified(part) for part in files.get(lang, files.get("*"))]
+
+
+def verified(part: dict[str, Any]) -> str:
+    """The path of a recorded file, whose bytes must still be those that were fetched."""
+    path = str(part["path"])
+    if not Path(path).is_file() or file_digest(path) != part["sha256"]:
+        raise BabelmixError(
+            f"{path}: no longer the file that was fetched (missing, damaged, or changed since). "
+            "Delete the source's record in raw/ and run again, so that it is fetched anew."
+        )
+    return path
 
 
 def _parse(spec: NormaliseSpec, name: str, record: dict[str, Any]) -> Parsed:

@@ -16,7 +16,7 @@ from .defects import (
     judge_prompt_defects,
     read_judge_prompts,
 )
-from .normalise import files_of
+from .normalise import files_of, verified
 from .questions import questions
 from .readers import read_all_rows, read_rows
 
@@ -32,7 +32,7 @@ class QuestionFiles:
         """Path of a file beside the questions, where the publisher has it."""
         extra = self.record["extra"]
         found = extra.get(f"{kind}.{lang}") or extra.get(f"{kind}.*")
-        return str(found["path"]) if found else None
+        return verified(found) if found else None
 
     def _place(self, lang: str) -> list[str]:
         """The question files of a language, in the version that the source asks for.

@@ -50,6 +50,11 @@ def _read_parquet(path: Path | str) -> list[Any]:
 
     try:
         return list(pq.read_table(path).to_pylist())
+    except UnicodeDecodeError as error:
+        raise BabelmixError(
+            f"{path}: a text in it is not UTF-8 ({error.object[error.start : error.end]!r}). Write "
+            "the file anew from texts in UTF-8."
+        ) from None
     except (pa.ArrowException, OSError) as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else repr(error)
         raise BabelmixError(f"{path}: cannot be read as parquet ({reason}).") from None

@@ -1,20 +1,22 @@
 """Checkpoints that a killed training resumes from: whole ones only.
 
 Neither DeepSpeed's nor transformers' checkpoints are written atomically. Ours count once a manifest
-with the size of every file lies in them, written last; anything else is a torn one and is skipped.
+with the size and digest of every file lies in them, written last; anything else is a torn one and
+is skipped. Digests are compared once, before a training goes on.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ..errors import BabelmixError
 from ..io import read_json, write_json
-from .folders import sync_tree
+from .folders import changed_files, file_digests, sync_tree
 
 MANIFEST = "whole.json"
 _NAME = re.compile(r"checkpoint-(\d+)")
@@ -23,12 +25,10 @@ _NAME = re.compile(r"checkpoint-(\d+)")
 def mark_whole(folder: Path, *, step: int, devices: int, training: str) -> None:
     """Write the manifest of a finished checkpoint; ``training`` is its digest."""
     sync_tree(folder)
-    files = {
-        path.relative_to(folder).as_posix(): path.stat().st_size
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != MANIFEST
-    }
-    record = {"step": step, "devices": devices, "training": training, "files": files}
+    digests = file_digests(folder)
+    sizes = {name: (folder / name).stat().st_size for name in digests}
+    record = {"step": step, "devices": devices, "training": training}
+    record |= {"files": sizes, "sha256": digests}
     write_json(folder / MANIFEST, record)
 
 
@@ -83,9 +83,26 @@ def _whole(work: Path) -> Iterator[tuple[int, Path, dict[str, Any]]]:
             yield step, path, record
 
 
-def last_sealed(work: Path) -> float:
-    """When a checkpoint was last made whole (seconds since 1970); 0 where none was."""
-    return max(((path / MANIFEST).stat().st_mtime for _, path, _ in _whole(work)), default=0.0)
+def drop_damaged(work: Path) -> None:
+    """Break the seals of damaged checkpoints, from each training's newest to its first sound one."""
+    sound: set[str] = set()
+    for _, path, record in list(_whole(work)):
+        if record["training"] in sound:
+            continue
+        damaged = changed_files(path, record.get("sha256", {}))
+        if not damaged:
+            sound.add(record["training"])
+            continue
+        print(f"{path / damaged[0]}: damaged; the checkpoint is not used", file=sys.stderr)
+        (path / MANIFEST).unlink()
+
+
+def seals(work: Path) -> set[tuple[str, int]]:
+    """Whole checkpoints by name and time: one was made since, where the set has a new member.
+
+    Times are only told apart, never ordered: a clock may be set back in mid-training.
+    """
+    return {(path.name, (path / MANIFEST).stat().st_mtime_ns) for _, path, _ in _whole(work)}
 
 
 def prune(work: Path, training: str = "", keep: int = 0) -> None:

@@ -19,7 +19,8 @@ from pathlib import Path
 from types import FrameType
 
 from ..errors import BabelmixError
-from .checkpoints import last_sealed
+from .checkpoints import seals
+from .folders import try_to_write
 from .job import Job
 
 _PORT = 29517
@@ -35,10 +36,11 @@ def launch(job: Job, processes: int, restarts: int = 2) -> None:
 
     A death is answered by a restart, at most ``restarts`` times without a newer whole checkpoint.
     """
-    left, sealed = restarts, last_sealed(job.work)
+    left, known = restarts, seals(job.work)
     while (code := _run_once(job, processes)) != 0:
-        if last_sealed(job.work) > sealed:
-            left, sealed = restarts, last_sealed(job.work)
+        if (now := seals(job.work)) - known:
+            left, known = restarts, now
+        try_to_write(job.work)  # on a full disk the next attempt would fail as well
         if left == 0 or node_count() > 1:
             raise BabelmixError(
                 f"{job.spec.run}: a training process failed (its error stands above; exit code -9 "
@@ -66,7 +68,7 @@ def _run_once(job: Job, processes: int) -> int:
         command(path, processes, job.spec.recipe.deepspeed is not None),
         env=environment,
         preexec_fn=_die_with_parent,
-        stdin=-3,
+        stdin=subprocess.DEVNULL,
     )
 
     stopped: list[int] = []

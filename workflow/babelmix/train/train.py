@@ -15,8 +15,10 @@ from pathlib import Path
 from ..errors import BabelmixError
 from ..io import read_json
 from ..specs import TrainSpec
+from .checkpoints import drop_damaged
 from .data import lay_rows
 from .devices import claim_gpus, gpus_needed, require_device
+from .folders import check_model
 from .job import Job
 from .launch import launch, node_count, node_rank
 from .quiet import leave_out
@@ -88,6 +90,11 @@ def run(args: argparse.Namespace) -> None:
         on_gpu=bool(gpus),
     )
     args.work.mkdir(parents=True, exist_ok=True)
+    if node_rank() == 0:  # other nodes wait for the first before they read either
+        record = args.model.parent / f"{args.model.name}.json"
+        if record.is_file():
+            check_model(args.model, record)
+        drop_damaged(args.work)
     lay_rows(args.mixture, args.tokenised, job.rows)  # before a GPU is held
     with claim_gpus(gpus):
         if devices == 1 and spec.recipe.deepspeed is None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -14,13 +15,14 @@ from typing import Any
 
 import torch
 
-from ..errors import BabelmixError
+from ..errors import BabelmixError, explain_os_error
 from ..io import digest, write_json, write_text
 from .batches import Collator, Scheduled
 from .chat import load_tokenizer
 from .checkpoints import newest_whole, prune
 from .data import Rows, map_rows
 from .export import Candidates, export
+from .folders import failed_writes
 from .job import Job, model_digest
 from .launch import complaint_file
 from .loop import MixtureTrainer, training_arguments
@@ -40,6 +42,14 @@ def main() -> None:
         work(job)
     except BabelmixError as error:
         write_text(complaint_file(job.work), str(error))
+        sys.exit(2)
+    except OSError as error:
+        explained = explain_os_error(error)
+        if explained is None:
+            raise
+        # Where nothing can be written, no complaint can be left either; `launch` finds out why.
+        with contextlib.suppress(OSError):
+            write_text(complaint_file(job.work), explained)
         sys.exit(2)
 
 
@@ -94,6 +104,12 @@ def work(job: Job) -> None:
     torch.set_num_threads(job.threads)
     quieten()
     plan = make_plan(job)
+    with failed_writes(job.work):
+        _work(plan)
+
+
+def _work(plan: Plan) -> None:
+    job = plan.job
     candidates = Candidates(job.work, plan.training, job.spec.recipe)
     if not candidates.is_final():
         _train(plan, candidates)
