@@ -126,6 +126,15 @@ class Bench:
         words = process.communicate()[0]
         return process.returncode, words, time.monotonic() - began
 
+    def undisturbed(self, job: Job) -> tuple[dict[str, Any], float]:
+        """From nothing to the end: what it wrote, and its seconds. All of it is deleted again."""
+        self.clear(job, everything=True)
+        status, words, seconds = self.run(job)
+        assert status == 0, words
+        written = self.contents(job)
+        self.clear(job, everything=True)
+        return written, seconds
+
     def kill_after(self, job: Job, seconds: float) -> bool:
         """Start it and kill -9 it and all its children; True where it was still at work."""
         process = self.start(job)

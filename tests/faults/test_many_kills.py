@@ -45,7 +45,7 @@ STAGES = [
     *("fetch", "normalise", "translate", "collect", "index-language", "find-contamination"),
     *("build-mixture", "mixture-manifest", "benchmark", "prepare-model", "tokenise", "train"),
     *("answer", "judge-single", "judge-pairs", "choose-baseline", "score", "describe"),
-    *("tables", "figures", "report"),
+    *("describe-sources", "tables", "figures", "report"),
 ]
 
 
@@ -54,11 +54,7 @@ def test_a_stage_killed_again_and_again_ends_the_same(
     verb: str, study: Study, jobs: dict[str, Job], tmp_path: Path
 ) -> None:
     bench, job = Bench(study, tmp_path / "bench"), jobs[verb]
-    bench.clear(job, everything=True)
-    status, words, seconds = bench.run(job)
-    assert status == 0, words
-    undisturbed = bench.contents(job)
-    bench.clear(job, everything=True)
+    undisturbed, seconds = bench.undisturbed(job)
     hit = 0
     for moment in moments(seconds, KILLS, verb):
         bench.clear(job, everything=False)
@@ -93,12 +89,9 @@ def test_what_is_paid_for_is_never_bought_twice(
     with ScriptedServer(lambda r: text(reply(r), wait_s=0.3)) as server:
         job = paid(jobs[verb], server.base_url, bench)
         journal = bench.folder / str(job.value("--journal"))
-        bench.clear(job, everything=True)
-        status, words, seconds = bench.run(job)
-        assert status == 0, words
-        undisturbed, calls = bench.contents(job), len(server.requests)
+        undisturbed, seconds = bench.undisturbed(job)
+        calls = len(server.requests)
         assert calls > 10
-        bench.clear(job, everything=True)
         hit, asked = 0, len(server.requests)
         for moment in moments(seconds, 2 * KILLS, f"paid {verb}"):
             known = entries(journal)
