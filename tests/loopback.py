@@ -36,13 +36,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Action:
-    """What the server does: wait, then send; ``cut`` sends half of the body and hangs up."""
+    """What the server does: wait, then send; ``cut`` sends half of the body and hangs up,
+    ``drip_s`` sends a byte, waits so long, sends the next one (a slow loris)."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     wait_s: float = 0.0
     cut: bool = False
+    drip_s: float = 0.0
 
 
 def text(
@@ -51,6 +53,7 @@ def text(
     tokens: tuple[int, int] | None = (100, 20),
     wait_s: float = 0.0,
     cut: bool = False,
+    drip_s: float = 0.0,
 ) -> Action:
     """A chat completion; ``tokens`` None leaves the usage out."""
     message = {"role": "assistant", "content": content}
@@ -61,7 +64,7 @@ def text(
         counts = {"prompt_tokens": tokens[0], "completion_tokens": tokens[1]}
         usage = {"usage": {**counts, "total_tokens": sum(tokens)}}
     body = json.dumps({**value, "choices": [choice], **usage}).encode()
-    return Action(body=body, wait_s=wait_s, cut=cut)
+    return Action(body=body, wait_s=wait_s, cut=cut, drip_s=drip_s)
 
 
 def error(
@@ -151,8 +154,11 @@ class ScriptedServer:
                         self.send_header(name, value)
                     self.end_headers()
                     half = len(action.body) // 2
-                    self.wfile.write(action.body[:half] if action.cut else action.body)
-                    self.wfile.flush()
+                    body = action.body[:half] if action.cut else action.body
+                    for piece in [body] if not action.drip_s else map(bytes, zip(body)):
+                        self.wfile.write(piece)
+                        self.wfile.flush()
+                        time.sleep(action.drip_s)
                     self.close_connection = action.cut
                     outer.finished.append(request)
                 except OSError:

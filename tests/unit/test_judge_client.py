@@ -81,6 +81,7 @@ def test_a_truncated_reply_is_marked_and_missing_usage_is_estimated() -> None:
     [
         *(error(status) for status in (408, 409, 429, 500, 503)),
         *(garbage(body) for body in (b'{"choices": [', b"{}", b"[]", b"null")),
+        garbage('{"choices": [{"message": {"content": "Note très bonne"}}]}'.encode("latin-1")),
         text("x", cut=True),
     ],
 )
@@ -96,6 +97,15 @@ def test_a_time_out_is_tried_again() -> None:
     with ScriptedServer(then(text("late", wait_s=1.0), text("ok"))) as server:
         replies, _ = ask(server, timeout_s=0.3)
     assert replies["k0"].text == "ok"
+
+
+def test_a_server_that_drips_is_not_waited_for_without_end() -> None:
+    """Each byte comes in time; the whole would take a minute."""
+    with ScriptedServer(then(text("slow", drip_s=0.2), text("ok"))) as server:
+        start = time.monotonic()
+        replies, _ = ask(server, timeout_s=1.0)
+    assert replies["k0"].text == "ok"
+    assert time.monotonic() - start < 20
 
 
 def test_retry_after_is_obeyed_by_all_calls() -> None:

@@ -193,6 +193,8 @@ FAILING = {
     9: garbage(),
     11: error(502),
     13: text("without its mask"),
+    15: text("a byte at a time, each of them in time", drip_s=0.05),
+    17: garbage('{"choices": [{"message": {"content": "Straße"}}]}'.encode("latin-1")),
 }
 
 

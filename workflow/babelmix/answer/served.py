@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..config.evaluation import Generation, OpenAIJudge
 from ..errors import BabelmixError
 from ..io import digest
-from ..judge.client import open_client
+from ..judge.client import open_client, post
 from ..judge.failures import CallFailedError, Patience, classify
 from ..judge.reach import check_reachable
 from ..judge.window import Window
@@ -80,7 +80,7 @@ class ServedEngine:
             await patience.wait_for_server()
             ticket = await window.enter()
             try:
-                found = _read(await client.post("/completions", **self._request(prompt)))
+                found = _read(await post(client, self.server, "/completions", self._body(prompt)))
                 window.served(ticket)
                 patience.succeeded()
                 return found
@@ -97,9 +97,7 @@ class ServedEngine:
                 window.leave()
             await asyncio.sleep(failure.retry_after or patience.backoff(max(tries, 1), first=0.5))
 
-    def _request(self, prompt: Prompt) -> dict[str, Any]:
-        from httpx2 import Response
-
+    def _body(self, prompt: Prompt) -> dict[str, Any]:
         settings = self.generation
         body: dict[str, Any] = {
             "model": self.server.model,
@@ -111,7 +109,7 @@ class ServedEngine:
         if prompt.temperature > 0:
             seed = int(digest([settings.seed, prompt.ids])[:8], 16) % 2**31
             body |= {"top_p": settings.top_p, "seed": seed}
-        return {"body": body, "cast_to": Response}
+        return body
 
 
 def _read(response: Any) -> Completion:

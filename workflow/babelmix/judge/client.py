@@ -239,11 +239,8 @@ class _Asker:
         }
         if request.response_format is not None:
             options["response_format"] = request.response_format
-        from httpx2 import Response
-
         try:
-            # The client's own `create` takes a third of its time to check what it is given.
-            raw = await client.post("/chat/completions", body=options, cast_to=Response)
+            raw = await post(client, self.judge, "/chat/completions", options)
             wait = rate_wait(raw.headers, text_tokens(request.messages[-1]["content"]))
             if wait:
                 self.patience.hold_back(min(wait, self.patience.total_s))
@@ -256,6 +253,18 @@ class _Asker:
                 self.limit_name = "max_completion_tokens"  # what newer models call it
                 return await self._call(client, request)
             raise failure from None
+
+
+async def post(client: AsyncOpenAI, judge: OpenAIJudge, path: str, body: dict[str, Any]) -> Any:
+    """One HTTP call; the response as it came. TimeoutError where it is not whole in time.
+
+    The client's own `create` takes a third of its time to check what it is given, and its time-out
+    begins anew with each byte: a server that drips would be waited for without end.
+    """
+    from httpx2 import Response
+
+    async with asyncio.timeout(judge.timeout_s):
+        return await client.post(path, body=body, cast_to=Response)
 
 
 def read_reply(

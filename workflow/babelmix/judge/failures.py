@@ -57,7 +57,7 @@ def classify(error: Exception, judge: OpenAIJudge) -> CallFailedError:
     """
     import openai
 
-    if isinstance(error, openai.APITimeoutError):
+    if isinstance(error, (openai.APITimeoutError, TimeoutError)):
         return CallFailedError(
             f"no reply within {judge.timeout_s:g} s", passing=True, overload=True
         )

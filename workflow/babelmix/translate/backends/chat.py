@@ -118,6 +118,8 @@ def open_client(translator: OpenAITranslator, where: str) -> Any:
     """A client that tries nothing again by itself and follows no redirect to another host."""
     from openai import DefaultHttpxClient, OpenAI
 
+    from .timed import whole_within
+
     url = translator.base_url or OPENAI_URL
     return OpenAI(
         api_key=read_key(translator, where),
@@ -125,7 +127,10 @@ def open_client(translator: OpenAITranslator, where: str) -> Any:
         timeout=translator.timeout_s,
         max_retries=0,
         http_client=DefaultHttpxClient(
-            follow_redirects=False, trust_env=not is_loopback(url), timeout=translator.timeout_s
+            follow_redirects=False,
+            trust_env=not is_loopback(url),
+            timeout=translator.timeout_s,
+            event_hooks={"response": [whole_within(translator.timeout_s)]},
         ),
     )
 
