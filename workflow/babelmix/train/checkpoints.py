@@ -84,7 +84,7 @@ def _whole(work: Path) -> Iterator[tuple[int, Path, dict[str, Any]]]:
 
 
 def drop_damaged(work: Path) -> None:
-    """Break the seals of damaged checkpoints, from each training's newest to its first sound one."""
+    """Break the seals of damaged checkpoints: of each training, down to its newest sound one."""
     sound: set[str] = set()
     for _, path, record in list(_whole(work)):
         if record["training"] in sound:
