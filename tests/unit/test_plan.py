@@ -228,8 +228,11 @@ def test_what_a_translation_job_asks_of_a_cluster() -> None:
     raw = read_yaml(ROOT / "config" / "small.yaml") | {"data_root": "unused"}
     local = {"backend": "seq2seq", "family": "nllb", "model": "m", "device": "cuda"}
     raw["translators"]["apertium"] = local
-    assert Jobs(Plan(build_config(raw))).translation_gpus("lima", "es") == 1
+    on_gpu = Jobs(Plan(build_config(raw)))
+    assert on_gpu.translation_gpus("lima", "es") == 1
+    assert on_gpu.translation_env("lima", "es") == "../envs/seq2seq.yaml"
     assert jobs.translation_gpus("lima", "es") == 0
+    assert jobs.translation_env("lima", "es") == "../envs/data.yaml"
 
 
 def test_the_plan_prices_translation_as_the_verb_does() -> None:

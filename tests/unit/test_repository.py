@@ -22,7 +22,7 @@ def pins(lines: list[str]) -> dict[str, str]:
 LOCK = pins((ROOT / "requirements.lock").read_text().splitlines())
 
 
-@pytest.mark.parametrize("name", ["data", "torch"])
+@pytest.mark.parametrize("name", ["data", "seq2seq", "torch"])
 def test_conda_environments_hold_the_locks_pins(name: str) -> None:
     found = pins((ROOT / "workflow" / "envs" / f"{name}.yaml").read_text().splitlines())
     assert found

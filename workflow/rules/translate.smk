@@ -24,7 +24,7 @@ rule translate_shard:
     benchmark:
         "<set>/timings/translate/{dataset}.{lang}.{shard}.tsv"
     conda:
-        "../envs/data.yaml"
+        lambda w: JOBS.translation_env(w.dataset, w.lang)
     threads: 1
     resources:
         # Jobs of one key share its rate limit: the profile says how many run at a time.
@@ -102,7 +102,7 @@ rule round_trip:
     benchmark:
         "<set>/timings/round_trip/{dataset}.{lang}.tsv"
     conda:
-        "../envs/data.yaml"
+        lambda w: JOBS.back_env(w.dataset, w.lang)
     threads: 1
     resources:
         translator=lambda w: JOBS.back_resource(w.dataset, w.lang, "translator"),

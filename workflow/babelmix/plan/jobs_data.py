@@ -202,6 +202,18 @@ class DataJobs(JobsBase):
         translator = self.config.translators[self.plan.translator_of(dataset, lang)]
         return int(getattr(translator, "device", "") == "cuda")
 
+    def translation_env(self, dataset: str, lang: str) -> str:
+        """The conda environment of a shard's job, as its rule's file names it."""
+        return self._env(self.plan.translator_of(dataset, lang))
+
+    def back_env(self, dataset: str, lang: str) -> str:
+        """The conda environment of the job that translates back."""
+        return self._env(self.plan.back_translator_of(dataset, lang))
+
+    def _env(self, translator: str) -> str:
+        local = self.config.translators[translator].backend == "seq2seq"
+        return f"../envs/{'seq2seq' if local else 'data'}.yaml"
+
     def back_resource(self, dataset: str, lang: str, resource: str) -> int:
         """`translator`, `gpu` or `minutes` of the job that translates back."""
         translator = self.config.translators[self.plan.back_translator_of(dataset, lang)]

@@ -169,7 +169,7 @@ def taken_apart(text: str) -> tuple[tuple[str, ...], str]:
                 rest += [line[position:start], " "]
                 position = end
             rest.append(line[position:])
-    return tuple(pieces), "".join(rest)
+    return tuple(pieces), "".join(rest) if pieces else text
 
 
 def bare_numbers(text: str, spaced: bool) -> list[str]:
