@@ -88,7 +88,7 @@ class ServedEngine:
                 failure = error if isinstance(error, CallFailedError) else None
                 failure = failure or classify(error, self.server)
                 if failure.overload:
-                    window.refused(ticket)
+                    window.refused(ticket, not failure.limited)
                 tries += not failure.limited
                 if not failure.passing or tries > self.server.max_retries:
                     patience.gave_up(failure)

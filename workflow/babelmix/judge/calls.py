@@ -152,7 +152,7 @@ def _ask(
     """Buy the missing replies, in the judge's mode; the reasons of those that failed."""
     keep = _keeper(journal, judge)
     if judge.mode == "realtime":
-        return ask_all(judge, missing, keep, spent, journal.sync)
+        return ask_all(judge, missing, keep, spent, journal.sync, journal.path.parent)
     from .batch import affordable, ask_in_batches
 
     budget = Budget(judge)

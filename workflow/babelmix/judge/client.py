@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config.evaluation import OpenAIJudge
@@ -16,6 +17,7 @@ from ..endpoints import foreign_key, is_loopback
 from ..errors import BabelmixError
 from .budget import Budget, reply_cost, text_tokens
 from .failures import CallFailedError, Patience, classify, is_retryable
+from .hint import recall, remember
 from .prices import price_of
 from .reach import check_reachable
 from .window import Pace, Window, rate_wait
@@ -74,14 +76,16 @@ def ask_all(
     on_reply: Callable[[Reply], None],
     spent: float = 0.0,
     sync: Callable[[], None] | None = None,
+    notes: Path | None = None,
 ) -> dict[str, str]:
     """Ask all, in their order, as many at once as the server takes (``judge.concurrency`` at most).
 
     Each reply is handed to ``on_reply`` as it comes; ``sync`` is called, in another thread, a few
-    times a second while replies come, and must put them on the disk. Returns the reason of each
-    request that got none, by key. ``spent`` is what this job has paid before. A bad key, an unknown
-    model, an empty account or a server that answers nobody stops everything with a BabelmixError;
-    what came before was handed over already.
+    times a second while replies come, and must put them on the disk. ``notes``: the folder in which
+    to note how many at once the server takes. Returns the reason of each request that got none, by
+    key. ``spent`` is what this job has paid before. A bad key, an unknown model, an empty account
+    or a server that answers nobody stops everything with a BabelmixError; what came before was
+    handed over already.
     """
     if judge.max_cost is not None and not price_of(judge).known:
         raise BabelmixError(
@@ -91,7 +95,10 @@ def ask_all(
     if not requests:
         return {}
     check_reachable(judge.base_url or DEFAULT_BASE_URL)
-    return asyncio.run(_Asker(judge, on_reply, spent, sync).run(requests))
+    asker = _Asker(judge, on_reply, spent, sync, recall(notes, judge))
+    failures = asyncio.run(asker.run(requests))
+    remember(notes, judge, asker.window.found)
+    return failures
 
 
 class _Asker:
@@ -103,11 +110,12 @@ class _Asker:
         on_reply: Callable[[Reply], None],
         spent: float,
         sync: Callable[[], None] | None,
+        at_once: int,
     ) -> None:
         self.judge = judge
         self.on_reply = on_reply
         self.sync = sync
-        self.window = Window(judge.concurrency)
+        self.window = Window(judge.concurrency, at_once)
         self.pace = Pace(judge.requests_per_minute, judge.tokens_per_minute)
         self.budget = Budget(judge, spent)
         self.patience = Patience(judge)
@@ -203,24 +211,24 @@ class _Asker:
         tokens = sum(text_tokens(message["content"]) for message in request.messages)
         refusals = 0
         while True:
-            await self.patience.wait_for_server()
             await self.pace.wait(tokens)
             ticket = await self.window.enter()
             try:
+                await self.patience.wait_for_server()
                 reply = await self._call(client, request)
                 self.window.served(ticket)
                 return reply
             except CallFailedError as failure:
                 if failure.overload:
-                    self.window.refused(ticket)
+                    self.window.refused(ticket, not failure.limited)
                 if not failure.limited:
                     raise
                 refusals += 1
                 wait = failure.retry_after
                 if wait is None:
-                    wait = self.patience.backoff(refusals, first=0.25)
-                else:
-                    self.patience.hold_back(wait)
+                    wait = self.patience.backoff(self.window.fruitless, first=0.25)
+                if failure.retry_after is not None or ticket.level == 1:
+                    self.patience.hold_back(wait)  # nobody is served for that long
                 if time.monotonic() + wait > deadline:
                     raise CallFailedError(
                         f"gave up after {refusals} refusals: {failure.reason}", server=True

@@ -27,7 +27,9 @@ _RATINGS = (
     "ukadiriaji alama tathmini "  # sw
     "puan değerlendirme betyg bedömning bedømmelse vurdering karakter "  # tr sv da no
     "értékelés pontszám evaluare notă punctaj βαθμολογία "  # hu ro el
-    "đánh giá điểm nilai peringkat skor"  # vi id
+    "đánh giá điểm nilai peringkat skor "  # vi id
+    "คะแนน রেটিং স্কোর মূল্যায়ন امتیاز نمره ارزیابی "  # th bn fa
+    "puntuació valoració qualificació"  # ca
 )
 #: Labels of a preference.
 _VERDICTS = (

@@ -12,7 +12,8 @@ The rules, in order (a rating is a number on the scale; a preference A, B, C = t
 4. Without any ``[[…]]``, a labelled plain verdict counts (``**Rating:** 8``, ``Note : 8/10``), and
    so does a text that is nothing but the verdict (``8/10``, ``Output (b)``), or a JSON object with
    the verdict under a label. A plain one after a ``[[…]]`` counts only if a word of correction
-   stands between them.
+   stands between them. Without any of these a grade that a sentence gives counts
+   (``I'd rate this 7 out of 10``), if there is only one.
 5. What is chosen is final: out of range, on another scale, not one number, or two verdicts side by
    side is unscored with a reason; there is no second best.
 """
@@ -27,6 +28,7 @@ from typing import Generic, Literal, TypeVar
 
 from .folding import fold
 from .labels import CORRECTIONS, RATING_LABELS, VERDICT_LABELS
+from .spoken import OUT_OF, UNITS, spoken_grades
 from .structured import CodeSpans, latin_letter, read_json_reply
 
 Value = TypeVar("Value")
@@ -82,7 +84,8 @@ _COPULA = r"(?:is|ist|lautet|est de|est|es de|es|e di|e|ni|:|=|：)"
 # Between a label and its colon: "Note finale : 8", "Rating (1-10): 8".
 _QUALIFIED = (
     r"(?:[ \t]{1,2}(?:final|finale|finala|total|totale|global|globale|general|generale|overall|"
-    r"complessiv[ao]|insgesamt|gesamt|definitiv[ao]))?(?:[ \t]{0,2}\([^()\n]{1,25}\))?"
+    r"complessiv[ao]|insgesamt|gesamt|definitiv[aoe]|koncow[aye]|celkov[ae]|النهائي|النهائية|"
+    r"cuoi cung))?(?:[ \t]{0,2}\([^()\n]{1,25}\))?"
 )
 _CORRECTION = re.compile(CORRECTIONS)
 _THINKING = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE)
@@ -100,25 +103,26 @@ def _label_before(labels: str) -> re.Pattern[str]:
 
 _NUMBER = re.compile(
     r"(?:(?P<label>[^\d:=]{1,25})[:=][ \t]*)?(?P<number>[-+−]?\d{1,6}(?:[.,]\d{1,2})?)"
-    r"(?:[ \t]*(?:/|out of|von|sur|su|de|sobre|auf|of|из)[ \t]*(?P<of>\d{1,6}(?:[.,]0)?))?"
-    r"[ \t]*(?:points?|punkten?|punti|puntos?|点|분|점|баллов|балла?)?"
+    rf"(?:[ \t]*{OUT_OF}[ \t]*(?P<of>\d{{1,6}}(?:[.,]0)?))?[ \t]*{UNITS}?"
 )
 # A number after a label: what follows must not make it a part of something else.
 _PLAIN_NUMBER = re.compile(
     r"\(?(?P<number>[-+−]?\d{1,6}(?:[.,]\d{1,2})?)"
-    r"(?:[ \t]*(?:/|out of|von|sur|su|de|sobre|auf|of|из)[ \t]*(?P<of>\d{1,6}))?"
-    r"(?:[ \t]{1,2}(?:points?|punkten?|punti|puntos?|балл(?:ов|а)?)\b)?"
+    rf"(?:[ \t]*{OUT_OF}[ \t]*(?P<of>\d{{1,6}}))?"
+    rf"(?:[ \t]{{0,2}}{UNITS}(?![a-z]))?"
     r"(?=[ \t]*(?:$|[\n;!?)(\]]|[.,](?!\d)|[–—-](?![ \t]*\d)))"
 )
 _LETTERS: dict[str, Preference] = {"a": "A", "b": "B", "c": "tie", "d": "both_bad"}
+_NAMES = (
+    r"(?P<named>assistant|assistent|asistente|assistente|l'assistant|answer|antwort|response|"
+    r"reponse|risposta|respuesta|output|model|option)"
+)
 _LETTER = re.compile(
-    r"(?:(?P<label>[^\d:=]{1,25})[:=][ \t]*)?(?P<named>assistant|assistent|asistente|assistente|"
-    r"l'assistant|answer|antwort|response|reponse|risposta|respuesta|output|model|option)?"
+    rf"(?:(?P<label>[^\d:=]{{1,25}})[:=][ \t]*)?{_NAMES}?"
     r"[ \t]*(?P<bracket>\()?(?P<letter>[abcd])(?(bracket)\))"
 )
 _PLAIN_LETTER = re.compile(
-    r"(?:(?:assistant|assistent|asistente|assistente|answer|response|output|model)[ \t]+)?"
-    r"(?P<bracket>\()?(?P<letter>[abcd])(?(bracket)\))"
+    rf"(?:{_NAMES}[ \t]+)?(?P<bracket>\()?(?P<letter>[abcd])(?(bracket)\))"
     r"(?=[ \t]*(?:$|[\n;!?)(\]]|[.,:](?![\w'])|[–—-]))"
 )
 _PLAIN_TIE = re.compile(
@@ -145,7 +149,10 @@ def parse_rating(text: str, scale: tuple[float, float] = SCALE) -> Verdict[float
         match = _NUMBER.fullmatch(content)
         return _in_scale(match, scale) if match and not match["label"] else None
 
-    return _parse(text, _RATING, inside, plain, alone)
+    def spoken(content: str) -> Verdict[float] | None:
+        return _from_sentences(content, scale)
+
+    return _parse(text, _RATING, inside, plain, alone, spoken)
 
 
 def parse_preference(text: str) -> Verdict[Preference]:
@@ -186,7 +193,8 @@ class _Labels:
 def _labels(words: str) -> _Labels:
     fraction = r"[ \t]{1,2}(?:of|von|de|di|da|из)[ \t]{1,2}(?=\d{1,2}(?:[.,]\d{1,2})?[ \t]*/)"
     joined = rf"(?:[ \t]{{0,3}}{_COPULA}[ \t]{{0,3}}:?|[ \t]{{1,3}}[–—-][ \t]{{1,3}}|{fraction})"
-    plain = rf"(?:{words}){_QUALIFIED}{joined}\s{{0,3}}"
+    heading = r"[ \t]{0,2}\n[ \t\n]{0,3}(?=[-\d\[(]|[abcd]\b)"
+    plain = rf"(?:{words}){_QUALIFIED}(?:{joined}\s{{0,3}}|{heading})"
     return _Labels(words, _label_before(words + "|" + CORRECTIONS), re.compile(plain))
 
 
@@ -196,9 +204,24 @@ _VERDICT = _labels(VERDICT_LABELS)
 
 def _in_scale(match: re.Match[str], scale: tuple[float, float]) -> Verdict[float]:
     """The matched number, if it lies on the scale."""
-    shown = match["number"].replace("−", "-").replace(",", ".")
-    if match["of"] is not None and float(match["of"].replace(",", ".")) != scale[1]:
-        return Verdict(None, f"on another scale: {match['number']}/{match['of']}")
+    return _on_scale(match["number"].replace("−", "-").replace(",", "."), match["of"], scale)
+
+
+def _from_sentences(text: str, scale: tuple[float, float]) -> Verdict[float] | None:
+    """The one grade that the text's sentences give; two that differ are none."""
+    grades = spoken_grades(text)
+    fitting = [grade for grade in grades if not grade[1] or float(grade[1]) == scale[1]]
+    if not grades:
+        return None
+    if len({float(number) for number, _ in fitting}) > 1:
+        return Verdict(None, "several grades in its sentences")
+    return _on_scale(*(fitting or grades)[0], scale)
+
+
+def _on_scale(shown: str, end: str | None, scale: tuple[float, float]) -> Verdict[float]:
+    """A number as written, and the end of the scale that it names."""
+    if end and float(end.replace(",", ".")) != scale[1]:
+        return Verdict(None, f"on another scale: {shown}/{end}")
     number = float(shown)
     if not scale[0] <= number <= scale[1]:
         return Verdict(None, f"out of range {scale[0]:g} to {scale[1]:g}: {shown}")
@@ -211,6 +234,7 @@ def _parse(
     inside: _Reader[Value],
     plain: _Reader[Value],
     alone: _Reader[Value],
+    spoken: _Reader[Value] = lambda content: None,
 ) -> Verdict[Value]:
     """The rules of the module's head, for either kind of verdict."""
     if not text.strip():
@@ -232,6 +256,8 @@ def _parse(
         if later and _CORRECTION.search(folded, chosen.end, max(later.start, chosen.end)):
             return later.verdict
         return _unless_conflicting(folded, chosen, bracketed)
+    if (said := spoken(folded)) is not None:
+        return said
     if cut:
         return Verdict(None, "the reasoning was cut off before a verdict")
     return Verdict(None, "only a quoted example of the format" if quoted else "no verdict found")
@@ -318,6 +344,10 @@ def _labelled(
     found: list[_Found[Value]] = []
     for match in label.finditer(text):
         tail = text[match.end() : match.end() + 60]
+        if "\n" in match[0]:  # on the next line the verdict must stand alone
+            tail = tail.partition("\n")[0]
+            if len(tail.rstrip(" .")) > 12 or re.match(r"\d{1,2}[.)] ", tail):
+                continue
         if tail.startswith("["):
             half = _HALF.match(tail)
             verdict = inside(half[1]) if half and not _BRACKETED.match(tail) else None

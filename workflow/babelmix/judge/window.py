@@ -1,7 +1,9 @@
 """How many requests are under way at once, and how fast they start: found out, not configured.
 
-The window rises with every reply and halves when the server refuses (HTTP 429, overload, time-out).
-What has been served once is proven: a refusal above that only ends the search, for a while.
+The window rises with every reply. A refusal (HTTP 429) above what has been served only ends the
+search, for a while; one at the edge of it takes a small step back, each next one in a row a step
+twice as long. Any other sign that there are too many (a refusal far below, an overload, a time-out)
+halves it.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ from dataclasses import dataclass
 START = 32
 FIRST_HOLD_S = 5.0
 LONGEST_HOLD_S = 300.0
+#: Share of the proven size from which on a refusal is at its edge. The proof is not exact: replies
+#: on their way count here as under way, and no more at the server.
+_EDGE = 0.75
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -37,7 +42,8 @@ class Window:
         self, most: int, start: int = START, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.most = most
-        self.size = float(min(start, most))
+        self.start = min(start, most)
+        self.size = float(self.start)
         self.under_way = 0
         self._clock = clock
         self._proven = 0
@@ -45,7 +51,19 @@ class Window:
         self._epoch = 0
         self._hold = FIRST_HOLD_S
         self._probe_at = 0.0
+        self._advance = self._retreat = 1
+        self._fruitless = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def fruitless(self) -> int:
+        """Refusals in a row, those of one moment counted once, since a reply came (at least 1)."""
+        return max(1, self._fruitless)
+
+    @property
+    def found(self) -> int:
+        """How many at once the server takes, as far as is known by now."""
+        return int(self.size) if self._epoch else max(self.start, self._proven)
 
     async def enter(self) -> Ticket:
         """Wait for a place."""
@@ -63,24 +81,39 @@ class Window:
         self._admit()
 
     def served(self, ticket: Ticket) -> None:
-        """A reply came: that many at once are fine, and one more may be."""
+        """A reply came: that many at once are fine, and one more may be.
+
+        Above a refused size: a step, once the size before it is proven; then one twice as long.
+        """
+        self._fruitless = 0
         self._proven = max(self._proven, ticket.level)
-        if self.size >= self._ceiling and self._clock() >= self._probe_at:
-            self._ceiling = min(float(self.most), self._ceiling + 1)
+        if self.size >= self._ceiling <= self._proven and self._clock() >= self._probe_at:
+            self._ceiling = min(float(self.most), self._ceiling + self._advance)
+            self._advance *= 2
         self.size = min(self.size + 1, self._ceiling)
         self._admit()
 
-    def refused(self, ticket: Ticket) -> None:
-        """The server took it not: half as many, or as many as it is known to take."""
+    def refused(self, ticket: Ticket, overload: bool = False) -> None:
+        """The server took it not; ``overload``: for another reason than one request too many."""
         if ticket.epoch != self._epoch:
             return  # sent before the last refusal was heard of
         self._epoch += 1
+        self._fruitless += 1
+        now = self._clock()
+        if now >= self._probe_at:
+            self._retreat = 1
         self._ceiling = float(max(1, ticket.level - 1))
-        known = min(self._proven, self._ceiling) if ticket.level > self._proven else 0
-        self.size = max(1.0, self.size / 2, known)
-        self.size = min(self.size, self._ceiling)
+        if overload or ticket.level < _EDGE * self._proven:
+            self.size /= 2
+        elif ticket.level > self._proven:
+            self.size = max(self.size / 2, self._proven)
+        else:
+            self._ceiling = float(max(1, ticket.level - self._retreat))
+            self._retreat *= 2
+        self.size = max(1.0, min(self.size, self._ceiling))
         self._proven = min(self._proven, int(self.size))
-        self._probe_at = self._clock() + self._hold
+        self._advance = 1
+        self._probe_at = now + self._hold
         self._hold = min(LONGEST_HOLD_S, 2 * self._hold)
 
     def _admit(self) -> None:

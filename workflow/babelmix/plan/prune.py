@@ -66,6 +66,7 @@ def stems(plan: Plan) -> set[str]:
     found |= {f"benchmarks/{b}.{c}" for b in plan.benchmarks for c in _asked(plan, b)}
     found |= {f"{room}/{b}/{r}" for b, r in plan.answer_sets() for room in ("answers", "scores")}
     for name, evaluation in plan.evaluations.items():
+        found.add(f"{JOURNALS}/judge/{name}/window")  # how many calls at once its server takes
         for run_name in evaluation.languages_by_run:
             rooms = ("judgements", "baselines", f"{JOURNALS}/judge")
             found |= {f"{room}/{name}/{run_name}" for room in rooms}

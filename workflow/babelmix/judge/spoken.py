@@ -1,0 +1,57 @@
+"""Grades that a sentence gives: "I would rate this 7 out of 10", "une note de 7,5 sur 10".
+
+Believed only where nothing clearer stands in the text, where a word of grading comes before it in
+the same sentence, and where no other grade on the same scale stands anywhere in the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .folding import fold
+from .labels import RATING_LABELS
+
+#: What stands between a grade and its scale's end, and the units of grades (folded, as all is).
+OUT_OF = r"(?:/|out of|von|sur|su|de|di|sobre|auf|op|na|of|из|з|من)"
+UNITS = (
+    r"(?:points?|punkten?|punti|puntos?|pontos?|punten|punkty?|punktow|poang|балл(?:ов|а)?"
+    + "".join(f"|{fold(unit)}" for unit in "点分점")
+    + ")"
+)
+_GRADING = (
+    r"\b(?:rate|rated|grade|give|gave|bewerte|benote|vergebe|gebe|attribue|donne|donnerais|"
+    r"assegno|assegnerei|darei|doy|daria|dou|atribuo|geef|oceniam|daje|ставлю|оцениваю)\b"
+)
+_N = r"(?<![\d.,/])(?P<number>\d{1,3}(?:[.,]\d{1,2})?)"
+_FRACTION = rf"{_N}[ \t]*(?:{UNITS}[ \t]*)?{OUT_OF}[ \t]*(?P<of>\d{{1,3}})(?![\d/%]|[.,]\d)"
+_FORMS = tuple(
+    re.compile(form)
+    for form in (
+        rf"(?:{RATING_LABELS}|{_GRADING})[^\d\n.!?;]{{0,40}}{_FRACTION}",
+        rf"{_FRACTION}[ \t]+{UNITS}\b",
+        rf"{_N}[ \t]*{UNITS}[ \t]+{OUT_OF}[ \t]*(?P<of>\d{{1,3}})(?![\d/%]|[.,]\d)",
+        # "a score of 8." and no more in that sentence
+        rf"(?:{RATING_LABELS})[ \t]+(?:of|von|de|di)[ \t]+{_N}(?P<of>)"
+        r"(?=[ \t]*(?:[.!](?!\d)|\n|$))",
+        r"(?P<of>\d{1,3})[ \t]*[点分](?:満点|满分)?中[ \t]*(?P<number>\d{1,3})[ \t]*[点分]",
+        r"打[ \t了个]{0,3}(?P<number>\d{1,3}(?:\.\d)?)[ \t]*分(?P<of>)",
+    )
+)
+_ANY_FRACTION = re.compile(_FRACTION)
+
+
+def spoken_grades(text: str) -> list[tuple[str, str]]:
+    """(grade, end of its scale or nothing) of each grade that a sentence of a folded text gives.
+
+    If there is any, other fractions of the same scale in the text are among them.
+    """
+    found = [held for form in _FORMS for held in _read(form, text)]
+    ends = {end for _, end in found if end}
+    others = [(n, end) for n, end in _read(_ANY_FRACTION, text) if end in ends] if found else []
+    return list(dict.fromkeys(found + others))
+
+
+def _read(form: re.Pattern[str], text: str) -> Iterator[tuple[str, str]]:
+    for match in form.finditer(text):
+        yield match["number"].replace(",", "."), match["of"] or ""
