@@ -135,10 +135,11 @@ def test_alpaca_eval_and_arena_hard_and_votes(tmp_path: Path) -> None:
         ("AB", "tie"),
     ]
     vote = {"question_id": 81, "model_a": "a", "model_b": "b", "judge": "author_1", "turn": 1}
-    row = vote | {"winner": "model_b"}
-    call(importer, lines(tmp_path / "v.jsonl", [row]), "--output", tmp_path / "v")
+    rows = [vote | {"winner": "model_b"}, vote | {"turn": 2, "winner": "tie (inconsistent)"}]
+    call(importer, lines(tmp_path / "v.jsonl", rows), "--output", tmp_path / "v")
     assert [(r.order, r.verdict, r.baseline) for r in judgements(tmp_path / "v")] == [
-        ("", "B", "b")
+        ("", "B", "b"),
+        ("", "tie", "b"),
     ]
 
 
@@ -245,6 +246,9 @@ def test_answers_of_alpaca_eval_and_csv_and_doubles(tmp_path: Path) -> None:
     assert (answer.lang, answer.turn, answer.text) == ("sw", 2, "a, b")
     with pytest.raises(BabelmixError, match="twice"):
         call(answer_importer, table_, table_, "--output", tmp_path)
+    torn = {"question_id": 81, "model_id": "m", "choices": [{"turns": "one text"}]}
+    with pytest.raises(BabelmixError, match="row 1, choice 1: `turns` is to be a list, found str"):
+        call(answer_importer, lines(tmp_path / "c.jsonl", [torn]), "--output", tmp_path)
 
 
 # --- real files ----------------------------------------------------------------------------------

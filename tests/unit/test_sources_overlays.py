@@ -10,8 +10,10 @@ from babelmix.cli import main
 from babelmix.config.evaluation import Benchmark
 from babelmix.config.load import build_config, read_yaml
 from babelmix.io import file_digest, read_json, read_records
+from babelmix.judge.calls import render
+from babelmix.judge.tasks import single_tasks
 from babelmix.plan import Jobs, Plan
-from babelmix.records import Question
+from babelmix.records import Answer, Question
 from babelmix.resources import ROOT
 from babelmix.specs import BenchmarkSpec
 from babelmix.translate.corrections import question_corrections, text_sha
@@ -80,6 +82,16 @@ def test_questions_and_references_are_corrected_hashed_and_counted(bench: Path) 
     assert overlay["files"] == [{"file": str(p), "sha256": file_digest(p)} for p in paths]
     assert manifest["read"] == manifest["kept"] == 2
     assert not any("stale" in warning for warning in manifest["warnings"])
+
+
+def test_the_judge_is_shown_the_corrected_reference(bench: Path) -> None:
+    assert run(bench, [[correction(id="111", field="reference.0", text="the mended one")]]) == 0
+    question = read_records(bench / "out.parquet", Question)[1]
+    answer = Answer("111", "de", "math", 1, "r", question.turns[0], "x", "stop", 1, 1, "")
+    (task, _) = single_tasks([question], {("de", "111", 1): answer})
+    prompt = render(task, "single", "tested")[-1]["content"]
+    assert "the mended one" in prompt
+    assert question.turns[0] in prompt
 
 
 def test_stale_and_unknown_corrections_are_counted_and_said(

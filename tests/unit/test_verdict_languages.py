@@ -123,6 +123,9 @@ RATINGS: list[tuple[str, float | None]] = [
     ("The probability is 3/10, as the answer says.", None),
     ("I would give it a 7 out of 10; a rating of 10 out of 10 would need sources.", None),
     ("I rate it 80 out of 100.", None),
+    ("It cannot get a rating of 10.", None),
+    ("I would not give it 8/10 for that.", None),
+    ("Ich gebe dafür keine 10 von 10.", None),
     ("A score of 10 would require that the code runs.", None),
     ("Ich vergebe 12 von 10 Punkten.", None),
 ]

@@ -63,11 +63,11 @@ def recognise(rows: list[Any], path: str) -> str:
 
 
 def _fastchat(row: Fields, given: Given) -> Iterator[Answer | str]:
-    choices = row.need("choices")
+    choices = row.items("choices")
     if given.choice >= len(choices):
         raise BabelmixError(f"{row.where}: has {len(choices)} choices, not {given.choice + 1}.")
     for number, choice in enumerate(choices):
-        turns = Fields(choice, row.where).need("turns")
+        turns = Fields(choice, f"{row.where}, choice {number + 1}").items("turns")
         for turn, text in enumerate(turns, start=1):
             if number == given.choice:
                 yield _answer(row, given, row.text("question_id"), turn, text, "model_id")

@@ -65,8 +65,9 @@ class Fields:
         for name in names:
             if self.row.get(name) is not None:
                 return self.row[name]
+        empty = " (it is null)" if any(name in self.row for name in names) else ""
         raise BabelmixError(
-            f"{self.where}: no field `{'` or `'.join(names)}`; it has "
+            f"{self.where}: no field `{'` or `'.join(names)}`{empty}; it has "
             f"{', '.join(sorted(map(str, self.row)))}. Is --format right? `--map ours=theirs` "
             "names a field that is called otherwise."
         )
@@ -78,6 +79,15 @@ class Fields:
     def get(self, name: str, default: Any = None) -> Any:
         """A field that may be missing."""
         return self.row.get(name, default)
+
+    def items(self, name: str) -> list[Any]:
+        """A field that is a list."""
+        value = self.need(name)
+        if not isinstance(value, list):
+            raise BabelmixError(
+                f"{self.where}: `{name}` is to be a list, found {type(value).__name__}."
+            )
+        return value
 
     def turn(self) -> int:
         """The judged turn, 1 where the file has no turns."""

@@ -27,7 +27,8 @@ from .entry import Entry, Fields, numbered, text_id
 #: Who a label comes from when a file holds labels beside verdicts.
 LABELS = "labels"
 _WINNERS = {"model_1": 1, "model_a": 1, "1": 1, "model_2": 2, "model_b": 2, "2": 2}
-_TIES = {"tie", "tie (bothbad)", "both", "3", "c"}
+#: Orders that disagreed are a tie, as MT-Bench counts them.
+_TIES = {"tie", "tie (inconsistent)", "tie (bothbad)", "both", "3", "c"}
 _FLIPPED = {"A": "B", "B": "A"}
 _ARENA = {"A>>B": "A", "A>B": "A", "A=B": "tie", "B=A": "tie", "B>A": "B", "B>>A": "B"}
 _ARENA_BRACKETS = re.compile(r"\[\[[ ]?([AB](?:>{1,2}|=)[AB])[ ]?\]\]")
