@@ -320,8 +320,7 @@ def test_a_comment_reruns_nothing_and_a_bumped_stage_what_follows(
     stages = tmp_path / "workflow" / "babelmix" / "stages.py"
     stages.write_text(stages.read_text().replace('"answer": 1', '"answer": 999'))
     again = ("answer", "score_answers", "judge_single", "choose_baseline", "judge_pairs")
-    gathered = dict.fromkeys(("make_tables", "make_figures", "make_report"), 1)
-    assert copy_of.planned() == dict.fromkeys(again, RUNS) | gathered
+    assert copy_of.planned() == dict.fromkeys(again, RUNS) | REPORT
 
 
 def test_an_error_in_the_configuration_is_one_paragraph(changed: Study) -> None:
