@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 from pathlib import Path
@@ -14,11 +15,14 @@ import pytest
 import tiny_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.study import mini_config
 
+from babelmix.config.load import build_config
 from babelmix.config.training import Model
 from babelmix.errors import BabelmixError
 from babelmix.io import write_table
-from babelmix.train import launch
+from babelmix.plan import Jobs, Plan
+from babelmix.train import launch, train
 from babelmix.train.checkpoints import mark_whole, newest_whole, prune, read_whole, seals
 from babelmix.train.data import Rows, lay_rows, map_rows
 from babelmix.train.schedule import (
@@ -350,3 +354,36 @@ def test_a_lone_worker_needs_no_launcher_unless_deepspeed_does(
     assert "torch.distributed.run" not in launch.command(job, 1, deepspeed=False)
     assert "torch.distributed.run" in launch.command(job, 1, deepspeed=True)
     assert "torch.distributed.run" in launch.command(job, 2, deepspeed=False)
+
+
+def test_what_changes_no_result_is_in_no_spec_and_still_reaches_the_verb() -> None:
+    def jobs(model: dict[str, Any], quick: dict[str, Any]) -> Jobs:
+        raw = mini_config()
+        raw["models"]["tiny"] |= model
+        raw["training"]["quick"] |= quick
+        return Jobs(Plan(build_config(raw)))
+
+    before, run = jobs({}, {"deepspeed": {"stage": 2}}), "tiny.mono-EN.quick.s1"
+    given = {
+        "micro_batch_size": 3,
+        "micro_batch_tokens": 500,
+        "gradient_checkpointing": True,
+        "checkpoint_steps": 7,
+        "keep_checkpoints": 3,
+    }
+    spread = {"stage": 3, "offload_optimizer": True, "offload_parameters": True}
+    place = {"device": "cuda", "gpus": 4, "nodes": 2, "threads": 8}
+    after = jobs(place, given | {"deepspeed": spread})
+    assert after.train(run) == before.train(run)
+    assert after.description_digest() == before.description_digest()
+    words_ = ["--runtime", after.train_runtime(run), "--device", after.device(run), "--gpus", "4"]
+    files = ["mixture", "tokenised", "model", "work", "folder", "metrics", "completed"]
+    parser = argparse.ArgumentParser()
+    train.add_arguments(parser)
+    paths = [word for name in files for word in (f"--{name}", "x")]
+    spec = train.read_spec(parser.parse_args(["--spec", after.train(run), *words_, *paths]))
+    assert spec.recipe == after.config.training["quick"]
+    assert (spec.model.device, spec.model.gpus) == ("cuda", 4)
+    # Where the best checkpoint is chosen, their steps decide which there are to choose from.
+    best = [jobs({}, {"select": "best_dev_loss", "checkpoint_steps": n}) for n in (5, 7)]
+    assert best[0].train(run) != best[1].train(run)

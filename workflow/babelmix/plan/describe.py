@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..config.evaluation import Study
+from ..config.training import Recipe
 from ..io import write_json
 from ..specs import MixtureSpec
 from ..stages import STAGE_VERSIONS
@@ -120,7 +121,7 @@ def describe(plan: Plan) -> dict[str, Any]:
             for m in plan.models
         },
         "recipes": {
-            name: config.training[name].model_dump()
+            name: config.training[name].model_dump(exclude={*Recipe.RUNTIME, "deepspeed"})
             for name in dict.fromkeys(r.recipe for r in plan.runs.values() if r.recipe)
         },
         "sources": {

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 from pathlib import Path
 
 from ..errors import BabelmixError
@@ -101,6 +102,7 @@ def run(args: argparse.Namespace) -> None:
             train_here(job)
         else:
             launch(job, processes, args.restarts)
+    shutil.rmtree(job.rows)
     if args.completed.is_file():  # on other nodes than the first there is nothing to report
         print(summary(job))
 

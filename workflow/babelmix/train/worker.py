@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +125,6 @@ def _work(plan: Plan) -> None:
         export(job, candidates, metrics, plan.counts | {"steps": plan.steps}, plan.deepspeed)
         candidates.drop()
         prune(job.work)
-        shutil.rmtree(job.rows)
 
 
 def _train(plan: Plan, candidates: Candidates) -> None:
