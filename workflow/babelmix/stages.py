@@ -27,6 +27,6 @@ STAGE_VERSIONS: dict[str, int] = {
     "baseline": 1,
     "score": 2,
     "tables": 4,
-    "figures": 3,
-    "report": 6,
+    "figures": 4,
+    "report": 7,
 }

@@ -29,7 +29,7 @@ PALETTE = [
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"]
 #: For what is not a category: mean lines, bands, rules.
 NEUTRAL = "#7d8897"
-_LABEL_LIMIT = 150
+_LABEL_LIMIT = 210
 _LEGEND_LIMIT = 240
 _INTERVAL = 1.6
 
@@ -110,6 +110,10 @@ def heatmap(
     return fills + numbers
 
 
+#: What a drop-down calls a column.
+_SPOKEN = {"label": "mixture"}
+
+
 def filtered(chart: alt.Chart, column: str, values: list[str]) -> alt.Chart:
     """Add a drop-down that keeps the rows of one value of a column."""
     import altair as alt
@@ -117,7 +121,7 @@ def filtered(chart: alt.Chart, column: str, values: list[str]) -> alt.Chart:
     chosen = alt.param(
         name=f"chosen_{column}",
         value=values[0],
-        bind=alt.binding_select(options=values, name=f"{column}: "),
+        bind=alt.binding_select(options=values, name=f"{_SPOKEN.get(column, column)}: "),
     )
     return chart.add_params(chosen).transform_filter(f"datum.{column} == chosen_{column}")
 
@@ -189,7 +193,7 @@ def curve(
         "x:Q",
         title=x_title,
         scale=alt.Scale(type="symlog", constant=smallest) if bent else alt.Scale(zero=False),
-        axis=alt.Axis(values=xs, format=".2~r", labelOverlap=True, grid=False),
+        axis=alt.Axis(values=xs, format=".3~r", labelOverlap=True, grid=False),
     )
     form = ".0%" if percent else "~g"
     scale = alt.Scale(domain=[0, 1]) if percent else alt.Scale(zero=False)
@@ -275,7 +279,7 @@ def losses(rows: Rows, *, label_order: list[str]) -> alt.LayerChart:
     few = len(label_order) <= len(PALETTE)
     hue = alt.Color("label:N", scale=alt.Scale(**colours(label_order)), sort=label_order)
     hue = (
-        hue.legend(legend(label_order, symbolType="stroke"))
+        hue.legend(legend(label_order, symbolType="stroke", symbolSize=500, symbolStrokeWidth=3))
         if few or len(label_order) <= 20
         else hue.legend(None)
     )

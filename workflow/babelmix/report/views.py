@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..analyse.figure import Rows, select
+from ..analyse.gain_tables import BEST, MEAN
 from ..analyse.study import ALL, StudySet
 from ..analyse.table import ReadTable
 from .statements import percent
@@ -98,7 +99,8 @@ def score_views(study: StudySet, name: str, tables: dict[str, ReadTable]) -> lis
             views.append(pivot(study, variants, grades, "mean", ".2f", caption, "grades"))
         gains = select(tables["gains"], study=name, evaluation=evaluation, language=ALL)
         if gains:
-            views.append(_gains(gains, evaluation))
+            views.append(_gains(gains, variants, evaluation))
+            views.append(_gains_on_each(gains, variants, evaluation))
         preferences = select(tables["preferences"], variants, evaluation=evaluation)
         if preferences:
             caption = f"Preference score (50 is parity) · {evaluation}"
@@ -109,7 +111,8 @@ def score_views(study: StudySet, name: str, tables: dict[str, ReadTable]) -> lis
     return views
 
 
-def _gains(rows: Rows, evaluation: str) -> View:
+def _gains(rows: Rows, variants: Sequence[str], evaluation: str) -> View:
+    """Against the best and the mean of the monolingual mixtures."""
     view = View(
         f"Gain over monolingual tuning in percent, mean over languages · {evaluation}",
         [
@@ -122,7 +125,8 @@ def _gains(rows: Rows, evaluation: str) -> View:
         ],
         source="gains",
     )
-    for row in rows:
+    overall = [row for row in rows if row["against"] in (BEST, MEAN)]
+    for row in sorted(overall, key=lambda row: variants.index(row["variant"])):
         points = row | {"low": row["difference_low"], "high": row["difference_high"]}
         view.rows.append(
             [
@@ -134,6 +138,20 @@ def _gains(rows: Rows, evaluation: str) -> View:
                 number(row["detectable"], ".2f"),
             ]
         )
+    return view
+
+
+def _gains_on_each(rows: Rows, variants: Sequence[str], evaluation: str) -> View:
+    """Gain of each mixture (rows) over each monolingual one (columns)."""
+    found = {(row["variant"], row["against_label"]): row for row in rows}
+    singles = [row["against_label"] for row in rows if row["against"] not in (BEST, MEAN)]
+    columns = list(dict.fromkeys(singles))
+    view = View(f"Gain over each in percent · {evaluation}", ["mixture", *columns], source="gains")
+    for name in variants:
+        of = [found.get((name, column)) for column in columns]
+        label = next((row["label"] for row in of if row), None)
+        if label is not None:
+            view.rows.append([words(label), *(estimate(row, "gain", "+.1f") for row in of)])
     return view
 
 
