@@ -124,6 +124,14 @@ def test_a_wait_beyond_our_patience_is_not_waited_for() -> None:
     assert "HTTP 429" in failures["k0"]
 
 
+def test_a_server_that_asks_for_hours_does_not_hold_the_job_for_hours() -> None:
+    with ScriptedServer(lambda r: error(429, retry_after="3600")) as server:
+        start = time.monotonic()
+        with pytest.raises(BabelmixError, match="calls in a row failed"):
+            ask(server, 12, concurrency=2, max_retries=1, timeout_s=0.5)
+    assert time.monotonic() - start < 30
+
+
 def test_tries_are_counted() -> None:
     with ScriptedServer(lambda r: error(500)) as server:
         _, failures = ask(server, max_retries=2)

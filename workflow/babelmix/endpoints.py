@@ -1,12 +1,16 @@
-"""Which web addresses are on this machine: those need no key and may do without TLS."""
+"""Which keys go to which web addresses, and how long a server asks to wait."""
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 
 def is_loopback(url: str | None) -> bool:
-    """True for an address on this machine, by its exact host name."""
+    """True for an address on this machine, by its exact host name: needs no key and no TLS."""
     return url is not None and urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
 
 
@@ -43,3 +47,25 @@ def foreign_key(key_env: str, url: str | None) -> str | None:
         "it is not sent elsewhere. Put that host's own key into a variable of its own "
         "(MY_HOST_KEY, say) and name it with `key_env`."
     )
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a server asks to wait (``retry-after-ms``, ``retry-after`` in either form).
+
+    A date counts from the time that the server itself says it is: our clock may be another. None
+    where nothing is asked, or nothing that can be read.
+    """
+    try:
+        if headers.get("retry-after-ms"):
+            wait = float(headers["retry-after-ms"]) / 1000
+        elif not (value := (headers.get("retry-after") or "").strip()):
+            return None
+        elif value.replace(".", "", 1).isdecimal():
+            wait = float(value)
+        else:
+            now = headers.get("date")
+            asked = parsedate_to_datetime(value).timestamp()
+            wait = asked - (parsedate_to_datetime(now).timestamp() if now else time.time())
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return max(wait, 0.0) if math.isfinite(wait) else None

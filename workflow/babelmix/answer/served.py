@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from .engine import Completion
 
 
+#: Seconds that a server may ask to wait at a time.
+_LONGEST_WAIT_S = 60.0
+
+
 class ServedEngine:
     """Completions of one served model; ``stop`` is the text of the template's end of turn."""
 
@@ -95,7 +99,8 @@ class ServedEngine:
                     return Completion("", "error", 0)
             finally:
                 window.leave()
-            await asyncio.sleep(failure.retry_after or patience.backoff(max(tries, 1), first=0.5))
+            wait = failure.retry_after or patience.backoff(max(tries, 1), first=0.5)
+            await asyncio.sleep(min(wait, _LONGEST_WAIT_S))
 
     def _body(self, prompt: Prompt) -> dict[str, Any]:
         settings = self.generation

@@ -251,7 +251,7 @@ class _Asker:
             raw = await post(client, self.judge, "/chat/completions", options)
             wait = rate_wait(raw.headers, text_tokens(request.messages[-1]["content"]))
             if wait:
-                self.patience.hold_back(min(wait, self.patience.total_s))
+                self.patience.hold_back(wait)
             return read_reply(self.judge, request.key, json.loads(raw.content), request.messages)
         except CallFailedError:
             raise

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import random
 import time
 from typing import TYPE_CHECKING, Any
 
 from ..config.evaluation import OpenAIJudge
+from ..endpoints import retry_after
 from ..errors import BabelmixError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _classify_status(error: Any, judge: OpenAIJudge) -> CallFailedError:
         return CallFailedError(
             f"HTTP {status}",
             passing=True,
-            retry_after=_retry_after(error.response.headers),
+            retry_after=retry_after(error.response.headers),
             limited=status == 429,
             overload=status in (503, 529),
         )
@@ -112,21 +112,6 @@ def _message(error: Any) -> str:
     """The server's own words, short and on one line."""
     body = error.body if isinstance(error.body, dict) else {}
     return " ".join(str(body.get("message") or error.message).split())[:200]
-
-
-def _retry_after(headers: Any) -> float | None:
-    """Seconds that a server asks to wait (``retry-after-ms``, ``retry-after`` in either form)."""
-    try:
-        if headers.get("retry-after-ms"):
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-        value = headers.get("retry-after")
-        if not value:
-            return None
-        if value.strip().replace(".", "", 1).isdigit():
-            return float(value)
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return None
 
 
 class Patience:
@@ -168,8 +153,9 @@ class Patience:
         return float(min(longest, first * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0))
 
     def hold_back(self, wait_s: float) -> None:
-        """Start no call for that long."""
-        self._not_before = max(self._not_before, time.monotonic() + wait_s)
+        """Start no call for that long, or for as long as our patience lasts."""
+        until = time.monotonic() + min(wait_s, self.total_s)
+        self._not_before = max(self._not_before, until)
 
     async def wait_for_server(self) -> None:
         """Hold back while the server has asked anyone to wait."""

@@ -15,7 +15,7 @@ from ...errors import BabelmixError, unknown_name
 from ...resources import language_catalogue
 from ..money import Budget
 from .base import Failure, Limits, Result, Unit
-from .patience import Pace, Patience, ServiceError, retry_after
+from .patience import Pace, Patience, ServiceError, asked_wait
 
 if TYPE_CHECKING:
     import httpx2
@@ -116,7 +116,7 @@ class GoogleBackend:
         status = response.status_code
         # A used-up rate is a 403 with this reason (cloud.google.com/translate/quotas).
         if status == 429 or status >= 500 or (status == 403 and "RateLimit" in response.text):
-            raise ServiceError(f"HTTP {status}", wait_s=retry_after(response.headers))
+            raise ServiceError(f"HTTP {status}", wait_s=asked_wait(response.headers))
         if status in (401, 403):
             raise self._stop(f"refused the key in {self._key_env} (HTTP {status})")
         if status == 413:

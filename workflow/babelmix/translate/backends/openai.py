@@ -9,7 +9,7 @@ from ...errors import BabelmixError
 from ..money import Budget
 from .base import Failure, Limits, Result, Unit
 from .chat import Chat, open_client, read_reply
-from .patience import Pace, Patience, ServiceError, retry_after
+from .patience import Pace, Patience, ServiceError, asked_wait
 
 #: Statuses that may pass.
 _PASSING = {408, 409, 425, 429}
@@ -91,7 +91,7 @@ class OpenAIBackend:
         if status == 404 or (isinstance(status, int) and 300 <= status < 400):
             return self._stop(f"HTTP {status}", "Check `model` and `base_url`.")
         if status is not None and (status in _PASSING or status >= 500):
-            wait = retry_after(error.response.headers) if hasattr(error, "response") else None
+            wait = asked_wait(error.response.headers) if hasattr(error, "response") else None
             return ServiceError(f"HTTP {status}", wait_s=wait)
         if status is not None:
             return ServiceError(f"refused by the server (HTTP {status})", passing=False)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 from tenacity import wait_random_exponential as exponential
 
+from ...endpoints import retry_after
 from ...errors import BabelmixError
 
 T = TypeVar("T")
@@ -20,6 +21,7 @@ TRIES = 7
 FIRST_WAIT_S = 1.0
 #: So many calls given up in a row, none succeeding, stop the job: the service answers nobody.
 GIVE_UP_AFTER = 5
+_LONGEST_WAIT_S = 600.0
 
 
 @dataclass
@@ -114,19 +116,7 @@ class Patience:
             ) from None
 
 
-def retry_after(headers: object) -> float | None:
-    """Seconds of a Retry-After header (given as seconds or as a date), at most ten minutes."""
-    from email.utils import parsedate_to_datetime
-
-    get = getattr(headers, "get", lambda name: None)
-    milliseconds, value = get("retry-after-ms"), get("retry-after")
-    try:
-        if milliseconds:
-            return min(float(milliseconds) / 1000, 600.0)
-        if not value:
-            return None
-        if value.strip().replace(".", "", 1).isdigit():
-            return min(float(value), 600.0)
-        return min(max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0), 600.0)
-    except (TypeError, ValueError):
-        return None
+def asked_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a service asks to wait, at most ten minutes."""
+    wait = retry_after(headers)
+    return None if wait is None else min(wait, _LONGEST_WAIT_S)
