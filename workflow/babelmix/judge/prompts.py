@@ -138,8 +138,13 @@ def available() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
+def has_prompts(lang: str) -> bool:
+    """Whether a language, or its base language (``zh`` for ``zh-Hans``), has prompts of its own."""
+    return not {lang, base_code(lang)}.isdisjoint(available())
+
+
 def load_prompts(lang: str) -> Prompts:
-    """Prompts of a language; of its base language (``zh`` for ``zh-Hans``), else English."""
+    """Prompts of a language; of its base language, else English."""
     for code in (lang, base_code(lang)):
         if (FOLDER / f"{code}.yaml").is_file():
             return _load(FOLDER / f"{code}.yaml")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..config.evaluation import OpenAIJudge
 from ..config.load import read_yaml
 from ..errors import BabelmixError
 from . import load_jobs
@@ -51,6 +52,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def remarks(plan: Plan) -> list[str]:
+    """What may be meant so and is easily overlooked, one line each."""
+    from ..judge.prompts import has_prompts
+
+    config = plan.config
+    using: dict[str, set[str]] = {}
+    for _, recipe, dataset in plan.recipes_by_model():
+        if config.training[recipe].system_prompt:
+            for lang in plan.languages_trained_on(dataset):
+                using.setdefault(lang, set()).add(f"training.{recipe}")
+    for name in plan.benchmarks:
+        if config.benchmarks[name].system_prompt:
+            for lang in config.benchmarks[name].languages:
+                using.setdefault(lang, set()).add(f"benchmarks.{name}")
+    found = [
+        f"languages.{lang}: no system prompt, although {', '.join(sorted(places))} use one: its "
+        "chats open without."
+        for lang, places in sorted(using.items())
+        if not config.languages[lang].system_prompt
+    ]
+    for planned in plan.evaluations.values():
+        name = planned.evaluation.judge
+        judge = config.judges[name]
+        if isinstance(judge, OpenAIJudge) and judge.prompt_language == "tested":
+            asked = config.benchmarks[planned.evaluation.benchmark].languages
+            found += [
+                f"judges.{name}: no prompts in '{lang}': it is asked in English there."
+                for lang in planned.evaluation.languages or asked
+                if not has_prompts(lang)
+            ]
+    return list(dict.fromkeys(found))
+
+
 def run(args: argparse.Namespace) -> None:
     """Check and say so."""
     plan = load_jobs(read_yaml(args.config)).plan
@@ -66,4 +100,6 @@ def run(args: argparse.Namespace) -> None:
             if args.try_nodes and not others:
                 others = cluster.try_nodes(profile, args.try_nodes)
     preflight(plan, gpus_here=None if elsewhere else count_gpus(), others=others)
+    for remark in remarks(plan):
+        print(f"note: {remark}")
     print(f"{args.config}: ready to run {len(plan.runs)} runs of {len(plan.studies)} studies")
