@@ -135,7 +135,8 @@ class Translations:
             try:
                 while True:
                     # After a problem nothing new is begun, but what is under way is kept: paid for.
-                    room = 0 if problem else 2 * self.backend.concurrency - len(running)
+                    # A call begins when the one before it is in the journal, or a kill loses both.
+                    room = 0 if problem else self.backend.concurrency - len(running)
                     for batch in islice(queue, room):
                         running[pool.submit(self.backend.translate, batch)] = batch
                     if not running:
