@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Answering on the CPU: ours, one prompt at a time, and plain batches in order of arrival.
+"""Answering on the CPU: ours, one prompt at a time, plain batches, transformers' own scheduler.
 
     python benchmarks/answers/bench.py --model FOLDER --questions question.jsonl
 
 The same greedy prompts (first turns of a question file, in the model's chat template) through all
-three, one after the other in one process, in fp32, one thread. Prints tokens a second and the ratio
-to one at a time, and how many of the texts are the same.
+four, one after the other in one process, in fp32, one thread; the scheduler is `generate_batch`
+(continuous batching). Prints tokens a second, the ratio to one at a time, and how many of the texts
+are the same.
 """
 
 from __future__ import annotations
@@ -80,12 +81,27 @@ def main() -> None:
             found += generate(engine.model, rows[at : at + args.batch], stops, args.new_tokens)
         return [(decode(ids), len(ids)) for ids in found]
 
+    def continuous() -> list[tuple[str, int]]:
+        from transformers import GenerationConfig
+
+        config = GenerationConfig(
+            max_new_tokens=args.new_tokens,
+            do_sample=False,
+            eos_token_id=stops,
+            pad_token_id=stops[0],
+        )
+        done = engine.model.generate_batch(inputs=rows, generation_config=config)
+        order = sorted(done.values(), key=lambda o: int(o.request_id.rpartition("_")[2]))
+        found = [[t for t in o.generated_tokens if t not in stops] for o in order]
+        return [(decode(ids), len(ids)) for ids in found]
+
     def ours() -> list[tuple[str, int]]:
         done = engine.complete([Prompt(row) for row in rows], lambda n: None)
         return [(c.text, c.n_tokens) for c in done]
 
     first: list[tuple[str, int]] = []
-    for name, way in (("one at a time", single), ("plain batches", plain), ("babelmix", ours)):
+    ways = {"one at a time": single, "plain batches": plain, "babelmix": ours}
+    for name, way in (ways | {"continuous batching": continuous}).items():
         wall, cpu = time.monotonic(), time.process_time()
         found = way()
         wall, cpu = time.monotonic() - wall, time.process_time() - cpu
