@@ -121,6 +121,7 @@ rule make_figures:
             directory("<set>/figures/rendered"),
             patterns=["{figure}.svg"],
             category="Figures",
+            labels={"figure": "{figure}"},
             caption="../report/figures.rst",
         ),
     log:
