@@ -27,6 +27,6 @@ STAGE_VERSIONS: dict[str, int] = {
     "baseline": 1,
     "score": 2,
     "tables": 4,
-    "figures": 4,
+    "figures": 5,
     "report": 7,
 }

@@ -36,11 +36,12 @@ def build_figures(study_path: Path, tables: dict[str, ReadTable]) -> Iterator[Fi
 
 
 def rendered(figure: Figure) -> str:
-    """The figure as SVG, on white and of a fixed width; drop-downs stay at their first choice."""
+    """The figure as SVG with its title, on white; drop-downs stay at their first choice."""
     import vl_convert
 
     spec = json.loads(json.dumps(figure.chart.to_dict()).replace('"width": "container"', _WIDTH))
-    svg: str = vl_convert.vegalite_to_svg(spec | {"background": "#ffffff"})
+    title = {"text": figure.title, "anchor": "start", "frame": "group", "offset": 12}
+    svg: str = vl_convert.vegalite_to_svg(spec | {"background": "#ffffff", "title": title})
     return svg
 
 
