@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
 import time
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.loopback import ScriptedServer, error, text
+from tests.study import ROOT
 
 from babelmix.config.evaluation import OpenAIJudge
+from babelmix.config.load import build_config
 from babelmix.endpoints import retry_after
 from babelmix.judge.client import Reply, Request, ask_all
+from babelmix.plan import Plan
 from babelmix.translate.backends.patience import Pace, asked_wait
 
 NOW = 1_800_000_000.0
@@ -74,6 +82,23 @@ def test_a_judge_keeps_its_pace_and_its_patience() -> None:
         took = time.monotonic() - began
     assert len(replies) == 8
     assert took >= 0.7  # ten a second
+
+
+def test_a_file_of_the_future_is_named_before_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    config = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text(encoding="utf-8"))
+    file = tmp_path / "it's.jsonl"
+    shutil.copy(ROOT / config["sources"]["demo-instructions"]["path"], file)
+    config["sources"]["demo-instructions"]["path"] = str(file)
+    plan = Plan(build_config(config))
+    os.utime(file, (1e9, 1e9))
+    assert plan.problems(gpus_here=0) == []
+    os.utime(file, (4e9, 4e9))
+    (said,) = plan.problems(gpus_here=0)
+    assert "in the future" in said
+    assert f"touch {shlex.quote(str(file))}" in said
 
 
 @pytest.mark.usefixtures("jumping")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +17,9 @@ from ..endpoints import foreign_key, is_loopback
 from ..errors import BabelmixError, unknown_name
 from ..io import local_parts
 from ..translate.cost import price_of
+
+#: Seconds that a file server's clock may go before ours.
+_CLOCK_SKEW_S = 2.0
 
 
 def check_names(config: Config) -> None:
@@ -125,6 +130,18 @@ def local_files(name: str, source: Source) -> list[str]:
                 "`data_root` or BABELMIX_DATA_ROOT)."
             )
     return files
+
+
+def files_of_the_future(sources: dict[str, Source]) -> list[str]:
+    """Local files whose time lies ahead of this machine's clock: Snakemake refuses them."""
+    files = [f for name, source in sources.items() for f in local_files(name, source)]
+    ahead = [f for f in files if Path(f).stat().st_mtime > time.time() + _CLOCK_SKEW_S]
+    return [
+        f"'{file}': its time lies in the future, and everything made from it would count as out of "
+        f"date. Set it to now, `touch {shlex.quote(file)}`, or this machine's clock if that is "
+        "wrong."
+        for file in ahead
+    ]
 
 
 def check_machine(

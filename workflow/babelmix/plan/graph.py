@@ -273,6 +273,7 @@ class Plan:
                 gpus_here=gpus_here,
             )
             + self._no_way_back()
+            + checks.files_of_the_future(self.sources)
             + checks.missing_functions({d: self.dataset(d) for d in self.datasets})
         )
 
