@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..errors import BabelmixError
 from ..io import Journal, digest, file_digest, read_json, read_records, write_json, write_records
+from ..progress import Progress
 from ..records import Answer, Question
 from ..specs import AnswerSpec
 from .batches import Prompt
@@ -49,16 +50,14 @@ def answer_questions(
     A turn whose prompt does not fit the model is an answer with ``finish_reason`` ``error`` and no
     text, and so is every turn after it.
     """
-    from tqdm import tqdm
-
     chosen = _select(questions, spec)
     dialogues = [_Dialogue(question, _opening(question, spec)) for question in chosen]
     answers: list[Answer] = []
     total = sum(len(question.turns) for question in chosen)
-    with tqdm(total=total, desc="answer", unit="turn", disable=None) as bar:
+    with Progress(f"answer {spec.run}", total, "turn") as progress:
         for turn in range(1, max((len(q.turns) for q in chosen), default=0) + 1):
             due = [dialogue for dialogue in dialogues if len(dialogue.question.turns) >= turn]
-            answers += _wave(spec, due, turn, renderer, engine, bar.update)
+            answers += _wave(spec, due, turn, renderer, engine, progress.update)
     assert len(answers) == total
     return sorted(answers, key=lambda a: (a.lang, a.question_id, a.turn))
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..config.evaluation import OpenAIJudge
 from ..endpoints import foreign_key, is_loopback
 from ..errors import BabelmixError
+from ..progress import Progress
 from .budget import Budget, reply_cost, text_tokens
 from .failures import CallFailedError, Patience, classify, is_retryable
 from .hint import recall, remember
@@ -124,16 +125,14 @@ class _Asker:
 
     async def run(self, requests: Sequence[Request]) -> dict[str, str]:
         """Work the requests off, in their order."""
-        from tqdm import tqdm
-
         queue = iter(requests)
-        with tqdm(total=len(requests), desc="judge", unit="call", disable=None) as bar:
+        with Progress(f"judge {self.judge.model}", len(requests), "call") as progress:
             async with self._syncing(), open_client(self.judge) as client:
 
                 async def work() -> None:
                     for request in queue:
                         await self._one(client, request)
-                        bar.update()
+                        progress.update()
 
                 workers = min(self.judge.concurrency, len(requests))
                 try:

@@ -9,7 +9,6 @@ import importlib.util
 import json
 import math
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from ..errors import BabelmixError
+from ..progress import Teller
 from .checkpoints import mark_whole, prune
 from .data import Rows
 from .memory import ModelShape, peak_flops
@@ -28,8 +28,6 @@ from .schedule import Schedule
 #: Where a training may be watched besides its metrics file; the variable names some, with commas.
 WATCHERS = ("tensorboard", "wandb", "trackio")
 WATCH_VARIABLE = "BABELMIX_REPORT_TO"
-#: Seconds between two lines of progress where standard error is a file.
-_EVERY = 30.0
 
 
 def watchers() -> list[str]:
@@ -104,7 +102,8 @@ class Recorder(TrainerCallback):
         self.bar: Any = None
         self._begun = self._logged = 0  # steps
         self._spent = self._spent_logged = 0.0  # seconds in steps, since the start and the last log
-        self._started = self._told = 0.0
+        self._started = 0.0
+        self._teller = Teller()
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -178,19 +177,15 @@ class Recorder(TrainerCallback):
         if not self.bar.disable:
             self.bar.set_postfix(loss=f"{loss:.3f}", tok_s=f"{speed['tokens_per_s']:.0f}")
             return
-        now, done = time.monotonic(), state.global_step
-        if now - self._told < _EVERY and done < state.max_steps:
-            return
-        self._told = now
+        done = state.global_step
         left = (state.max_steps - done) * self._spent / max(1, done - self._begun)
         mfu = f", MFU {100 * speed['mfu']:.0f} %" if "mfu" in speed else ""
-        print(
+        line = (
             f"{self.run}: step {done}/{state.max_steps}, loss {loss:.4f}, "
             f"{speed['tokens_per_s']:.0f} tokens/s{mfu}, {speed['memory_gb']:.1f} GB, "
-            f"{left / 60:.0f} min left",
-            file=sys.stderr,
-            flush=True,
+            f"{left / 60:.0f} min left"
         )
+        self._teller.tell(lambda: line, last=done == state.max_steps)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any

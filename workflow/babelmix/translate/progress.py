@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
-from tqdm import tqdm
+from ..progress import Progress as Shown
 
 
 class Progress:
@@ -22,9 +20,7 @@ class Progress:
             for text in unique:
                 self._rows_of.setdefault(text, []).append(number)
         self._spent = spent
-        self.started = time.monotonic()
-        self._bar = tqdm(total=len(rows), unit="row", disable=None, file=sys.stderr)
-        self._bar.update(sum(not n for n in self._open))
+        self._shown = Shown("translate", len(rows), "row", done=sum(not n for n in self._open))
 
     def __call__(self, texts: list[str]) -> None:
         """Note results."""
@@ -33,14 +29,12 @@ class Progress:
             for number in self._rows_of.pop(text, ()):
                 self._open[number] -= 1
                 done += not self._open[number]
-        if not self._bar.disable:
-            dollars = self._spent()
-            self._bar.set_postfix_str(f"${dollars:.4f}" if dollars else "", refresh=False)
-        self._bar.update(done)
+        dollars = self._spent()
+        self._shown.update(done, f"${dollars:.4f}" if dollars else "")
 
     def seconds(self) -> float:
         """Wall time since the start."""
-        return time.monotonic() - self.started
+        return self._shown.seconds()
 
     def __enter__(self) -> Progress:
         return self
@@ -51,4 +45,4 @@ class Progress:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bar.close()
+        self._shown.__exit__(kind, value, trace)
