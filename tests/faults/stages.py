@@ -79,9 +79,12 @@ def finished(study: Study) -> list[Job]:
 
 
 def first_of_each(jobs: list[Job]) -> dict[str, Job]:
-    """The first job of each verb."""
+    """The first job of each verb; of the pinch run, where a run has one.
+
+    The best monolingual run is its own baseline: its pairs are not asked for.
+    """
     found: dict[str, Job] = {}
-    for job in jobs:
+    for job in sorted(jobs, key=lambda j: "pinch" not in str(j.value("--spec"))):
         found.setdefault(job.verb, job)
     return found
 
