@@ -103,3 +103,13 @@ def test_real_data_and_results_are_not_committed() -> None:
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.split("\0")
     assert not [f for f in listed if f.startswith(("results/", "data/", ".venv/"))]
+
+
+def test_the_page_of_differences_is_that_of_the_configuration() -> None:
+    studies = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["studies"]
+    listed = [d for study in studies.values() for d in study.get("deviations", [])]
+    rows = {f"| {d['what']} | {d['paper']} | {d['ours']} | {d['mark']} |" for d in listed}
+    page = (ROOT / "docs" / "differences-from-papers.md").read_text().splitlines()
+    here = {line for line in page if re.search(r"\| [CIR?] \|$", line)}
+    assert rows
+    assert here == rows
