@@ -101,6 +101,20 @@ def test_the_small_study_names_the_missing_data_root() -> None:
     assert "Traceback" not in done.stdout
 
 
+def test_a_jury_is_asked_member_by_member_and_joined_once_a_run(tmp_path: Path) -> None:
+    config = mini_config()
+    for name in ("a", "b"):
+        config["judges"][name] = {"engine": "openai", "model": name}
+    config["judges"]["panel"] = {"engine": "jury", "members": ["a", "b", "rules"]}
+    for evaluation in config["studies"]["demo"]["evaluations"]:
+        evaluation["judge"] = "panel"
+    jobs = Study(tmp_path / "study", config).planned()
+    runs = jobs["answer"]
+    assert jobs["judge_single"] == jobs["judge_pairs"] == 3 * runs
+    assert jobs["judge_jury"] == 2 * runs
+    assert jobs["choose_baseline"] == runs  # by the jury's grades, for all members
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

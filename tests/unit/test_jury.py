@@ -12,7 +12,7 @@ import pytest
 from babelmix.analyse import judgement_tables
 from babelmix.errors import BabelmixError
 from babelmix.io import read_records, write_records
-from babelmix.judge import jury
+from babelmix.judge import combine as by_hand
 from babelmix.judge.jury import combine, joint_preference
 from babelmix.records import Judgement
 
@@ -127,7 +127,7 @@ def test_the_verb_and_the_agreement_of_the_members(
         write(tmp_path, "c", [8.0, 9.0, None, None]),
     ]
     words = [*map(str, folders), "--members", "a", "b", "c"]
-    built_study.run_verb(jury, *words, "--output", str(tmp_path / "jury"))
+    built_study.run_verb(by_hand, *words, "--output", str(tmp_path / "jury"))
     assert "jury: 3 of 4 judged by 3 members (a, b, c), in 1 files" in capsys.readouterr().out
     made = tmp_path / "jury" / "bench.jury.single"
     rows = read_records(made / "mine.parquet", Judgement)
@@ -152,5 +152,5 @@ def test_the_verb_refuses_what_is_not_whole(tmp_path: Path) -> None:
         ([str(a), "--members", "a", "a"], "two members or more"),
     ):
         with pytest.raises(BabelmixError, match=match):
-            built_study.run_verb(jury, *words, *output)
+            built_study.run_verb(by_hand, *words, *output)
     assert not (tmp_path / "jury").exists()

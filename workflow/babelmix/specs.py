@@ -273,6 +273,15 @@ class JudgeSpec(Spec):
     all_languages: list[Lang] = Field(description="Candidates of language identification.")
 
 
+class JurySpec(Spec):
+    """One run's judgements by each of a jury's members, joined into the jury's."""
+
+    run: str
+    judge_name: Name
+    members: list[Name]
+    languages: list[Lang] = Field(description="Members may judge others beside, for themselves.")
+
+
 class BaselineSpec(Spec):
     """Choose the best monolingual run by its mean single grade."""
 

@@ -3,7 +3,7 @@
 # Needs:  answers/{benchmark}/{run}.parquet, benchmarks/, a judge
 # Makes:  judgements/{evaluation}/{run}.parquet    raw text kept
 #         baselines/{evaluation}/{run}.json        the best monolingual run, where grades choose it
-# Steps:  judge_single; choose_baseline -> judge_pairs (both orders)
+# Steps:  judge_single; choose_baseline -> judge_pairs (both orders); of a jury's members -> judge_jury
 # Finished calls are in journals/judge/, which is no output of a rule: nothing is bought twice.
 
 
@@ -19,7 +19,7 @@ rule judge_single:
     benchmark:
         "<set>/timings/judge/{evaluation}.{run}.tsv"
     wildcard_constraints:
-        evaluation=r"[^/]+\.single",
+        evaluation=JOBS.evaluations_by("grades"),
     conda:
         "../envs/data.yaml"
     threads: 1
@@ -83,7 +83,7 @@ rule judge_pairs:
     benchmark:
         "<set>/timings/judge/{evaluation}.{run}.tsv"
     wildcard_constraints:
-        evaluation=r"[^/]+\.(pairwise|side_by_side)\.[^/]+",
+        evaluation=JOBS.evaluations_by("pairs"),
     conda:
         "../envs/data.yaml"
     threads: 1
@@ -109,5 +109,34 @@ rule judge_pairs:
         " {params.choice}"
         " --questions {input.questions:q}"
         " --journal {params.journal:q}"
+        " --output {output.table:q}"
+        " 2> {log:q}"
+
+
+rule judge_jury:
+    """Join the judgements of a jury's members on one run. No call is made."""
+    input:
+        judgements=lambda w: JOBS.jury_input(w.evaluation, w.run),
+    output:
+        table="<set>/judgements/{evaluation}/{run}.parquet",
+    log:
+        "<set>/logs/judge/{evaluation}/{run}.log",
+    benchmark:
+        "<set>/timings/judge/{evaluation}.{run}.tsv"
+    wildcard_constraints:
+        evaluation=JOBS.evaluations_by("jury"),
+    localrule: True
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, input, attempt: memory(input, attempt, 600),
+        runtime=5,
+    params:
+        spec=lambda w: JOBS.jury(w.evaluation, w.run),
+    shell:
+        "python -m babelmix judge-jury"
+        " --spec {params.spec:q}"
+        " --judgements {input.judgements:q}"
         " --output {output.table:q}"
         " 2> {log:q}"

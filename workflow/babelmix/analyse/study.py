@@ -125,6 +125,13 @@ class StudySet:
         evaluations: dict[str, dict[str, Any]] = self.raw["evaluations"]
         return evaluations
 
+    def is_by_rules(self, evaluation: str) -> bool:
+        """Whether no model judges: rules, or a jury of rules alone."""
+        spec = self.evaluations[evaluation]
+        if members := spec.get("members"):
+            return all(map(self.is_by_rules, members))
+        return spec.get("engine") == "rules"
+
     def language_name(self, code: str) -> str:
         """``de`` -> ``German``."""
         if code == ALL:

@@ -35,6 +35,7 @@ from .input_tables import (
     training_table,
 )
 from .judge_tables import cost_table, coverage_table, position_table, preferences_table
+from .jury_table import jury_tables
 from .language_tables import (
     Measure,
     answer_language_table,
@@ -111,6 +112,7 @@ def build_tables(
         *length_tables(study, judged, pairs, scored, bootstrap),
         cross_language_table(study, judged, pairs, bootstrap),
         agreement_table(voters(study, judged, pairs, labels), bootstrap),
+        *jury_tables(study, judged, pairs, bootstrap),
         ratings_table(study, labels),
         raters_table(labels),
         corrected_table(study, judged, pairs, labels, bootstrap),

@@ -199,7 +199,30 @@ class OpenAIJudge(Section):
         return self.model_copy(update={name: getattr(other, name) for name in self.RUNTIME})
 
 
+class Jury(Section):
+    """Several judges in one: a verdict is joined from theirs, and no call is made for it."""
+
+    engine: Literal["jury"] = Field(description="Engine.")
+    members: list[Name] = Field(
+        min_length=2,
+        description=(
+            "Judges that make it, two or more. Each judges by itself, as its own section says. A "
+            "grade is the mean of theirs, a preference what more than half of them say, else a "
+            "tie; without a verdict of more than half there is none."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Jury:
+        if doubled := sorted({name for name in self.members if self.members.count(name) > 1}):
+            raise ValueError(f"the same judge twice among `members`: {', '.join(doubled)}")
+        return self
+
+
+#: Who reads answers.
 Judge = Annotated[RulesJudge | OpenAIJudge, Field(discriminator="engine")]
+#: Whom an evaluation may name.
+Judging = Annotated[RulesJudge | OpenAIJudge | Jury, Field(discriminator="engine")]
 
 
 class RunSet(Section):
@@ -215,7 +238,7 @@ class Evaluation(Section):
     """One benchmark judged by one judge under one protocol."""
 
     benchmark: Name = Field(description="Benchmark.")
-    judge: Name = Field(description="Judge.")
+    judge: Name = Field(description="Judge, or jury.")
     protocol: Protocol = Field(
         default="single",
         description=(

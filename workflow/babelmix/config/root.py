@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from ..errors import unknown_name
 from .base import Lang, Name, Section
-from .evaluation import Benchmark, Judge, Study
+from .evaluation import Benchmark, Judging, Study
 from .languages import Language
 from .mixtures import Family
 from .sources import Dataset, Source
@@ -43,7 +43,7 @@ class Config(Section):
     models: dict[Name, Model] = Field(description="Base models, by name.")
     training: dict[Name, Recipe] = Field(description="Recipes, by name.")
     benchmarks: dict[Name, Benchmark] = Field(description="Benchmarks, by name.")
-    judges: dict[Name, Judge] = Field(description="Judges, by name.")
+    judges: dict[Name, Judging] = Field(description="Judges and juries, by name.")
     studies: dict[Name, Study] = Field(min_length=1, description="Studies, by name.")
     human_labels: list[str] = Field(
         default_factory=list,

@@ -1,4 +1,4 @@
-"""Verb ``combine-judgements``: a jury's verdicts, from its members' judgements. No call is made.
+"""Verb ``judge-jury``: a jury's verdicts, from its members' judgements. No call is made.
 
 A grade is the mean of the members' grades; a preference is what more than half of the members with
 a verdict say, and a tie where no verdict has so many. Where no more than half of the members have a
@@ -8,17 +8,17 @@ verdict there is none, with the reason. Tokens and cost stay with the members.
 from __future__ import annotations
 
 import argparse
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
-from ..analyse.judgement_tables import find_files
 from ..errors import BabelmixError
 from ..io import digest, read_records, write_records
 from ..records import Judgement
+from ..specs import JurySpec
 
 NOT_JUDGED = "not among its judgements"
 _TOO_FEW = "too few members of the jury have a verdict"
@@ -102,37 +102,6 @@ def _too_few(rows: Mapping[str, Judgement | None], scored: int) -> str:
     return f"{_TOO_FEW}: {scored} of {len(rows)} ({'; '.join(reasons)})"
 
 
-def group_files(
-    jury: str, members: Sequence[str], paths: Sequence[Path]
-) -> dict[tuple[str, str], dict[str, Path]]:
-    """The members' files by (the jury's evaluation, file name), which tells the run.
-
-    A file's folder names its evaluation, and so its judge: ``{benchmark}.{judge}.{protocol}…``.
-    """
-    groups: dict[tuple[str, str], dict[str, Path]] = defaultdict(dict)
-    for path in paths:
-        folder = path.parent.name
-        judges = [name for name in members if f".{name}." in folder]
-        if len(judges) != 1:
-            raise BabelmixError(
-                f"{path}: its folder names an evaluation of none of the members, or of several "
-                f"({', '.join(members)}). It must read BENCHMARK.JUDGE.PROTOCOL, as the workflow "
-                "and `import-judgements` write it."
-            )
-        evaluation = folder.replace(f".{judges[0]}.", f".{jury}.", 1)
-        group = groups[evaluation, path.name]
-        if judges[0] in group:
-            raise BabelmixError(f"{path}: the same judgements as {group[judges[0]]} by their name.")
-        group[judges[0]] = path
-    for (evaluation, name), group in groups.items():
-        if missing := [member for member in members if member not in group]:
-            raise BabelmixError(
-                f"jury '{jury}': {evaluation}/{name} lacks the judgements of {', '.join(missing)}. "
-                "Name their files too, or leave them out of --members."
-            )
-    return dict(groups)
-
-
 def read_member(path: Path, member: str) -> list[Judgement]:
     """A member's judgements; those of another judge are an error."""
     rows = read_records(path, Judgement)
@@ -143,31 +112,26 @@ def read_member(path: Path, member: str) -> list[Judgement]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
+    parser.add_argument("--spec", required=True, help="JurySpec as JSON")
     parser.add_argument(
-        "files", nargs="+", type=Path, help="judgements of the members (parquet, or folders)"
+        "--judgements", required=True, nargs="+", type=Path, help="the members', in their order"
     )
-    parser.add_argument("--members", nargs="+", required=True, help="judges that make the jury")
-    parser.add_argument("--jury", default="jury", help="its name as a judge")
-    parser.add_argument(
-        "--output", required=True, type=Path, help="folder of judgements to write to"
-    )
+    parser.add_argument("--output", required=True, type=Path, help="the jury's (parquet)")
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the verb."""
-    members = list(dict.fromkeys(args.members))
-    if len(members) < 2 or args.jury in members or "/" in args.jury:
-        raise BabelmixError("A jury has two members or more, and a name that is none of theirs.")
-    groups = group_files(args.jury, members, find_files(args.files))
-    made = {
-        place: combine(args.jury, {m: read_member(group[m], m) for m in members})
-        for place, group in groups.items()
+    spec = JurySpec.model_validate_json(args.spec)
+    if len(args.judgements) != len(spec.members):
+        raise BabelmixError(
+            f"judge-jury: {len(args.judgements)} files of {len(spec.members)} members "
+            f"({', '.join(spec.members)}). Give one file for each, in this order."
+        )
+    members = {
+        name: [row for row in read_member(path, name) if row.lang in spec.languages]
+        for name, path in zip(spec.members, args.judgements, strict=True)
     }
-    for (evaluation, name), rows in made.items():
-        write_records(args.output / evaluation / name, rows, Judgement)
-    total = sum(map(len, made.values()))
-    scored = sum(row.unscored_reason is None for rows in made.values() for row in rows)
-    print(
-        f"{args.jury}: {scored} of {total} judged by {len(members)} members "
-        f"({', '.join(members)}), in {len(made)} files"
-    )
+    rows = combine(spec.judge_name, members)
+    write_records(args.output, rows, Judgement)
+    scored = sum(row.unscored_reason is None for row in rows)
+    print(f"{spec.judge_name}: {scored} of {len(rows)} judged by {', '.join(spec.members)}")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..config.evaluation import OpenAIJudge
+from ..config.evaluation import Jury, OpenAIJudge
 from ..config.mixtures import Pinch, PoolFamily, Sampled, Union
 from ..config.root import Config
 from ..config.sources import Dataset, Source
@@ -56,7 +56,17 @@ def check_names(config: Config) -> None:
             _known("dataset", [benchmark.dataset or ""], config.datasets, where)
             held = dict.fromkeys(config.datasets[benchmark.dataset or ""].languages)
         _known("language", benchmark.languages, held, f"{where}.languages")
+    singly = [name for name, judge in config.judges.items() if not isinstance(judge, Jury)]
+    for name, judge in config.judges.items():
+        if isinstance(judge, Jury):
+            _check_jury(f"judges.{name}.members", judge, config, singly)
     _check_studies(config)
+
+
+def _check_jury(where: str, jury: Jury, config: Config, singly: list[str]) -> None:
+    if within := [m for m in jury.members if isinstance(config.judges.get(m), Jury)]:
+        raise BabelmixError(f"{where}: '{within[0]}' is a jury itself. Name its members instead.")
+    _known("judge", jury.members, singly, where)
 
 
 def _check_family(name: str, family: PoolFamily, config: Config) -> None:

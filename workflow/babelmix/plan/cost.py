@@ -254,6 +254,10 @@ def _judgements(plan: Plan) -> list[Line]:
     lines = []
     for name, planned in plan.evaluations.items():
         judge = plan.config.judges[planned.evaluation.judge]
+        if planned.members:
+            joined = f"joined from {len(planned.members)} judges"
+            lines.append(Line("judge", name, len(planned.languages_by_run), joined))
+            continue
         calls = evaluation_calls(plan, name)
         if not isinstance(judge, OpenAIJudge):
             lines.append(Line("judge", name, len(planned.languages_by_run), f"{calls:,} by rules"))

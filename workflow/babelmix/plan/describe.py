@@ -12,7 +12,7 @@ from ..config.training import Recipe
 from ..io import write_json
 from ..specs import MixtureSpec
 from ..stages import STAGE_VERSIONS
-from .runs import Run
+from .runs import EvaluationPlan, Run
 
 if TYPE_CHECKING:
     from .graph import Plan
@@ -82,6 +82,20 @@ def _study(plan: Plan, name: str, study: Study) -> dict[str, Any]:
     }
 
 
+def _evaluation(plan: Plan, planned: EvaluationPlan) -> dict[str, Any]:
+    """What is judged; of a jury also its members' evaluations."""
+    wanted = planned.evaluation
+    shown = {
+        "benchmark": wanted.benchmark,
+        "judge": wanted.judge,
+        "engine": plan.config.judges[wanted.judge].engine,
+        "protocol": wanted.protocol,
+        "baseline": wanted.baseline,
+        "languages": sorted({c for langs in planned.languages_by_run.values() for c in langs}),
+    }
+    return shown | ({"members": planned.members} if planned.members else {})
+
+
 def _dataset(plan: Plan, name: str) -> dict[str, Any]:
     """Sources of a pool, and the translators that it may use."""
     pool = plan.dataset(name)
@@ -103,17 +117,7 @@ def describe(plan: Plan) -> dict[str, Any]:
             for code, language in config.languages.items()
         },
         "runs": {run.name: _run(plan, run) for run in plan.runs.values()},
-        "evaluations": {
-            name: {
-                "benchmark": e.evaluation.benchmark,
-                "judge": e.evaluation.judge,
-                "engine": config.judges[e.evaluation.judge].engine,
-                "protocol": e.evaluation.protocol,
-                "baseline": e.evaluation.baseline,
-                "languages": sorted({c for langs in e.languages_by_run.values() for c in langs}),
-            }
-            for name, e in plan.evaluations.items()
-        },
+        "evaluations": {name: _evaluation(plan, e) for name, e in plan.evaluations.items()},
         "studies": {name: _study(plan, name, study) for name, study in plan.studies.items()},
         "benchmarks": {b: config.benchmarks[b].model_dump() for b in plan.benchmarks},
         "models": {

@@ -225,7 +225,8 @@ class Plan:
 
     def single_evaluation(self, evaluation: str) -> str:
         """The single grading (same benchmark and judge) that chooses the best monolingual run."""
-        wanted = self.evaluations[evaluation].evaluation
+        chooser = self.evaluations[evaluation].chosen_by or evaluation
+        wanted = self.evaluations[chooser].evaluation
         for name, plan in self.evaluations.items():
             other = plan.evaluation
             if (other.benchmark, other.judge, other.protocol) == (

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
-from typing import Any
+from typing import Any, Literal
 
-from ..config.evaluation import OpenAIJudge
+from ..config.evaluation import Jury, OpenAIJudge
 from ..resources import RESOURCES
-from ..specs import AnswerSpec, BaselineSpec, JudgeSpec, ScoreSpec
+from ..specs import AnswerSpec, BaselineSpec, JudgeSpec, JurySpec, ScoreSpec
 from ..stages import STAGE_VERSIONS
 from .jobs_base import JobsBase, as_json
 
@@ -66,6 +67,8 @@ class JudgeJobs(JobsBase):
         plan = self.plan.evaluations[evaluation]
         wanted = plan.evaluation
         judge = self.config.judges[wanted.judge]
+        if isinstance(judge, Jury):
+            raise TypeError(f"{evaluation}: a jury's members are asked, not the jury")
         by_model = isinstance(judge, OpenAIJudge)
         return as_json(
             JudgeSpec(
@@ -97,7 +100,7 @@ class JudgeJobs(JobsBase):
         """Prompt files that an evaluation's judge reads: editing one is a new judging."""
         wanted = self.plan.evaluations[evaluation].evaluation
         judge = self.config.judges[wanted.judge]
-        if judge.engine == "rules":
+        if not isinstance(judge, OpenAIJudge):
             return []
         if judge.prompts:
             return published_files(
@@ -113,8 +116,37 @@ class JudgeJobs(JobsBase):
         inputs = self.judge_input(evaluation, run)
         inputs["baseline_answers"] = [self.answers(benchmark, r) for r in runs]
         if plan.evaluation.baseline == "best_monolingual":
-            inputs["choice"] = [self.path(f"baselines/{evaluation}/{run}.json")]
+            chooser = plan.chosen_by or evaluation
+            inputs["choice"] = [self.path(f"baselines/{chooser}/{run}.json")]
         return inputs
+
+    def evaluations_by(self, kind: Literal["grades", "pairs", "jury"]) -> str:
+        """Regular expression of the evaluations that one rule makes: a judge's, or a jury's."""
+        found = []
+        for name, plan in self.plan.evaluations.items():
+            asked = "grades" if plan.evaluation.protocol == "single" else "pairs"
+            if kind == ("jury" if plan.members else asked):
+                found.append(re.escape(name))
+        return "|".join(found) or r"(?!)"  # matches nothing
+
+    def jury(self, evaluation: str, run: str) -> str:
+        """Spec of `judge-jury`."""
+        plan = self.plan.evaluations[evaluation]
+        of = [self.plan.evaluations[name].evaluation.judge for name in plan.members]
+        return as_json(
+            JurySpec(
+                version=STAGE_VERSIONS["judge"],
+                run=run,
+                judge_name=plan.evaluation.judge,
+                members=of,
+                languages=plan.languages_by_run[run],
+            )
+        )
+
+    def jury_input(self, evaluation: str, run: str) -> list[str]:
+        """The members' judgements, in their order."""
+        members = self.plan.evaluations[evaluation].members
+        return [self.path(f"judgements/{name}/{run}.parquet") for name in members]
 
     def baseline_map(self, evaluation: str, run: str) -> str:
         """Baseline run by language (JSON; empty where it is chosen by grades)."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ..config.evaluation import Evaluation, Study
+from ..config.evaluation import Evaluation, Jury, Study
 from ..config.expand import Expansion
 from ..config.root import Config
 from ..errors import BabelmixError, unknown_name
@@ -25,12 +26,24 @@ class Run:
 
 @dataclass
 class EvaluationPlan:
-    """One benchmark under one judge and protocol, and the languages each run is judged in."""
+    """One benchmark under one judge and protocol, and the languages each run is judged in.
+
+    ``members``: a jury's evaluations, one of each of its judges. ``chosen_by``: the jury's
+    evaluation whose choice of the best monolingual run a member takes, so that all of them compare
+    with the same one.
+    """
 
     name: str
     evaluation: Evaluation
     languages_by_run: dict[str, list[str]] = field(default_factory=dict)
     studies: list[str] = field(default_factory=list)
+    members: list[str] = field(default_factory=list)
+    chosen_by: str | None = None
+
+    def ask(self, run: str, languages: Iterable[str], ordered: Sequence[str]) -> None:
+        """Judge a run in these languages too; ``ordered`` are the benchmark's."""
+        union = {*self.languages_by_run.get(run, []), *languages}
+        self.languages_by_run[run] = [c for c in ordered if c in union]
 
 
 def run_name(model: str, mixture: str, recipe: str, seed: int) -> str:
@@ -79,7 +92,10 @@ def study_runs(study: Study, expansion: Expansion, where: str) -> list[Run]:
 def plan_evaluations(
     config: Config, studies: dict[str, Study], runs: dict[str, Run]
 ) -> dict[str, EvaluationPlan]:
-    """Every evaluation of the studies, merged by name; languages by run are the studies' union."""
+    """Every evaluation of the studies, merged by name; languages by run are the studies' union.
+
+    A jury's members follow; they belong to no study, unless it names them too.
+    """
     plans: dict[str, EvaluationPlan] = {}
     for study_name, study in studies.items():
         names = [r.name for r in runs.values() if study_name in r.studies]
@@ -87,13 +103,31 @@ def plan_evaluations(
             name = evaluation_name(evaluation)
             plan = plans.setdefault(name, EvaluationPlan(name, evaluation))
             plan.studies.append(study_name)
-            benchmark = config.benchmarks[evaluation.benchmark]
-            asked = evaluation.languages or benchmark.languages
+            languages = config.benchmarks[evaluation.benchmark].languages
             for run in names:
-                known = plan.languages_by_run.get(run, [])
-                union = {*known, *asked}
-                plan.languages_by_run[run] = [c for c in benchmark.languages if c in union]
+                plan.ask(run, evaluation.languages or languages, languages)
+    for plan in list(plans.values()):
+        judge = config.judges[plan.evaluation.judge]
+        if isinstance(judge, Jury):
+            _add_members(config, plans, plan, judge)
     return plans
+
+
+def _add_members(
+    config: Config, plans: dict[str, EvaluationPlan], jury: EvaluationPlan, judge: Jury
+) -> None:
+    """One evaluation for each judge of a jury; one that is there already serves both."""
+    languages = config.benchmarks[jury.evaluation.benchmark].languages
+    for member in judge.members:
+        evaluation = jury.evaluation.model_copy(update={"judge": member})
+        name, chosen_by = evaluation_name(evaluation), None
+        if evaluation.baseline == "best_monolingual":
+            # By the jury's grades another run may be the best than by the member's own.
+            name, chosen_by = f"{name}.{jury.evaluation.judge}", jury.name
+        plan = plans.setdefault(name, EvaluationPlan(name, evaluation, chosen_by=chosen_by))
+        jury.members.append(name)
+        for run, asked in jury.languages_by_run.items():
+            plan.ask(run, asked, languages)
 
 
 def monolingual_language(spec: MixtureSpec) -> str | None:

@@ -20,7 +20,7 @@ from ..analyse.figure import Rows
 from ..analyse.study import StudySet
 from ..analyse.table import ReadTable
 from ..io import file_digest, read_json
-from . import audit_views, judge_views, translation_views, views
+from . import audit_views, judge_views, jury_views, translation_views, views
 from .browser import packed
 from .manifest_view import manifests_view
 from .statements import Statement, statements
@@ -153,6 +153,7 @@ def context(
         "judging": [
             *judge_views.coverage_views(tables),
             *(view for view in optional if view),
+            *jury_views.jury_views(study, tables),
             *audit_views.judge_audit_views(tables),
         ],
         "detector": audit_views.detector_view(study, tables),

@@ -41,11 +41,12 @@ def statements(study: StudySet, name: str, tables: dict[str, ReadTable]) -> list
         else:
             judged = _preference(study, name, evaluation, tables["preferences"])
         found += [judged] if judged else []
-        found += _nothing_scored(study, name, evaluation, tables["coverage"])
+        for of in (evaluation, *spec.get("members", [])):
+            found += _nothing_scored(study, name, of, tables["coverage"])
     found += contrast_statements(study, name, tables["contrasts"])
     language = list(_language(study, name, tables))
-    engines = {study.evaluations[e].get("engine") for e in study.studies[name]["evaluations"]}
-    return language + found if engines == {"rules"} else found + language
+    rules = all(map(study.is_by_rules, study.studies[name]["evaluations"]))
+    return language + found if rules else found + language
 
 
 def _gain(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Statement | None:
@@ -272,5 +273,7 @@ def _basis(row: dict[str, Any]) -> str:
 
 def _judge(study: StudySet, evaluation: str) -> str:
     spec = study.evaluations[evaluation]
+    if members := spec.get("members"):
+        return f"{spec['judge']}, a jury of {', '.join(_judge(study, m) for m in members)}"
     rules = " (rules: a demonstration, no measure of quality)" if spec["engine"] == "rules" else ""
     return f"{spec['judge']}{rules}"
