@@ -26,6 +26,8 @@ class Served:
     faults: list[int | tuple[str, int]] = field(default_factory=list)
     #: Nothing more comes after this many bytes, so that a test can kill the reader.
     stall_after: int | None = None
+    #: An address that it sends the reader on to.
+    elsewhere: str | None = None
 
     @property
     def sha256(self) -> str:
@@ -122,6 +124,9 @@ class FileServer:
                 served = self._find()
                 if served is None:
                     self._say(404)
+                    return
+                if served.elsewhere is not None:
+                    self._say(302, location=served.elsewhere)
                     return
                 fault = served.faults.pop(0) if served.faults else None
                 if isinstance(fault, int):

@@ -107,6 +107,15 @@ def test_lima_turns_with_speakers() -> None:
     assert turns(parse("lima", [row])) == [[("user", "q"), ("assistant", "a")]]
 
 
+def test_null_columns_of_a_table_of_two_forms() -> None:
+    pair = [{"from": None, "role": r, "value": None, "content": r} for r in ("user", "assistant")]
+    assert turns(parse("sharegpt", [{"conversations": None, "items": pair}])) == [
+        [("user", "user"), ("assistant", "assistant")]
+    ]
+    row = {"conversations": None, "instruction": "q", "output": "a", "history": None, "system": "s"}
+    assert turns(parse("lima", [row])) == [[("system", "s"), ("user", "q"), ("assistant", "a")]]
+
+
 def test_bad_rows_are_counted_and_row_numbers_stay() -> None:
     good = {"instruction": "q", "output": "a"}
     rows = [

@@ -14,6 +14,7 @@ import httpx2
 import huggingface_hub
 import pytest
 from huggingface_hub import errors
+from pydantic import ValidationError
 from tests.file_server import COMMIT, FileServer, Served
 
 from babelmix.config.builtin import catalogue
@@ -50,7 +51,12 @@ def test_local_file_is_recorded(tmp_path: Path) -> None:
 def test_other_digest_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[]")
     with pytest.raises(BabelmixError, match="is not the expected file"):
-        fetch(spec(path=str(tmp_path / "a.json"), sha256={"a.json": "00"}), tmp_path)
+        fetch(spec(path=str(tmp_path / "a.json"), sha256={"a.json": "0" * 64}), tmp_path)
+    # A digest that can fit nothing, or stands under a misspelt name, would be no check at all.
+    with pytest.raises(ValidationError, match="should match pattern"):
+        spec(path="a.json", sha256={"a.json": "00"})
+    with pytest.raises(BabelmixError, match=f"b.json.* so nothing would check it.*{digest('[]')}"):
+        fetch(spec(path=str(tmp_path / "a.json"), sha256={"b.json": "0" * 64}), tmp_path)
 
 
 def test_digest_of_the_longest_fitting_name_counts(tmp_path: Path) -> None:
@@ -66,8 +72,16 @@ def test_digest_of_the_longest_fitting_name_counts(tmp_path: Path) -> None:
 def test_missing_path_says_how_to_mend(tmp_path: Path) -> None:
     with pytest.raises(BabelmixError, match=r"sources\.s\.path: .*does not exist.*data_root"):
         fetch(spec(path=str(tmp_path / "a.json")), tmp_path)
-    with pytest.raises(BabelmixError, match="is a folder"):
+    with pytest.raises(BabelmixError, match=r"is a folder.*/\*\.jsonl"):
         fetch(spec(path=str(tmp_path)), tmp_path)
+
+
+def test_only_the_star_has_a_meaning_in_a_path(tmp_path: Path) -> None:
+    folder = tmp_path / "my [new] data?"
+    folder.mkdir()
+    (folder / "part 1.json").write_text("[]")
+    record = fetch(spec(path=str(folder / "part *.json")), tmp_path)
+    assert [part["path"] for part in record["files"]["*"]] == [str(folder / "part 1.json")]
 
 
 def test_one_place_a_language() -> None:
@@ -107,7 +121,7 @@ def test_a_copy_of_a_builtins_bytes_is_known(
 
 def test_a_wrong_file_from_the_web_is_deleted(tmp_path: Path) -> None:
     with FileServer({"/x.json": Served(b"[]")}) as server:
-        given = spec(url=f"{server.url}/x.json", sha256={"x.json": "00"})
+        given = spec(url=f"{server.url}/x.json", sha256={"x.json": "0" * 64})
         with pytest.raises(BabelmixError, match="It was deleted"):
             fetch(given, tmp_path / "raw")
     assert list((tmp_path / "raw").iterdir()) == []
@@ -118,6 +132,17 @@ def test_a_right_file_is_not_fetched_again(tmp_path: Path) -> None:
         given = spec(url=f"{server.url}/x.json", sha256={"x.json": digest("[]")})
         assert fetch(given, tmp_path) == fetch(given, tmp_path)
         assert len(server.requests) == 1
+
+
+def test_addresses_with_a_query_or_spaces(tmp_path: Path) -> None:
+    """One path that gives several files is as many files here; digests go by the plain name."""
+    with FileServer({"/my%20rows.csv": Served(b"a,b\n")}) as server:
+        place = server.url + "/my%20rows.csv?lang={lang}&download=1"
+        given = spec(url=place, languages=["de", "en"], sha256={"my rows.csv": digest("a,b\n")})
+        files = fetch(given, tmp_path)["files"]
+    paths = [Path(files[lang][0]["path"]) for lang in ("de", "en")]
+    assert [p.name for p in paths] == ["my rows.csv"] * 2
+    assert paths[0] != paths[1]
 
 
 def test_web_addresses_and_what_stands_beside(tmp_path: Path) -> None:
@@ -244,13 +269,13 @@ def test_gated_data(tmp_path: Path) -> None:
         assert "Accept its terms on https://huggingface.co/datasets/owner/set" in done.stderr
         assert "MY_TOKEN" in done.stderr
         assert server.requests == []
-        done = run(given, tmp_path, server, MY_TOKEN="hf_secret")
+        done = run(given, tmp_path, server, MY_TOKEN="hf_secret\n")
         assert done.returncode == 0, done.stderr
         assert server.requests[-1][1]["authorization"] == "Bearer hf_secret"
         ungated = spec(hub=HUB, file="a.json")
         done = run(ungated, tmp_path, server)
         assert done.returncode == 2
-        assert "is not granted to the token in HF_TOKEN" in done.stderr
+        assert "is gated, and HF_TOKEN holds no token" in done.stderr
     assert "hf_secret" not in (tmp_path / "o.json").read_text()
 
 
@@ -302,6 +327,7 @@ def test_hub_errors_can_be_mended(
         raise raised
 
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", metadata)
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
     with pytest.raises(BabelmixError) as error:
         fetch(spec(hub=HUB | {"revision": "v1"}, file="f"), tmp_path)
     assert said in str(error.value)

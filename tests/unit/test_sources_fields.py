@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from babelmix.config.sources import FieldMap, Source
+from babelmix.errors import BabelmixError
 from babelmix.sources.adapters import Parsed, conversations
 from babelmix.sources.fields import MISSING, at
 
@@ -107,6 +108,29 @@ def test_one_file_with_a_column_a_language() -> None:
     parsed = parse(fields, rows, "de", languages=["en", "de"])
     assert turns(parsed) == [[("user", "Hallo"), ("assistant", "Na")]]
     assert parsed.rows[0].id == "1"
+
+
+def test_an_id_that_is_named_is_never_a_row_number() -> None:
+    """A misspelt id would pair rows of two languages by their place in the files."""
+    rows = [{"n": 1, "q": "Hi", "a": "Ho"}, {"n": None, "q": "Hi", "a": "Ho"}]
+    parsed = parse("{id: n, prompt: q, answer: a}", rows)
+    assert [r.id for r in parsed.rows] == ["1"]
+    assert parsed.left_out == {"n is missing": 1}
+    with pytest.raises(BabelmixError, match=r"m is missing: 2.*Its first row has: n, q, a\."):
+        parse("{id: m, prompt: q, answer: a}", rows)
+
+
+def test_a_system_prompt_is_kept_or_the_row_is_not() -> None:
+    rows = [{"q": "Hi", "a": "Ho", "s": s} for s in ("S", "", None, {"text": "S"})]
+    parsed = parse("{prompt: q, answer: a, system: s}", rows)
+    assert [len(t) for t in turns(parsed)] == [3, 2, 2]
+    assert parsed.left_out == {"system is not text": 1}
+
+
+def test_whole_numbers_with_a_fraction() -> None:
+    rows = [{"q": "Hi", "a": "Ho", "n": n} for n in (4.0, 4, "4", 5, True, None)]
+    parsed = parse("{prompt: q, answer: a, where: {n: 4}}", rows)
+    assert [r.id for r in parsed.rows] == ["0", "1", "2"]
 
 
 def test_prompts_alone() -> None:

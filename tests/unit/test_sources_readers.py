@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -54,6 +55,30 @@ def test_parquet_with_lists_of_objects(tmp_path: Path) -> None:
         read_rows(tmp_path / "x.parquet")
 
 
+@pytest.mark.parametrize("kind", [pa.ipc.new_stream, pa.ipc.new_file])
+def test_what_datasets_saves(tmp_path: Path, kind: Any) -> None:
+    table = pa.Table.from_pylist(ROWS[1:])
+    with kind(str(tmp_path / "data-00000-of-00001.arrow"), table.schema) as writer:
+        writer.write_table(table)
+    assert read_rows(tmp_path / "data-00000-of-00001.arrow") == ROWS[1:]
+
+
+def test_the_content_tells_the_kind_where_the_name_does_not(tmp_path: Path) -> None:
+    lines = "".join(json.dumps(row) + "\r\n" for row in ROWS).encode()
+    pq.write_table(pa.Table.from_pylist(ROWS[1:]), tmp_path / "parquet.json")
+    assert read_rows(tmp_path / "parquet.json") == ROWS[1:]
+    for name, data in (
+        ("gzip.jsonl", gzip.compress(lines)),
+        ("LINES.JSONL.GZ", gzip.compress(lines)),
+        ("lines.csv", lines),
+        ("lines.txt", lines),
+    ):
+        (tmp_path / name).write_bytes(data)
+        assert read_rows(tmp_path / name) == ROWS, name
+    (tmp_path / "T.CSV").write_bytes(b"\xef\xbb\xbfa\r\n1\r\n")
+    assert read_rows(tmp_path / "T.CSV") == [{"a": "1"}]
+
+
 def test_parts_follow_each_other(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"a": 1}\n')
     (tmp_path / "b.json").write_text('[{"a": 2}]')
@@ -74,6 +99,12 @@ def test_byte_order_mark_is_no_error(tmp_path: Path) -> None:
         ("r.csv", b"a,b\n1,2,3\n", "line 2 has 3 columns, line 1 names 2"),
         ("r.csv", b'a,b\n1,"x\n', "r.csv: line 2 is broken"),
         ("r.csv", b"a,a\n1,2\n", "must name the columns"),
+        ("r.jsonl", b'{"id": ' + b"9" * 5000 + b"}", "line 1 is not valid JSON (Exceeds the limit"),
+        ("r.jsonl", b"PK\x03\x04\xff", "is a zip archive or workbook. Give it as JSON"),
+        ("r.jsonl.zst", b"\x28\xb5\x2f\xfd", "is compressed with zstd"),
+        ("r.jsonl", b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+        ("r.arrow", b"ARROW1\0\0torn", "cannot be read as Arrow"),
+        ("r.arrow", b"", "cannot be read as Arrow"),
         ("r.json.gz", b"not gzip", "not a whole gzip file"),
         ("r.json.gz", gzip.compress(b"[1, 2, 3]")[:-9], "not a whole gzip file"),
     ],

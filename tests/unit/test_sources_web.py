@@ -95,9 +95,20 @@ def test_a_part_that_is_too_long_is_dropped(tmp_path: Path) -> None:
 def test_what_is_not_there(tmp_path: Path) -> None:
     with FileServer({"/x.bin": Served(BODY, None, [403])}) as server:
         assert not web.download(f"{server.url}/nothing", tmp_path / "n", "w")
-        with pytest.raises(BabelmixError, match=r"w: .*HTTP 403"):
+        with pytest.raises(BabelmixError, match=r"w: .*HTTP 403.*give it as `path`"):
             web.download(f"{server.url}/x.bin", tmp_path / "x.bin", "w")
     assert left_in(tmp_path) == []
+
+
+def test_a_token_is_not_taken_to_another_host(tmp_path: Path) -> None:
+    with FileServer({"/y.bin": Served(BODY)}) as other:
+        files = {"/x.bin": Served(b"", elsewhere=f"{other.url}/y.bin")}
+        with FileServer(files) as server:
+            secret = {"authorization": "Bearer hf_secret"}
+            assert web.download(f"{server.url}/x.bin", tmp_path / "x", "w", headers=secret)
+            assert server.requests[0][1]["authorization"] == "Bearer hf_secret"
+        assert "hf_secret" not in str(other.requests)
+    assert (tmp_path / "x").read_bytes() == BODY
 
 
 def test_an_old_copy_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """Human corrections and review sheets: what goes out comes back, and nothing stale is applied."""
 
+import csv
+import datetime
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from openpyxl import Workbook, load_workbook
 
 from babelmix.cli import main
 from babelmix.config.audit import policy_of
@@ -154,6 +157,44 @@ def test_a_sheet_of_another_pool_is_refused(pool: Path, capsys: pytest.CaptureFi
         assert main(asked) == 2
         assert message in capsys.readouterr().err
     assert not (pool / "o.jsonl").exists()
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx"])
+def test_formulas_are_text_and_every_text_comes_back(tmp_path: Path, ending: str) -> None:
+    texts = ["=cmd|'/c calc'!A1", "+1", "-1", "@x", "\tx", "\rx", "'x", "'=x", "a\r\nb\rc", " x "]
+    texts += ["_x000D_", "x\u2028y", '"q"', "1.10", "", "é" * 32_767]
+    rows = [{"id": str(n), "text": text} for n, text in enumerate(texts)]
+    path = tmp_path / f"s.{ending}"
+    write_sheet(path, ["id", "text"], rows)
+    assert read_sheet(path) == rows
+    if ending == "csv":
+        cells = [cell for line in csv.reader(path.open(newline="")) for cell in line]
+        assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in cells)
+    else:
+        page = load_workbook(path).worksheets[0]
+        assert {(c.data_type, c.number_format) for c in page["B"][1:] if c.value} == {("s", "@")}
+
+
+def test_a_date_in_a_workbook_and_a_torn_table_are_refused(tmp_path: Path) -> None:
+    book = Workbook()
+    book.worksheets[0].append(["id", "text"])
+    book.worksheets[0].append(["a", datetime.date(2024, 2, 1)])
+    book.save(tmp_path / "s.xlsx")
+    with pytest.raises(BabelmixError, match=r"line 2: `text` holds .*Format the cell as text"):
+        read_sheet(tmp_path / "s.xlsx")
+    for line, said in (("a,one, two", "row 1 has more cells"), ('a,"x', "line 2 is broken")):
+        (tmp_path / "s.csv").write_text(f"id,text\n{line}\n")
+        with pytest.raises(BabelmixError, match=said):
+            read_sheet(tmp_path / "s.csv")
+
+
+def test_an_overlay_that_a_spreadsheet_program_saved(tmp_path: Path) -> None:
+    """With semicolons, a mark at the beginning, and a text longer than the csv module's limit."""
+    text = "ü; " * 50_000
+    lines = f'\ufeffid;lang;field;text\r\na;de;messages.0;"{text}"\r\nb;de;messages.1;\'=x\r\n'
+    (tmp_path / "o.csv").write_text(lines, encoding="utf-8", newline="")
+    found = read_overlay(tmp_path / "o.csv").corrections
+    assert [(c.id, c.text) for c in found] == [("a", text), ("b", "=x")]
 
 
 def test_sheets_of_unknown_kinds_and_texts_too_long_for_a_cell(tmp_path: Path) -> None:

@@ -46,8 +46,8 @@ def file_digest(path: Path | str) -> str:
 
 
 def local_parts(pattern: str) -> list[str]:
-    """Local files that fit a pattern with ``*``, in order of name."""
-    path = Path(pattern)
+    """Local files that fit a pattern with ``*``, in order of name; all other signs are literal."""
+    path = Path(pattern.replace("[", "[[]").replace("?", "[?]"))
     root = Path(path.anchor) if path.anchor else Path()
     fitting = root.glob(str(path.relative_to(path.anchor) if path.anchor else path))
     return sorted(str(found) for found in fitting if found.is_file())

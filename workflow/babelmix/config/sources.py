@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from .audit import Audit, FailurePolicy
 from .base import Lang, Name, Section
@@ -21,6 +21,7 @@ Adapter = Literal[
     "mt_bench",
     "mt_bench_x",
 ]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{64}$")]
 #: Adapters that read benchmark questions only.
 QUESTION_ADAPTERS = ("mt_bench", "mt_bench_x")
 
@@ -136,8 +137,8 @@ class Source(Section):
     path: str | None = Field(
         default=None,
         description=(
-            "Local file: JSON, JSONL, CSV, TSV (each also .gz) or parquet. `{data_root}` stands "
-            "for the `data_root` key (or BABELMIX_DATA_ROOT), `{lang}` and `{LANG}` for the "
+            "Local file: JSON, JSONL, CSV, TSV (each also .gz), parquet or Arrow. `{data_root}` "
+            "stands for the `data_root` key (or BABELMIX_DATA_ROOT), `{lang}` and `{LANG}` for the "
             "language code in small and capital letters; `*` takes several files, in order of name."
         ),
     )
@@ -153,9 +154,12 @@ class Source(Section):
     languages: list[Lang] = Field(
         default=["en"], min_length=1, description="Languages that the source itself holds."
     )
-    sha256: dict[str, str] = Field(
+    sha256: dict[str, Digest] = Field(
         default_factory=dict,
-        description="Expected SHA-256 by file name; a fetch that differs is refused.",
+        description=(
+            "Expected SHA-256 by file name (or the end of its path), for each file; a fetch that "
+            "differs is refused."
+        ),
     )
     id_prefix: str = Field(
         default="",

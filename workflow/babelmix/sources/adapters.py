@@ -64,9 +64,11 @@ def conversations(
     refuse_duplicates((c.id for c in parsed.rows), place)
     if not parsed.rows:
         reasons = "; ".join(f"{r}: {n}" for r, n in parsed.left_out.most_common(3))
+        first = raw[0] if raw and isinstance(raw[0], dict) else {}
+        held = f" Its first row has: {', '.join(map(str, list(first)[:20]))}." if first else ""
         raise BabelmixError(
             f"{place}: no usable row for adapter `{source.adapter}` in '{lang}' "
-            f"({reasons or 'the file is empty'}). Does the adapter fit the file?"
+            f"({reasons or 'the file is empty'}). Does the adapter fit the file?{held}"
         )
     return parsed
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from ..config.builtin import known_digests, pinned_by
 from ..config.sources import Source
@@ -70,7 +70,7 @@ def fetch(spec: FetchSpec, folder: Path) -> dict[str, Any]:
         for part in _parts(source, place, name, repository):
             path = bring(part, False)
             assert path is not None, "only an optional file may be absent"
-            files[lang].append(_describe(path, part, source, name))
+            files[lang].append(_describe(path, part, source, name, pinned=bool(source.sha256)))
         for kind, file in BESIDE.get(source.adapter, {}).items():
             beside = urljoin(place, file) if source.url else str(Path(place).parent / file)
             path = bring(beside, True)
@@ -138,8 +138,12 @@ def _local(place: str, name: str, optional: bool) -> Path | None:
         return path
     if optional:
         return None
-    what = "is a folder, not a file" if path.is_dir() else "does not exist"
-    raise BabelmixError(f"sources.{name}.path: {path} {what}. {_MEND}")
+    if path.is_dir():
+        raise BabelmixError(
+            f"sources.{name}.path: {path} is a folder, not a file. Name the files in it, e.g. "
+            f"{path}/*.jsonl (or *.parquet, or *.arrow as `datasets` saves them)."
+        )
+    raise BabelmixError(f"sources.{name}.path: {path} does not exist. {_MEND}")
 
 
 def _from_web(source: Source, address: str, name: str, folder: Path, optional: bool) -> Path | None:
@@ -149,7 +153,9 @@ def _from_web(source: Source, address: str, name: str, folder: Path, optional: b
     if parts.scheme != "https" and not is_loopback(address):
         raise BabelmixError(f"{where}: {address} is not an https address.")
     steps = [step for step in unquote(parts.path).split("/") if step not in ("", ".", "..")]
-    target = folder.joinpath(*steps)
+    # One path may give several files (`get?lang=de`); the name keeps its ending, which tells a CSV.
+    query = [quote(parts.query, safe="=&")[:200]] if parts.query else []
+    target = folder.joinpath(*steps[:-1], *query, *steps[-1:])
     expected = expected_digest(address, source)
     if expected is not None and target.is_file() and file_digest(target) == expected:
         return target
@@ -167,13 +173,26 @@ def expected_digest(place: str, source: Source) -> str | None:
 
     A key is the file's name or the end of its path; the longest that fits decides.
     """
+    if source.url is not None:
+        place = unquote(urlsplit(place).path)
     keys = [k for k in source.sha256 if f"/{place}".endswith(f"/{k.lstrip('/')}")]
     return source.sha256[max(keys, key=len)].lower() if keys else None
 
 
-def _describe(path: Path, place: str, source: Source, name: str) -> dict[str, Any]:
+def _describe(
+    path: Path, place: str, source: Source, name: str, pinned: bool = False
+) -> dict[str, Any]:
+    """A file's path, digest and size; refused where the digest is another than the expected one.
+
+    ``pinned``: one must be expected, so that a misspelt key is not taken for a check.
+    """
     digest = file_digest(path)
     expected = expected_digest(place, source)
+    if pinned and expected is None:
+        raise BabelmixError(
+            f"sources.{name}: no key of `sha256` ({', '.join(source.sha256)[:200]}) is the name of "
+            f"{place}, so nothing would check it. Mend the key; the file here has {digest}."
+        )
     if expected is not None and expected != digest:
         deleted = ""
         if source.path is None:

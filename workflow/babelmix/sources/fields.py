@@ -38,11 +38,18 @@ def at(row: Any, path: str) -> Any:
 
 
 def row_id(row: Any, fields: FieldMap, lang: str) -> Any:
-    """The row's own id, or None where the map names none."""
+    """The row's own id, or None where the map names none.
+
+    Raises BadRow where it names one that the row lacks: a number in its place would pair rows of
+    two languages that are no translations of each other.
+    """
     if fields.id is None:
         return None
-    value = at(row, in_language(fields.id, lang))
-    return None if value is MISSING else value
+    path = in_language(fields.id, lang)
+    value = at(row, path)
+    if value is MISSING or value is None or value == "":
+        raise BadRow(f"{path} is missing")
+    return value
 
 
 def read_fields(row: dict[str, Any], lang: str, fields: FieldMap) -> list[Message]:
@@ -56,8 +63,9 @@ def read_fields(row: dict[str, Any], lang: str, fields: FieldMap) -> list[Messag
     if fields.system:
         system = at(row, in_language(fields.system, lang))
         # A row without a system prompt is no bad row: not every dialogue has one.
-        if isinstance(system, str) and system.strip() and messages[0].role != "system":
-            messages.insert(0, Message("system", text_of(system, "system")))
+        given = "" if system is None or system is MISSING else text_of(system, "system", empty=True)
+        if given.strip() and messages[0].role != "system":
+            messages.insert(0, Message("system", given))
     return messages
 
 
@@ -68,7 +76,8 @@ def _same(found: Any, wanted: Any, lang: str) -> bool:
         return isinstance(found, str) and found == wanted
     if isinstance(found, str):
         return found.strip().lower() == str(wanted).lower()
-    return type(found) is type(wanted) and bool(found == wanted)
+    # Parquet and JSON may hold whole numbers with a fraction (`4.0`); True is no number here.
+    return isinstance(found, bool) == isinstance(wanted, bool) and bool(found == wanted)
 
 
 def _pair(row: dict[str, Any], lang: str, fields: FieldMap) -> list[Message]:

@@ -29,7 +29,8 @@ class Repository:
         self.name = name
         self.commit = hub.revision if is_commit(hub.revision) else None
         self.page = f"https://huggingface.co/datasets/{hub.repo}"
-        self.token = os.environ.get(hub.token_env)
+        # A line break at its end (from `cat`, say) would be refused, and printed, as a bad header.
+        self.token = os.environ.get(hub.token_env, "").strip()
         if hub.gated and not self.token:
             raise BabelmixError(
                 f"sources.{name}: {hub.repo} is gated. Accept its terms on {self.page}, then put "
@@ -60,7 +61,8 @@ class Repository:
             )
         self.commit = self.commit or info.sha
         names = [sibling.rfilename for sibling in info.siblings or []]
-        found = sorted(name for name in names if fnmatchcase(name, pattern))
+        literal = pattern.replace("[", "[[]").replace("?", "[?]")  # `*` alone has a meaning
+        found = sorted(name for name in names if fnmatchcase(name, literal))
         if not found:
             raise BabelmixError(
                 f"sources.{self.name}: {self.hub.repo} has no file that fits '{pattern}' at "
@@ -113,9 +115,14 @@ class Repository:
         try:
             yield
         except errors.GatedRepoError:
+            lacks = (
+                f"access to {hub.repo} is not granted to the token in {hub.token_env}"
+                if self.token
+                else f"{hub.repo} is gated, and {hub.token_env} holds no token"
+            )
             raise BabelmixError(
-                f"{where}: access to {hub.repo} is not granted to the token in {hub.token_env}. "
-                f"Accept its terms on {page}."
+                f"{where}: {lacks}. Accept its terms on {page}, then put a token of yours into "
+                f"{hub.token_env}."
             ) from None
         except errors.RevisionNotFoundError:
             raise BabelmixError(

@@ -1,4 +1,4 @@
-"""Read rows from JSON, JSONL, CSV, TSV and parquet; what is broken is named by file and line."""
+"""Read rows from JSON, JSONL, CSV, TSV, parquet and Arrow; what is broken is named by its line."""
 
 from __future__ import annotations
 
@@ -16,6 +16,16 @@ from ..errors import BabelmixError
 
 #: Separators of the table formats, by the end of the file's name.
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
+#: How files open that are told by their content, whatever their name.
+_GZIP, _PARQUET, _ARROW_FILE, _ARROW_STREAM = b"\x1f\x8b", b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
+#: And those that are not read.
+_FOREIGN = {
+    b"PK\x03\x04": "a zip archive or workbook",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd",
+    b"BZh": "compressed with bzip2",
+    b"\xfd7zXZ\x00": "compressed with xz",
+    b"version https://git-lfs": "a pointer of Git LFS, not the file itself (`git lfs pull`)",
+}
 
 
 def read_all_rows(paths: Sequence[Path | str]) -> list[Any]:
@@ -26,22 +36,51 @@ def read_all_rows(paths: Sequence[Path | str]) -> list[Any]:
 def read_rows(path: Path | str) -> list[Any]:
     """All rows of a file, in file order.
 
-    ``.parquet`` is read by pyarrow; ``.csv`` and ``.tsv`` have their column names in the first line
-    and give objects of texts; anything else is JSON, whose shape is told from the content: a file
-    that opens with ``[`` is one JSON list, otherwise each line is a JSON value (blank lines are
-    passed over). All but parquet may be gzipped (``.gz``). Raises BabelmixError, with the line,
-    when the file is missing, not UTF-8 or broken.
+    Parquet, Arrow (what ``datasets`` saves) and gzip are told by the content. A text named ``.csv``
+    or ``.tsv`` has its column names in the first line and gives objects of texts; any other is
+    JSON: one that opens with ``[`` is one list, otherwise each line is a value (blank lines are
+    passed over). Raises BabelmixError, with the line, when the file is missing, of a kind that is
+    not read, not UTF-8 or broken.
     """
-    name = str(path).removesuffix(".gz")
-    if name.endswith(".parquet"):
+    name = str(path).lower().removesuffix(".gz")
+    head = _head(path)
+    if head.startswith(_PARQUET) or name.endswith(".parquet"):
         return _read_parquet(path)
-    text = _decode(path, _read_bytes(path))
+    if head.startswith((_ARROW_FILE, _ARROW_STREAM)) or name.endswith(".arrow"):
+        return _read_arrow(path, head)
+    for opening, what in _FOREIGN.items():
+        if head.startswith(opening):
+            raise BabelmixError(
+                f"{path}: is {what}. Give it as JSON, JSONL, CSV, TSV (each also gzipped), parquet "
+                "or Arrow."
+            )
+    text = _decode(path, _read_bytes(path, head))
     separator = _SEPARATORS.get(Path(name).suffix)
-    if separator is not None:
+    if separator is not None and text.lstrip()[:1] not in ("[", "{"):
         return _parse_table(path, text, separator)
     if text.lstrip()[:1] == "[":
         return _parse_list(path, text)
     return [_parse_line(path, n, line) for n, line in _lines(text) if line.strip()]
+
+
+def _head(path: Path | str) -> bytes:
+    """The first bytes of a file."""
+    try:
+        with Path(path).open("rb") as handle:
+            return handle.read(32)
+    except OSError as error:
+        raise BabelmixError(f"{path}: cannot be read ({error.strerror}).") from None
+
+
+def _read_arrow(path: Path | str, head: bytes) -> list[Any]:
+    import pyarrow as pa
+
+    opened = pa.ipc.open_file if head.startswith(_ARROW_FILE) else pa.ipc.open_stream
+    try:
+        with pa.OSFile(str(path)) as source:
+            return list(opened(source).read_all().to_pylist())
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise BabelmixError(f"{path}: cannot be read as Arrow ({str(error)[:200]}).") from None
 
 
 def _read_parquet(path: Path | str) -> list[Any]:
@@ -60,12 +99,9 @@ def _read_parquet(path: Path | str) -> list[Any]:
         raise BabelmixError(f"{path}: cannot be read as parquet ({reason}).") from None
 
 
-def _read_bytes(path: Path | str) -> bytes:
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise BabelmixError(f"{path}: cannot be read ({error.strerror}).") from None
-    if not str(path).endswith(".gz"):
+def _read_bytes(path: Path | str, head: bytes) -> bytes:
+    data = Path(path).read_bytes()
+    if not (head.startswith(_GZIP) or str(path).lower().endswith(".gz")):
         return data
     try:
         return gzip.decompress(data)
@@ -120,7 +156,7 @@ def _parse_table(path: Path | str, text: str, separator: str) -> list[Any]:
 def _parse_list(path: Path | str, text: str) -> list[Any]:
     try:
         value = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits
         line = getattr(error, "lineno", 1)
         raise BabelmixError(f"{path}: line {line} is not valid JSON ({error}).") from None
     return list(value)
@@ -129,7 +165,7 @@ def _parse_list(path: Path | str, text: str) -> list[Any]:
 def _parse_line(path: Path | str, number: int, line: str) -> Any:
     try:
         return json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise BabelmixError(
             f"{path}: line {number} is not valid JSON ({error}). A file is either one JSON list, "
             "or has one JSON object a line."

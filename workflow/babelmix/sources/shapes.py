@@ -32,9 +32,11 @@ def read_alpaca(row: Row, lang: str, source: Source) -> list[Message]:
 def read_lima(row: Row, lang: str, source: Source) -> list[Message]:
     """LIMA's release (``conversations``, a list of texts) or instruction/output with a history.
 
+    The latter may have a ``system`` field, the first message.
+
     Lima-X's ``conversations`` may also be objects with a speaker, as in ShareGPT.
     """
-    if "conversations" in row:
+    if row.get("conversations") is not None:
         turns = row["conversations"]
         if not isinstance(turns, list):
             raise BadRow("conversations is not a list")
@@ -49,7 +51,7 @@ def read_lima(row: Row, lang: str, source: Source) -> list[Message]:
         if not isinstance(pair, list) or len(pair) != 2:
             raise BadRow("history is not a list of pairs")
         texts += pair
-    return alternating(texts) + read_alpaca(row, lang, source)
+    return _with_system(alternating(texts) + read_alpaca(row, lang, source), row)
 
 
 def read_messages(row: Row, lang: str, source: Source) -> list[Message]:
@@ -69,13 +71,19 @@ def read_sharegpt(row: Row, lang: str, source: Source) -> list[Message]:
     A ``system`` field of the row becomes the first message. An answer before the first question,
     which ShareGPT has where a dialogue was cut, leaves the row out.
     """
-    key = next((k for k in ("conversations", "conversation", "items") if k in row), None)
+    keys = ("conversations", "conversation", "items")
+    key = next((k for k in keys if row.get(k) is not None), None)
     if key is None:
         raise BadRow("conversations is missing")
     messages = said(objects(row[key], key))
+    return _with_system(messages, row)
+
+
+def _with_system(messages: list[Message], row: Row) -> list[Message]:
+    """The ``system`` field of a row, where it has one, before its messages."""
     system = row.get("system")
     if system and messages[0].role != "system":
-        messages.insert(0, Message("system", text_of(system, "system")))
+        return [Message("system", text_of(system, "system")), *messages]
     return messages
 
 
@@ -83,12 +91,18 @@ def said(turns: list[Any]) -> list[Message]:
     """Objects with a speaker (``from`` or ``role``) and a text (``value`` or ``content``)."""
     messages = []
     for n, turn in enumerate(objects(turns, "conversations")):
-        speaker = turn.get("from", turn.get("role"))
+        # A table that holds both forms has the other one's fields as null.
+        speaker, text = (_first(turn, *names) for names in (("from", "role"), ("value", "content")))
         role = ROLES.get(speaker.lower()) if isinstance(speaker, str) else None
         if role is None or (role == "system" and n):
             raise BadRow("speaker is neither of user and assistant (or system, in the first place)")
-        messages.append(Message(role, text_of(turn.get("value", turn.get("content")), "turn")))
+        messages.append(Message(role, text_of(text, "turn")))
     return messages
+
+
+def _first(turn: Row, *names: str) -> Any:
+    """The first of several fields that is there and not null."""
+    return next((turn[name] for name in names if turn.get(name) is not None), None)
 
 
 def read_parallel(row: Row, lang: str, source: Source) -> list[Message]:

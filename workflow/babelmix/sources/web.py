@@ -57,10 +57,13 @@ def download(
             "(what came is kept); or download the file elsewhere and give it as `path`."
         ) from None
     if status not in (200, 206, 404):
-        raise BabelmixError(
-            f"{where}: {address} could not be fetched: HTTP {status}. Check the address and its "
-            "revision."
+        mend = (
+            "The server lets nobody in without an account: download the file yourself and give it "
+            "as `path`."
+            if status in (401, 403)
+            else "Check the address and its revision."
         )
+        raise BabelmixError(f"{where}: {address} could not be fetched: HTTP {status}. {mend}")
     return status != 404
 
 

@@ -8,11 +8,9 @@ is stale. It is then not applied; the row fails the check ``correction`` and say
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from ..errors import BabelmixError
 from ..io import digest
 from ..records import Check, Conversation, Question
 from ..sources.readers import read_rows
+from .sheets import read_sheet
 
 COLUMNS = ("id", "lang", "field", "text", "by", "note", "source_sha")
 CORRECTED, STALE = "corrected", "correction"
@@ -105,7 +104,8 @@ def read_overlay(path: Path | str) -> Overlay:
     Raises BabelmixError, naming the row, for a missing or unknown column, a field that names no
     text, an empty text, and two corrections of one place.
     """
-    raw = _read_csv(path) if str(path).lower().endswith(".csv") else read_rows(path)
+    csv = str(path).lower().endswith(".csv")
+    raw: Sequence[Any] = read_sheet(Path(path)) if csv else read_rows(path)
     corrections = [_correction(row, f"{path}: correction {n}") for n, row in enumerate(raw, 1)]
     _refuse_twice(corrections, str(path))
     return Overlay(str(path), corrections)
@@ -125,14 +125,6 @@ def _refuse_twice(corrections: Iterable[Correction], where: str) -> None:
     twice = [" ".join(place) for place, count in places.items() if count > 1]
     if twice:
         raise BabelmixError(f"{where}: corrected more than once: {', '.join(twice[:5])}. Keep one.")
-
-
-def _read_csv(path: Path | str) -> list[Any]:
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BabelmixError(f"{path}: cannot be read as UTF-8 text ({error}).") from None
-    return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 def _correction(row: Any, where: str) -> Correction:

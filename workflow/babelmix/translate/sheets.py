@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,10 +60,19 @@ def read_sheet(path: Path) -> list[dict[str, str]]:
         raise BabelmixError(f"{path}: not UTF-8 ({error}). Save it as CSV in UTF-8.") from None
     head = text.partition("\n")[0]
     delimiter = max(",;\t", key=head.count)  # some programs save with the locale's own
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    return [
-        {str(name): _unguarded(value or "") for name, value in row.items() if name} for row in rows
-    ]
+    csv.field_size_limit(sys.maxsize)
+    lines = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        rows = list(lines)
+    except csv.Error as error:
+        raise BabelmixError(f"{path}: line {lines.reader.line_num} is broken ({error}).") from None
+    for number, row in enumerate(rows, start=1):
+        if None in row:
+            raise BabelmixError(
+                f"{path}: row {number} has more cells than the first line has columns. Texts that "
+                f"hold '{delimiter}', quotes or line breaks must stand in double quotes."
+            )
+    return [{name: _unguarded(value or "") for name, value in row.items() if name} for row in rows]
 
 
 def _guarded(text: str) -> str:
@@ -91,6 +102,7 @@ def _write_workbook(path: Path, columns: Sequence[str], rows: Sequence[dict[str,
                 )
             cell = page.cell(number, place, text)
             cell.data_type = "s"  # never a formula
+            cell.number_format = "@"  # what people write stays text: 1/2 is no date, 3.10 no number
             cell.alignment = Alignment(wrap_text=True, vertical="top")
     for place, name in enumerate(columns, start=1):
         page.cell(1, place).font = Font(bold=True)
@@ -116,8 +128,14 @@ def _read_workbook(path: Path) -> list[dict[str, str]]:
     lines = page.iter_rows(values_only=True)
     names = [str(name) for name in next(lines, ()) if name is not None]
     found = []
-    for line in lines:
+    for number, line in enumerate(lines, start=2):
         if any(value is not None for value in line):
+            for name, value in zip(names, line, strict=False):
+                if isinstance(value, bool | datetime.date | datetime.time | datetime.timedelta):
+                    raise BabelmixError(
+                        f"{path}: line {number}: `{name}` holds {value!r}, not the text that was "
+                        "written. Format the cell as text and write it again."
+                    )
             texts = ["" if value is None else str(value) for value in line[: len(names)]]
             found.append(dict(zip(names, texts, strict=False)))
     return found
