@@ -314,7 +314,22 @@ def test_parallel_questions() -> None:
         (
             {"question_id": 1, "category": "c", "turns": ["a"]},
             [{"question_id": 1, "choices": []}],
-            "reference 1 is malformed",
+            "row 1 of reference_answer/gpt-4.jsonl beside it: choices is not a list of objects",
+        ),
+        (
+            {"question_id": 1, "category": "c", "turns": ["a", "b"]},
+            [{"question_id": 1, "choices": [{"turns": "rs"}]}],
+            "choices.0.turns is not a list",
+        ),
+        (
+            {"question_id": 1, "category": "c", "turns": ["a", "b"]},
+            [{"question_id": 1, "choices": [{"turns": ["r"]}]}],
+            "row 1: 1 references for 2 turns",
+        ),
+        (
+            {"question_id": 1, "category": "c", "turns": ["a"]},
+            [{"question_id": i, "choices": [{"turns": ["r"]}]} for i in (1, "1_EN")],
+            "1 id(s) occur more than once",
         ),
     ],
 )

@@ -35,6 +35,12 @@ def questions(
             raise BabelmixError(f"{place}: row {number}: {bad}.") from None
         if references is not None:
             question.reference = answers.pop(question.question_id, [])
+            given, turns = len(question.reference), len(question.turns)
+            if given not in (0, turns):
+                raise BabelmixError(
+                    f"{place}: row {number}: {given} references for {turns} turns (in "
+                    "reference_answer/gpt-4.jsonl)."
+                )
         found.append(question)
     refuse_duplicates((q.question_id for q in found), place)
     if answers:
@@ -76,11 +82,20 @@ def question_id(value: Any, lang: str) -> str:
 
 def reference_answers(rows: list[Any], lang: str, place: str) -> dict[str, list[str]]:
     """Rows of a FastChat answer file -> question id -> one text a turn."""
-    answers = {}
+    found = []
     for number, row in enumerate(rows, start=1):
         try:
-            key = question_id(row.get("question_id"), lang)
-            answers[key] = [text_of(t, "reference") for t in row["choices"][0]["turns"]]
-        except (BadRow, KeyError, IndexError, TypeError, AttributeError) as error:
-            raise BabelmixError(f"{place}: reference {number} is malformed ({error!r}).") from None
-    return answers
+            if not isinstance(row, dict):
+                raise BadRow("row is not an object")
+            first = objects(row.get("choices"), "choices")[0]
+            turns = first.get("turns")
+            if not isinstance(turns, list):
+                raise BadRow("choices.0.turns is not a list")
+            texts = [text_of(t, "reference") for t in turns]
+            found.append((question_id(row.get("question_id"), lang), texts))
+        except BadRow as bad:
+            raise BabelmixError(
+                f"{place}: row {number} of reference_answer/gpt-4.jsonl beside it: {bad}."
+            ) from None
+    refuse_duplicates((key for key, _ in found), f"{place}: reference_answer/gpt-4.jsonl beside it")
+    return dict(found)
