@@ -272,6 +272,9 @@ def test_gated_data(tmp_path: Path) -> None:
         done = run(given, tmp_path, server, MY_TOKEN="hf_secret\n")
         assert done.returncode == 0, done.stderr
         assert server.requests[-1][1]["authorization"] == "Bearer hf_secret"
+        done = run(given, tmp_path, server, MY_TOKEN="hf_\nsecret")
+        assert (done.returncode, "holds signs that no token has" in done.stderr) == (2, True)
+        assert "secret" not in done.stdout + done.stderr
         ungated = spec(hub=HUB, file="a.json")
         done = run(ungated, tmp_path, server)
         assert done.returncode == 2

@@ -29,8 +29,13 @@ class Repository:
         self.name = name
         self.commit = hub.revision if is_commit(hub.revision) else None
         self.page = f"https://huggingface.co/datasets/{hub.repo}"
-        # A line break at its end (from `cat`, say) would be refused, and printed, as a bad header.
         self.token = os.environ.get(hub.token_env, "").strip()
+        if not re.fullmatch(r"[!-~]*", self.token):
+            # The request would be refused, with the token in the error.
+            raise BabelmixError(
+                f"sources.{name}: {hub.token_env} holds signs that no token has (spaces, line "
+                "breaks, letters beyond ASCII). Set it to the token alone."
+            )
         if hub.gated and not self.token:
             raise BabelmixError(
                 f"sources.{name}: {hub.repo} is gated. Accept its terms on {self.page}, then put "

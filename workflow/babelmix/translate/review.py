@@ -170,7 +170,8 @@ def corrections_of(
         if line.get("source_sha") and line["source_sha"] != sha:
             raise BabelmixError(
                 f"{where}: line {number}: the source text of {row.id} is not the one that was "
-                "exported. Export the sheet anew, and look at this row again."
+                "exported. Export the sheet anew, and look at this row again; or empty its `text` "
+                "here, to leave it out."
             )
         if line["text"] != row.messages[index].content:
             by, note = line.get("by", ""), line.get("note", "")
