@@ -218,7 +218,8 @@ def test_answers_of_fastchat_with_their_questions(tmp_path: Path) -> None:
         for number in (81, 82)
     ]
     place = lines(tmp_path / "m.jsonl", rows)
-    call(answer_importer, place, "--output", tmp_path, "--questions", tmp_path / "q.parquet")
+    options = ("--output", tmp_path, "--questions", tmp_path / "q.parquet", "--choice", 0)
+    call(answer_importer, place, *options)
     found = read_records(tmp_path / "m.parquet", Answer)
     assert [(a.turn, a.text, a.finish_reason, a.question) for a in found] == [
         (1, "a", "stop", "Erst?"),

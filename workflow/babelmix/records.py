@@ -79,8 +79,9 @@ class Question:
 
 @dataclass(slots=True)
 class Answer:
-    """One answered turn (``turn`` counts from 1).
+    """One answered turn (``turn`` counts from 1) of one ``sample`` (from 0) of its question.
 
+    The turns of a sample are one dialogue. Files without the column hold sample 0.
     ``finish_reason`` is ``stop``, ``length`` or ``error``; ``prompt_sha`` is the digest of the
     rendered prompt that the model saw.
     """
@@ -96,6 +97,7 @@ class Answer:
     n_prompt_tokens: int
     n_tokens: int
     prompt_sha: str
+    sample: int = 0
 
 
 @dataclass(slots=True)
@@ -104,6 +106,7 @@ class Judgement:
     then ``unscored_reason`` says why. ``order`` is ``""`` for single grades, else ``AB`` (the run's
     answer shown first) or ``BA``. ``key`` is the digest of judge, sampling parameters and rendered
     messages; never of host, port or secret. ``cost`` is in US dollars (0 where no price is known).
+    ``sample`` is the judged answer's, and the baseline's.
     """
 
     key: str
@@ -123,6 +126,7 @@ class Judgement:
     tokens_in: int
     tokens_out: int
     cost: float
+    sample: int = 0
 
 
 @dataclass(slots=True)
@@ -143,6 +147,7 @@ class Score:
     judge: str
     value: float | None
     reason: str | None = None
+    sample: int = 0
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from .agreement import (
     group_agreement,
     krippendorff_alpha,
 )
-from .frames import ITEM
+from .frames import ANSWER
 from .statistics import Bootstrap
 from .study import ALL, StudySet
 from .table import ESTIMATE_COLUMNS, EVALUATION_COLUMNS, Table, estimate_cells, evaluation_cells
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: A pair of answers: benchmark, run, baseline, question, language, turn.
 PAIR = ["benchmark", "run", "baseline", "question_id", "lang", "turn"]
+#: The same, one of the several that two runs' samples make. People see the first of each.
+_SAMPLE = [*PAIR, "sample"]
 HUMANS = "humans"
 #: Grades that differ by less are a tie (FastChat's rule for turning grades into pairs).
 SAME_GRADE = 0.1
@@ -49,13 +51,13 @@ def voters(
     found = []
     for evaluation, rows in pairs.groupby("evaluation"):
         benchmark = study.evaluations[str(evaluation)]["benchmark"]
-        items = rows.assign(benchmark=benchmark)[PAIR].itertuples(index=False, name=None)
+        items = rows.assign(benchmark=benchmark)[_SAMPLE].itertuples(index=False, name=None)
         votes = [_VOTE.get(outcome) for outcome in rows["outcome"]]
         found.append(Voter(str(evaluation), {i: [v] for i, v in zip(items, votes, strict=True)}))
     people: dict[Hashable, list[str | None]] = {}
     first = labels[labels["vote"].notna() & (labels["repeat"] == 0)]
     for *item, vote in first[[*PAIR, "vote"]].itertuples(index=False, name=None):
-        people.setdefault(tuple(item), []).append(vote)
+        people.setdefault((*item, 0), []).append(vote)
     if people:
         found.append(Voter(HUMANS, people))
     wanted = dict.fromkeys(item for voter in found for item in voter.votes)
@@ -66,7 +68,8 @@ def _graders(study: StudySet, judged: pd.DataFrame, wanted: dict[Any, None]) -> 
     single = judged[(judged["protocol"] == "single") & judged["score"].notna()]
     for evaluation, rows in single.groupby("evaluation"):
         benchmark = study.evaluations[str(evaluation)]["benchmark"]
-        keys = rows[["run", "question_id", "lang", "turn"]].itertuples(index=False, name=None)
+        of_answer = rows[["run", "question_id", "lang", "turn", "sample"]]
+        keys = of_answer.itertuples(index=False, name=None)
         grade = dict(zip(keys, rows["score"], strict=True))
         votes: dict[Hashable, list[str | None]] = {}
         for item in wanted:
@@ -202,7 +205,7 @@ def cross_language_table(
         | ESTIMATE_COLUMNS,
         ("evaluation", "languages"),
     )
-    keys = ["run", "baseline", *(name for name in ITEM if name != "lang")]
+    keys = ["run", "baseline", *(name for name in ANSWER if name != "lang")]
     single = judged[judged["protocol"] == "single"]
     for frame, column, measure in ((pairs, "outcome", "kappa"), (single, "score", "alpha")):
         for evaluation, rows in frame.groupby("evaluation"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..io import read_records
 from ..langid import base_code, identify, strip_non_prose, supported
 from ..records import Question
-from .frames import ITEM, languages_of, metric, over_seeds
+from .frames import ANSWER, ITEM, languages_of, metric, over_seeds
 from .language_tables import answered, share
 from .statistics import Bootstrap
 from .study import ALL, StudySet
@@ -100,9 +100,9 @@ def _place(value: float, reason: Any) -> str:
 
 
 def with_place(judged: pd.DataFrame, scores: pd.DataFrame, study: StudySet) -> pd.DataFrame:
-    """Judged values (columns evaluation, run, ITEM …) with ``place`` of their answers."""
+    """Judged values (columns evaluation, run, ANSWER …) with ``place`` of their answers."""
     languages = scores[scores["metric"] == "answer_language"]
-    places = languages[["run", "benchmark", *ITEM]].assign(
+    places = languages[["run", "benchmark", *ANSWER]].assign(
         place=[
             _place(value, reason)
             for value, reason in zip(languages["value"], languages["reason"], strict=True)
@@ -111,7 +111,7 @@ def with_place(judged: pd.DataFrame, scores: pd.DataFrame, study: StudySet) -> p
     benchmark = judged["evaluation"].map(
         {name: spec["benchmark"] for name, spec in study.evaluations.items()}
     )
-    keys = ["run", "benchmark", *ITEM]
+    keys = ["run", "benchmark", *ANSWER]
     joined: pd.DataFrame = judged.assign(benchmark=benchmark.astype(object)).merge(
         places, on=keys, how="inner"
     )
@@ -130,7 +130,7 @@ def verdict_language_table(study: StudySet, placed: pd.DataFrame) -> Table:
         | {
             "language": "Language asked in, or `all`.",
             "answer_in": "`asked`, `other`, `empty` or `not judged`.",
-            "answers": "Scored answers of all seeds.",
+            "answers": "Scored answers of all seeds and samples.",
             "share": "Share of the scored answers.",
             "mean": "Mean grade, or preference score (0 to 100).",
             "wins": "Pairs won (pairwise judging).",

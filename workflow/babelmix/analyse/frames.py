@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,14 +14,17 @@ from .study import ALL, StudySet
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
-#: What makes an item: the same in both runs of a comparison.
+#: What makes an item: the same in both runs of a comparison. Its value is the mean of its samples.
 ITEM = ["question_id", "lang", "category", "turn"]
-_SCORE_COLUMNS = ["run", "benchmark", *ITEM, "metric", "judge", "value", "reason"]
+#: What makes an answer of a run.
+ANSWER = [*ITEM, "sample"]
+_SCORE_COLUMNS = ["run", "benchmark", *ANSWER, "metric", "judge", "value", "reason"]
 _JUDGEMENT_COLUMNS = [
     "run",
     "baseline",
-    *ITEM,
+    *ANSWER,
     "protocol",
     "order",
     "judge",
@@ -37,7 +41,7 @@ def load_scores(paths: Sequence[Path], study: StudySet) -> pd.DataFrame:
     """All scores, with ``variant``; a row that stands twice counts once."""
     frame = read_frame(paths, _SCORE_COLUMNS, Score)
     frame["variant"] = _variants(frame, paths, study)
-    identity = ["run", "benchmark", *ITEM, "metric", "judge"]
+    identity = ["run", "benchmark", *ANSWER, "metric", "judge"]
     return frame.drop_duplicates(identity).reset_index(drop=True)
 
 
@@ -63,26 +67,29 @@ def load_judgements(paths: Sequence[Path], study: StudySet, repeats: bool = Fals
     frame = pd.concat(frames, ignore_index=True) if frames else empty
     frame["variant"] = _variants(frame, paths, study)
     frame["scored"] = frame["score"].notna() | frame["verdict"].notna()
-    identity = ["evaluation", "run", "baseline", *ITEM, "order"]
+    identity = ["evaluation", "run", "baseline", *ANSWER, "order"]
     frame = frame.sort_values([*identity, "scored"], kind="stable").reset_index(drop=True)
     return frame if repeats else without_repeats(frame)
 
 
 def without_repeats(frame: pd.DataFrame) -> pd.DataFrame:
-    """The last scored judgement of each item, of frames that ``load_judgements`` sorted."""
-    identity = ["evaluation", "run", "baseline", *ITEM, "order"]
+    """The last scored judgement of each answer, of frames that ``load_judgements`` sorted."""
+    identity = ["evaluation", "run", "baseline", *ANSWER, "order"]
     return frame.drop_duplicates(identity, keep="last").reset_index(drop=True)
 
 
 def read_frame(paths: Sequence[Path], columns: list[str], record_type: type) -> pd.DataFrame:
-    """These columns of several files of one record type; no file gives an empty frame."""
+    """These columns of several files of one record type; no file gives an empty frame.
+
+    A column that files may lack (the record's field has a default) is filled with its default.
+    """
     import pyarrow as pa
 
     schema = schema_of(record_type)
     wanted = pa.schema([schema.field(name) for name in columns])
     tables = [wanted.empty_table()]
     for path in paths:
-        table = read_table(path)
+        table = _completed(read_table(path), columns, record_type)
         missing = sorted(set(columns) - set(table.column_names))
         if missing:
             raise BabelmixError(
@@ -93,6 +100,21 @@ def read_frame(paths: Sequence[Path], columns: list[str], record_type: type) -> 
     return frame
 
 
+def _completed(table: pa.Table, columns: list[str], record_type: type) -> pa.Table:
+    """The table with the default of each of these columns that it lacks."""
+    import pyarrow as pa
+
+    for one in fields(record_type):
+        if (
+            one.name in columns
+            and one.name not in table.column_names
+            and one.default is not MISSING
+        ):
+            whole = pa.repeat(one.default, len(table))
+            table = table.append_column(one.name, whole)
+    return table
+
+
 def _variants(frame: pd.DataFrame, paths: Sequence[Path], study: StudySet) -> pd.Series:
     where = str(paths[0].parent.parent) if paths else "analysis"
     names = {run: study.variant_for_run(run, where).name for run in frame["run"].unique()}
@@ -100,7 +122,7 @@ def _variants(frame: pd.DataFrame, paths: Sequence[Path], study: StudySet) -> pd
 
 
 def grades(judgements: pd.DataFrame) -> pd.DataFrame:
-    """Single grades by evaluation, variant and item: ``value``, the mean over the seeds.
+    """Single grades by evaluation, variant and item: ``value``, the mean over seeds and samples.
 
     Unscored grades do not enter; an item without any is NaN.
     """
@@ -109,12 +131,16 @@ def grades(judgements: pd.DataFrame) -> pd.DataFrame:
 
 
 def metric(scores: pd.DataFrame, name: str) -> pd.DataFrame:
-    """One judge-free metric by benchmark, variant and item: ``value``, the mean over the seeds."""
+    """One judge-free metric by benchmark, variant and item: ``value``, the mean over seeds and
+    samples."""
     return over_seeds(scores[scores["metric"] == name], ["benchmark", "variant", *ITEM])
 
 
 def over_seeds(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Mean of ``value`` over the seeds of each variant, item by item."""
+    """Mean of ``value`` over the seeds and samples of each variant, item by item.
+
+    One row an item: more samples make a question's value surer, and never count as questions.
+    """
     averaged: pd.DataFrame = (
         frame.astype({"value": float}).groupby(keys, sort=True)["value"].mean().reset_index()
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..records import HumanLabel, schema_of
 from .agreement import cohen_kappa, fleiss_kappa
 from .agreement_tables import PAIR
-from .frames import languages_of, read_frame
+from .frames import ITEM, languages_of, over_seeds, read_frame
 from .pairs import WORTH
 from .ppi import corrected_mean
 from .statistics import Bootstrap
@@ -139,7 +139,9 @@ def corrected_table(
     for frame in (single, pairs):
         for (evaluation, name), rows in frame.groupby(["evaluation", "variant"]):
             cells = evaluation_cells(study, str(evaluation))
-            of = rows.assign(benchmark=cells["benchmark"]).merge(said, "left", on=PAIR)
+            # People saw the first sample; the judge's value is the mean over all of them.
+            items = over_seeds(rows, ["run", "baseline", *ITEM])
+            of = items.assign(benchmark=cells["benchmark"]).merge(said, "left", on=PAIR)
             found = corrected_mean(of["value"], of["human"], list(of["question_id"]), bootstrap)
             if found is not None:
                 table.rows.append(

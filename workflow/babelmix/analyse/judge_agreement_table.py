@@ -7,7 +7,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 from .agreement import cohen_kappa
-from .frames import ITEM
+from .frames import ANSWER
 from .statistics import Bootstrap
 from .study import StudySet
 from .table import ESTIMATE_COLUMNS, Table, estimate_cells
@@ -15,7 +15,7 @@ from .table import ESTIMATE_COLUMNS, Table, estimate_cells
 if TYPE_CHECKING:
     import pandas as pd
 
-_ITEM = ["run", "baseline", *ITEM]
+_ITEM = ["run", "baseline", *ANSWER]
 _RESULT = {"A": "win", "B": "loss", "tie": "tie", "both_bad": "tie"}
 _SWAPPED = {"win": "loss", "loss": "win"}
 #: Two grades that differ by no more are the same.

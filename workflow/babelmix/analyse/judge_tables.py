@@ -37,7 +37,7 @@ def preferences_table(study: StudySet, pairs: pd.DataFrame, bootstrap: Bootstrap
             "protocol": "`pairwise` or `side_by_side`.",
             "baseline": "Variant compared with; `several` where it differs by language.",
             "language": "Language, or `all`.",
-            "wins": "Pairs won (all seeds).",
+            "wins": "Pairs won (all seeds and samples).",
             "ties": "Pairs tied, contradictory orders among them.",
             "losses": "Pairs lost.",
             "unscored": "Pairs that miss a verdict in one of the orders.",

@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from .agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha
-from .frames import ITEM, languages_of
+from .frames import ANSWER, languages_of
 from .judge_agreement_table import SAME_GRADE
 from .statistics import Bootstrap
 from .study import ALL, StudySet
@@ -15,7 +15,7 @@ from .table import EVALUATION_COLUMNS, Table, evaluation_cells
 if TYPE_CHECKING:
     import pandas as pd
 
-_KEYS = ["run", "baseline", *ITEM]
+_KEYS = ["run", "baseline", *ANSWER]
 
 
 def jury_tables(

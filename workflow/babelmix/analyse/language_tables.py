@@ -41,7 +41,7 @@ def answer_language_table(study: StudySet, scores: pd.DataFrame, bootstrap: Boot
         | {"language": "Language asked in, or `all`.", "share": "Share, 0 to 1."}
         | ESTIMATE_COLUMNS
         | {
-            "answers": "Answered turns of all seeds.",
+            "answers": "Answered turns of all seeds and samples.",
             "abstained": "Turns that the check was silent on.",
             "empty": "Empty answers among the failures.",
         },
@@ -78,7 +78,7 @@ def answered_in_table(study: StudySet, scores: pd.DataFrame) -> Table:
         | {
             "language": "Language asked in.",
             "answered": "Language of the answer, `empty`, or `not judged`.",
-            "answers": "Answered turns of all seeds.",
+            "answers": "Answered turns of all seeds and samples.",
             "share": "Share of the answers to questions in that language.",
         },
         ("benchmark", "variant", "language", "answered"),

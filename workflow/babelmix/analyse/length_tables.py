@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .frames import ITEM
+from .frames import ANSWER, ITEM
 from .statistics import Bootstrap, Estimate
 from .study import StudySet
 from .table import (
@@ -75,24 +75,24 @@ def _within(rows: pd.DataFrame, column: str, blocked: bool) -> NDArray[np.float6
 
 def _log2_length(scores: pd.DataFrame) -> pd.DataFrame:
     lengths = scores[scores["metric"] == "length_chars"]
-    kept = lengths[["run", "benchmark", *ITEM]]
+    kept = lengths[["run", "benchmark", *ANSWER]]
     return kept.assign(length=np.log2(1.0 + lengths["value"].astype(float)))
 
 
 def _frames(
     study: StudySet, judged: pd.DataFrame, pairs: pd.DataFrame, scores: pd.DataFrame
 ) -> Iterator[tuple[str, bool, pd.DataFrame]]:
-    """(evaluation, blocked, frame for ``fit``), the seeds averaged."""
+    """(evaluation, blocked, frame for ``fit``), seeds and samples averaged."""
     lengths = _log2_length(scores)
     single = judged[judged["protocol"] == "single"].rename(columns={"score": "value"})
     for frame, blocked in ((single, True), (pairs, False)):
         for evaluation, rows in frame.groupby("evaluation"):
             benchmark = study.evaluations[str(evaluation)]["benchmark"]
             own = lengths[lengths["benchmark"] == benchmark].drop(columns="benchmark")
-            joined = rows.merge(own, on=["run", *ITEM], how="inner")
+            joined = rows.merge(own, on=["run", *ANSWER], how="inner")
             if not blocked:
                 other = own.rename(columns={"run": "baseline", "length": "other"})
-                joined = joined.merge(other, on=["baseline", *ITEM], how="inner")
+                joined = joined.merge(other, on=["baseline", *ANSWER], how="inner")
                 joined["length"] = joined["length"] - joined["other"]
             items = joined.astype({"value": float}).groupby(["variant", *ITEM])
             yield str(evaluation), blocked, items[["value", "length"]].mean().reset_index()

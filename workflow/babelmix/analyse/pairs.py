@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .frames import ITEM
+from .frames import ANSWER
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: What an outcome is worth in the score (study 1's adjusted win rate, study 2's score).
 WORTH = {"win": 100.0, "tie": 50.0, "loss": 0.0}
-_PAIR = ["evaluation", "variant", "run", "baseline", "protocol", *ITEM]
+_PAIR = ["evaluation", "variant", "run", "baseline", "protocol", *ANSWER]
 _MIRRORED = {"A": "B", "B": "A"}
 
 

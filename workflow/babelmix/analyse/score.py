@@ -61,15 +61,16 @@ def score_answer(answer: Answer, benchmark: str, candidates: Sequence[str]) -> I
             judge="",
             value=value,
             reason=reason,
+            sample=answer.sample,
         )
 
 
 def score_answers(answers: Sequence[Answer], spec: ScoreSpec) -> list[Score]:
     """Scores of all answers, sorted; every answered turn gives one row a metric."""
-    seen: set[tuple[str, str, int]] = set()
+    seen: set[tuple[str, str, int, int]] = set()
     scores: list[Score] = []
-    for answer in sorted(answers, key=lambda a: (a.question_id, a.lang, a.turn)):
-        item = (answer.question_id, answer.lang, answer.turn)
+    for answer in sorted(answers, key=lambda a: (a.question_id, a.lang, a.turn, a.sample)):
+        item = (answer.question_id, answer.lang, answer.turn, answer.sample)
         if item in seen or answer.run != spec.run or answer.lang not in spec.languages:
             raise BabelmixError(
                 f"answers of {spec.run}: unexpected row {item} of run '{answer.run}' (a repeat, "

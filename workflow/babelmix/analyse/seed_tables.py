@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .frames import ITEM, aligned
+from .frames import ITEM, aligned, over_seeds
 from .significance import seed_spread
 from .statistics import Bootstrap
 from .study import StudySet
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
 
 def _judged(judgements: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """(evaluation, frame with variant, run, ITEM, value) of grades, then of pairs."""
+    """(evaluation, frame with variant, run, ITEM, value) of grades, then of pairs; samples
+    averaged."""
     single = judgements[judgements["protocol"] == "single"].rename(columns={"score": "value"})
-    columns = ["evaluation", "variant", "run", *ITEM, "value"]
     for frame in (single, pairs):
-        for evaluation, rows in frame[columns].astype({"value": float}).groupby("evaluation"):
+        of_runs = over_seeds(frame, ["evaluation", "variant", "run", *ITEM])
+        for evaluation, rows in of_runs.groupby("evaluation"):
             yield str(evaluation), rows
 
 

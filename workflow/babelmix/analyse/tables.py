@@ -18,7 +18,7 @@ from .fidelity_tables import (
     verdict_language_table,
     with_place,
 )
-from .frames import ITEM, grades, load_judgements, load_scores
+from .frames import ANSWER, ITEM, grades, load_judgements, load_scores
 from .gain_tables import contrast_table, gains_table
 from .grade_tables import (
     category_table,
@@ -125,13 +125,13 @@ def _stacked(single: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
     """Grades and pairs in one frame, each row a judged answer of one run."""
     import pandas as pd
 
-    columns = ["evaluation", "variant", "run", *ITEM, "value"]
+    columns = ["evaluation", "variant", "run", *ANSWER, "value"]
     graded = single[columns].astype({"value": float}).assign(outcome=None)
     return pd.concat([graded.astype({"outcome": object}), pairs[[*columns, "outcome"]]])
 
 
 def _measures(kind: str, frame: pd.DataFrame) -> list[Measure]:
-    """The judged measures of each evaluation, seeds averaged."""
+    """The judged measures of each evaluation, seeds and samples averaged."""
     found: list[Measure] = []
     for evaluation, rows in frame.groupby("evaluation", sort=True):
         items = rows.astype({"value": float}).groupby(["variant", *ITEM])["value"].mean()

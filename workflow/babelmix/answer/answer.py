@@ -1,7 +1,8 @@
 """Verb ``answer``: one run answers one benchmark in all its languages, turn by turn.
 
 Turns go in waves: all first turns, then all second turns, each after the model's own answer to the
-first. One load of the model serves all languages.
+first. Several samples of a question are dialogues of their own. One load of the model serves all
+languages.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import contextlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -45,29 +46,39 @@ class Renderer(Protocol):
 def answer_questions(
     spec: AnswerSpec, questions: Sequence[Question], renderer: Renderer, engine: Engine
 ) -> list[Answer]:
-    """All turns of all questions, sorted by language, question and turn.
+    """All turns of all questions, sorted by language, question, sample and turn.
 
-    A turn whose prompt does not fit the model is an answer with ``finish_reason`` ``error`` and no
-    text, and so is every turn after it.
+    A question asked at temperature 0 is asked once: its answer stands for all samples. A turn whose
+    prompt does not fit the model is an answer with ``finish_reason`` ``error`` and no text, and so
+    is every turn after it.
     """
     chosen = _select(questions, spec)
-    dialogues = [_Dialogue(question, _opening(question, spec)) for question in chosen]
+    samples = spec.generation.samples
+    drawn = [question for question in chosen if _temperature(spec, question.category) > 0]
+    dialogues = [
+        _Dialogue(question, _opening(question, spec), sample)
+        for sample in range(samples)
+        for question in (drawn if sample else chosen)
+    ]
     answers: list[Answer] = []
-    total = sum(len(question.turns) for question in chosen)
+    total = sum(len(dialogue.question.turns) for dialogue in dialogues)
     with Progress(f"answer {spec.run}", total, "turn") as progress:
         for turn in range(1, max((len(q.turns) for q in chosen), default=0) + 1):
             due = [dialogue for dialogue in dialogues if len(dialogue.question.turns) >= turn]
             answers += _wave(spec, due, turn, renderer, engine, progress.update)
     assert len(answers) == total
-    return sorted(answers, key=lambda a: (a.lang, a.question_id, a.turn))
+    greedy = [answer for answer in answers if _temperature(spec, answer.category) == 0]
+    answers += [replace(answer, sample=k) for answer in greedy for k in range(1, samples)]
+    return sorted(answers, key=lambda a: (a.lang, a.question_id, a.sample, a.turn))
 
 
 @dataclass(slots=True)
 class _Dialogue:
-    """One question's dialogue so far; ``failed`` once a turn could not be answered."""
+    """One sample of a question's dialogue so far; ``failed`` once a turn could not be answered."""
 
     question: Question
     chat: Chat
+    sample: int = 0
     failed: bool = False
 
 
@@ -86,7 +97,8 @@ def _wave(
         dialogue.chat.append({"role": "user", "content": asked_text})
         texts.append(renderer.render(dialogue.chat, prompt=True))
         temperature = _temperature(spec, dialogue.question.category)
-        prompts.append(Prompt(renderer.tokens(texts[-1]), temperature, texts[-1]))
+        ids = renderer.tokens(texts[-1])
+        prompts.append(Prompt(ids, temperature, texts[-1], dialogue.sample))
     asked = [k for k, dialogue in enumerate(due) if not dialogue.failed]
     on_done(len(due) - len(asked))
     completions = engine.complete([prompts[k] for k in asked], on_done)
@@ -163,6 +175,7 @@ def _record(
         n_prompt_tokens=len(prompt.ids),
         n_tokens=completion.n_tokens if completion else 0,
         prompt_sha=digest(text),
+        sample=prompt.sample,
     )
 
 
@@ -260,8 +273,9 @@ def _resuming(args: argparse.Namespace, spec: AnswerSpec, engine: Engine) -> Ite
     from .resume import BATCHES_A_CHUNK, ResumingEngine
 
     generation = spec.generation
-    where = {"base_url", "key_env", "served_model"}
-    identity = [file_digest(args.completed), generation.model_dump(mode="json", exclude=where)]
+    # What changes no answer: where the server is, and how many more samples are wanted.
+    apart = {"base_url", "key_env", "served_model", "samples"}
+    identity = [file_digest(args.completed), generation.model_dump(mode="json", exclude=apart)]
     tokens = BATCHES_A_CHUNK * generation.batch_tokens
     with Journal(args.journal) as journal:
         yield ResumingEngine(engine, journal, identity, tokens, generation.max_new_tokens)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from ..config.evaluation import Generation
 from ..errors import BabelmixError
-from ..io import digest
-from .batches import Batch, Prompt, plan_batches
+from .batches import Batch, Prompt, drawn_by, plan_batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ class TransformersEngine:
         torch.cuda.empty_cache()
         half = len(batch.indices) // 2
         for part in (batch.indices[:half], batch.indices[half:]):
-            yield from self._run(prompts, Batch(part, batch.max_new_tokens, batch.temperature))
+            yield from self._run(prompts, replace(batch, indices=part))
 
     def _generate(self, rows: list[list[int]], batch: Batch) -> list[list[int]]:
         """New token ids of each row (those after a stop token mean nothing).
@@ -113,7 +112,7 @@ class TransformersEngine:
         import torch
 
         if batch.temperature > 0:
-            torch.manual_seed(int(digest([self.generation.seed, rows])[:15], 16))
+            torch.manual_seed(int(drawn_by(self.generation.seed, rows, batch.sample)[:15], 16))
         width = max(map(len, rows))
         pad = self.stop_ids[0]
         ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=self.device)

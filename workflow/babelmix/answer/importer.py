@@ -2,7 +2,7 @@
 
 | format | one row |
 |---|---|
-| fastchat | FastChat's and MT-Bench-X's ``model_answer``: all turns, in several choices |
+| fastchat | FastChat's and MT-Bench-X's ``model_answer``: all turns; choices are samples |
 | alpaca-eval | AlpacaEval's ``model_outputs.json``: one instruction and its output |
 | records | JSON lines or CSV with our own names: ``question_id``, ``turn``, ``text`` … |
 """
@@ -30,11 +30,12 @@ FORMATS = ("fastchat", "alpaca-eval", "records")
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the command line says of all rows. ``choice`` is FastChat's: which of several."""
+    """What the command line says of all rows. ``choice`` is FastChat's: which of several; None
+    takes them all, as samples."""
 
     lang: str = "en"
     run: str | None = None
-    choice: int = 0
+    choice: int | None = None
 
 
 def read_answers(
@@ -64,15 +65,17 @@ def recognise(rows: list[Any], path: str) -> str:
 
 def _fastchat(row: Fields, given: Given) -> Iterator[Answer | str]:
     choices = row.items("choices")
-    if given.choice >= len(choices):
+    if given.choice is not None and given.choice >= len(choices):
         raise BabelmixError(f"{row.where}: has {len(choices)} choices, not {given.choice + 1}.")
     for number, choice in enumerate(choices):
         turns = Fields(choice, f"{row.where}, choice {number + 1}").items("turns")
         for turn, text in enumerate(turns, start=1):
-            if number == given.choice:
-                yield _answer(row, given, row.text("question_id"), turn, text, "model_id")
-            else:
+            if given.choice not in (None, number):
                 yield "another choice of the same question"
+                continue
+            answer = _answer(row, given, row.text("question_id"), turn, text, "model_id")
+            answer.sample = number if given.choice is None else 0
+            yield answer
 
 
 def _alpaca_eval(row: Fields, given: Given) -> Iterator[Answer | str]:
@@ -85,7 +88,9 @@ def _alpaca_eval(row: Fields, given: Given) -> Iterator[Answer | str]:
 
 
 def _record(row: Fields, given: Given) -> Iterator[Answer | str]:
-    yield _answer(row, given, row.text("question_id"), row.turn(), row.get("text") or "", "run")
+    answer = _answer(row, given, row.text("question_id"), row.turn(), row.get("text") or "", "run")
+    answer.sample = row.number("sample", 0)
+    yield answer
 
 
 def _answer(row: Fields, given: Given, raw_id: str, turn: int, text: Any, run_field: str) -> Answer:
@@ -132,12 +137,12 @@ def fill_questions(
 
 def by_run(answers: Sequence[Answer]) -> dict[str, list[Answer]]:
     """Answers of each run, sorted; one that stands twice is an error."""
-    runs: dict[str, dict[tuple[str, str, int], Answer]] = defaultdict(dict)
+    runs: dict[str, dict[tuple[str, str, int, int], Answer]] = defaultdict(dict)
     for answer in answers:
-        slot = (answer.lang, answer.question_id, answer.turn)
+        slot = (answer.lang, answer.question_id, answer.sample, answer.turn)
         if slot in runs[answer.run]:
             raise BabelmixError(
-                f"Run {answer.run} answers question {slot[1]} ({slot[0]}) turn {slot[2]} twice. "
+                f"Run {answer.run} answers question {slot[1]} ({slot[0]}) turn {slot[3]} twice. "
                 "Name each run's file once, or give them names of their own by --run."
             )
         runs[answer.run][slot] = answer
@@ -154,7 +159,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--lang", default="en", help="language of rows that do not name theirs")
     parser.add_argument("--run", help="name of the run, in place of the file's")
-    parser.add_argument("--choice", type=int, default=0, help="which of several choices")
+    parser.add_argument(
+        "--choice", type=int, help="which of several choices; left out, all, as samples"
+    )
     parser.add_argument(
         "--map", nargs="*", default=[], metavar="OURS=THEIRS", help="fields called otherwise"
     )

@@ -20,8 +20,9 @@ class ResumingEngine:
     """Hands an engine one chunk of prompts after the other and notes each chunk when it is done.
 
     Chunks depend on the prompts alone, so that a resumed job generates the same batches (and draws
-    the same samples) as one that was never stopped. ``identity`` is what else an answer depends on:
-    the checkpoint's digest and the generation settings.
+    the same samples) as one that was never stopped. Each holds one sample of its questions, so that
+    more samples change nothing in the journal. ``identity`` is what else an answer depends on: the
+    checkpoint's digest and the generation settings.
     """
 
     def __init__(
@@ -64,19 +65,24 @@ class ResumingEngine:
         seen: Counter[str] = Counter()
         keys = []
         for prompt in prompts:
-            own = digest([self.identity, prompt.ids, prompt.temperature])
+            what = [self.identity, prompt.ids, prompt.temperature]
+            own = digest([*what, prompt.sample] if prompt.sample else what)
             keys.append(digest([own, seen[own]]))
             seen[own] += 1
         return keys
 
     def _chunks(self, prompts: Sequence[Prompt]) -> Iterator[list[int]]:
         """Alike prompts together, the longest first: the order of the engine's own batches."""
-        order = sorted(
-            range(len(prompts)), key=lambda i: (prompts[i].temperature, -len(prompts[i].ids), i)
-        )
+
+        def place(i: int) -> tuple[int, float, int, int]:
+            return prompts[i].sample, prompts[i].temperature, -len(prompts[i].ids), i
+
         chunk: list[int] = []
         tokens = 0
-        for index in order:
+        for index in sorted(range(len(prompts)), key=place):
+            if chunk and prompts[index].sample != prompts[chunk[0]].sample:
+                yield chunk
+                chunk, tokens = [], 0
             chunk.append(index)
             tokens += len(prompts[index].ids) + self.new_tokens
             if tokens >= self.chunk_tokens:

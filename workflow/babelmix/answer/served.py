@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.evaluation import Generation, OpenAIJudge
 from ..errors import BabelmixError
-from ..io import digest
 from ..judge.client import open_client, post
 from ..judge.failures import CallFailedError, Patience, classify
 from ..judge.reach import check_reachable
 from ..judge.window import Window
-from .batches import Prompt
+from .batches import Prompt, drawn_by
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -112,7 +111,7 @@ class ServedEngine:
             "stop": self.stop,
         }
         if prompt.temperature > 0:
-            seed = int(digest([settings.seed, prompt.ids])[:8], 16) % 2**31
+            seed = int(drawn_by(settings.seed, prompt.ids, prompt.sample)[:8], 16) % 2**31
             body |= {"top_p": settings.top_p, "seed": seed}
         return body
 

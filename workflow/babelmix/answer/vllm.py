@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.evaluation import Generation
 from ..errors import BabelmixError
-from ..io import digest
-from .batches import Prompt
+from .batches import Prompt, drawn_by
 
 if TYPE_CHECKING:
     from .engine import Completion
@@ -74,7 +73,7 @@ class VllmEngine:
             top_p=settings.top_p if prompt.temperature > 0 else 1.0,
             max_tokens=room,
             stop_token_ids=self.stop_ids,
-            seed=int(digest([settings.seed, prompt.ids])[:8], 16),
+            seed=int(drawn_by(settings.seed, prompt.ids, prompt.sample)[:8], 16),
         )
 
     def _read(self, output: Any) -> Completion:

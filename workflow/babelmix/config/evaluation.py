@@ -36,9 +36,28 @@ class Generation(Section):
         description="Other temperatures for single categories (MT-Bench's table).",
     )
     seed: int = Field(default=0, description="Seed of sampling.")
+    samples: int = Field(
+        default=1,
+        ge=1,
+        # Left out at its default: answers made without it are not made again.
+        exclude_if=lambda value: value == 1,
+        description=(
+            "Answers to each question, each drawn by a seed of its own; their mean is the "
+            "question's value. Where the temperature is 0 one answer stands for all."
+        ),
+    )
     batch_tokens: int = Field(
         default=8192, ge=64, description="Padded tokens of one batch; as memory allows."
     )
+
+    @model_validator(mode="after")
+    def _samples_differ(self) -> Generation:
+        if self.samples > 1 and not any((self.temperature, *self.temperature_by_category.values())):
+            raise ValueError(
+                f"`samples: {self.samples}` wants a `temperature` above 0 (or one in "
+                "`temperature_by_category`): at 0 all samples of a question are the same"
+            )
+        return self
 
 
 class Benchmark(Section):

@@ -2,6 +2,7 @@
 
 In: a study set's folder. Out: a folder with Label Studio tasks and interface, CSV and XLSX (all
 without the names of runs), and ``key.json``, which raters must not see and ``import-human`` needs.
+Of several samples of a question the first is shown.
 """
 
 from __future__ import annotations
@@ -37,13 +38,14 @@ def read_sides(study: StudySet, kind: Kind, named: Sequence[str]) -> list[tuple[
 
 
 def read_answers(results: Path, benchmark: str, runs: Sequence[str]) -> Answers:
-    """Answers by run and place."""
+    """Answers by run and place: the first sample of each."""
     found: Answers = {}
     for run in dict.fromkeys(runs):
         path = results / "answers" / benchmark / f"{run}.parquet"
         if not path.exists():
             raise BabelmixError(f"export-human: {path} is not there; {run} has not answered yet.")
-        found[run] = {(a.question_id, a.lang, a.turn): a for a in read_records(path, Answer)}
+        first = (a for a in read_records(path, Answer) if a.sample == 0)
+        found[run] = {(a.question_id, a.lang, a.turn): a for a in first}
     return found
 
 

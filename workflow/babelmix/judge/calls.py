@@ -265,6 +265,7 @@ def _judgement(spec: JudgeSpec, task: Task, raw: Raw) -> Judgement:
         tokens_in=raw.tokens_in,
         tokens_out=raw.tokens_out,
         cost=raw.cost,
+        sample=task.sample,
     )
 
 

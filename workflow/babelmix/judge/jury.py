@@ -33,6 +33,7 @@ class Slot(NamedTuple):
     question_id: str
     turn: int
     order: str
+    sample: int
 
 
 def combine(jury: str, members: Mapping[str, Sequence[Judgement]]) -> list[Judgement]:
@@ -58,7 +59,8 @@ def joint_preference(verdicts: Sequence[str]) -> str:
 def _by_slot(rows: Sequence[Judgement]) -> dict[Slot, Judgement]:
     found: dict[Slot, Judgement] = {}
     for row in rows:
-        slot = Slot(row.run, row.protocol, row.lang, row.question_id, row.turn, row.order)
+        place = (row.lang, row.question_id, row.turn, row.order, row.sample)
+        slot = Slot(row.run, row.protocol, *place)
         if slot not in found or row.unscored_reason is None:
             found[slot] = row
     return found

@@ -6,14 +6,14 @@ same, with the reason why it stays unscored: nothing is dropped unsaid.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..errors import BabelmixError
 from ..records import Answer, Question
 
-#: Language, question, turn: the address of an answered turn.
-Slot = tuple[str, str, int]
+#: Language, question, turn, sample: the address of an answered turn.
+Slot = tuple[str, str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Task:
     """One verdict wanted: all turns up to the judged one.
 
     ``order`` is ``""`` (single), ``AB`` or ``BA``; the answers are the run's and the baseline's,
-    whatever the order. ``unscored`` says why nothing is asked.
+    whatever the order, both of the same ``sample``. ``unscored`` says why nothing is asked.
     """
 
     question: Question
@@ -31,6 +31,7 @@ class Task:
     baseline: str = ""
     baseline_answers: tuple[Answer, ...] = ()
     unscored: str | None = None
+    sample: int = 0
 
     @property
     def questions(self) -> list[str]:
@@ -42,7 +43,7 @@ def index_answers(answers: Iterable[Answer], run: str) -> dict[Slot, Answer]:
     """Answers of one run by address; a doubled or foreign row is an error."""
     index: dict[Slot, Answer] = {}
     for answer in answers:
-        slot = (answer.lang, answer.question_id, answer.turn)
+        slot = (answer.lang, answer.question_id, answer.turn, answer.sample)
         if answer.run != run:
             raise BabelmixError(f"Expected answers of run {run}, found some of {answer.run}.")
         if slot in index:
@@ -76,12 +77,11 @@ def select_questions(questions: Iterable[Question], languages: Sequence[str]) ->
 
 
 def single_tasks(questions: Sequence[Question], answers: dict[Slot, Answer]) -> list[Task]:
-    """One task an asked turn."""
+    """One task an asked turn and sample."""
     tasks = []
-    for question in questions:
-        for turn in range(1, len(question.turns) + 1):
-            held, why = _turns(question, turn, answers)
-            tasks.append(Task(question, turn, answers=held, unscored=why))
+    for question, sample, turn in _asked(questions, answers):
+        held, why = _turns(question, turn, sample, answers)
+        tasks.append(Task(question, turn, answers=held, unscored=why, sample=sample))
     return tasks
 
 
@@ -92,31 +92,44 @@ def pair_tasks(
     baselines: dict[str, str],
     baseline_answers: dict[str, dict[Slot, Answer]],
 ) -> list[Task]:
-    """Two tasks an asked turn, one an order; none where the run is its own baseline.
+    """Two tasks an asked turn and sample, one an order; none where the run is its own baseline.
 
-    ``baselines`` names the opponent of each language, ``baseline_answers`` holds each opponent's.
+    ``baselines`` names the opponent of each language, ``baseline_answers`` holds each opponent's,
+    of which a sample meets the one of the same number.
     """
     tasks = []
-    for question in questions:
+    for question, sample, turn in _asked(questions, answers):
         baseline = baselines[question.lang]
         if baseline == run:
             continue
-        for turn in range(1, len(question.turns) + 1):
-            held, why = _turns(question, turn, answers)
-            other, why_other = _turns(question, turn, baseline_answers[baseline])
-            reason = why or (f"baseline: {why_other}" if why_other else None)
-            for order in ("AB", "BA"):
-                tasks.append(Task(question, turn, order, held, baseline, other, reason))
+        held, why = _turns(question, turn, sample, answers)
+        other, why_other = _turns(question, turn, sample, baseline_answers[baseline])
+        reason = why or (f"baseline: {why_other}" if why_other else None)
+        for order in ("AB", "BA"):
+            tasks.append(Task(question, turn, order, held, baseline, other, reason, sample))
     return tasks
 
 
+def _asked(
+    questions: Iterable[Question], answers: Iterable[Slot]
+) -> Iterator[tuple[Question, int, int]]:
+    """(question, sample, turn): every turn of as many samples as the run answered, one at least."""
+    last: dict[tuple[str, str], int] = {}
+    for lang, question_id, _, sample in answers:
+        last[lang, question_id] = max(sample, last.get((lang, question_id), 0))
+    for question in questions:
+        for sample in range(last.get((question.lang, question.question_id), 0) + 1):
+            for turn in range(1, len(question.turns) + 1):
+                yield question, sample, turn
+
+
 def _turns(
-    question: Question, turn: int, answers: dict[Slot, Answer]
+    question: Question, turn: int, sample: int, answers: dict[Slot, Answer]
 ) -> tuple[tuple[Answer, ...], str | None]:
-    """A run's answers up to a turn, or why that turn cannot be judged."""
+    """A run's answers of a sample up to a turn, or why that turn cannot be judged."""
     held = []
     for number in range(1, turn + 1):
-        answer = answers.get((question.lang, question.question_id, number))
+        answer = answers.get((question.lang, question.question_id, number, sample))
         if answer is None:
             return (), f"no answer to turn {number}"
         if answer.finish_reason == "error":

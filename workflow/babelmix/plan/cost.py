@@ -142,6 +142,12 @@ def n_questions(plan: Plan, benchmark: str) -> int:
     return min(section.questions or whole, whole)
 
 
+def n_dialogues(plan: Plan, benchmark: str) -> int:
+    """Dialogues that a run holds a language: the samples of all questions."""
+    samples = plan.config.benchmarks[benchmark].generation.samples
+    return n_questions(plan, benchmark) * samples
+
+
 def n_turns(plan: Plan, benchmark: str) -> int:
     """Turns a question: two in the MT-Bench shapes, else one."""
     section = plan.config.benchmarks[benchmark]
@@ -229,7 +235,7 @@ def _answers(plan: Plan) -> list[Line]:
     for benchmark in plan.benchmarks:
         sets = [(b, r) for b, r in plan.answer_sets() if b == benchmark]
         languages = sum(len(plan.answer_languages(benchmark, r)) for _, r in sets)
-        turns = languages * n_questions(plan, benchmark) * n_turns(plan, benchmark)
+        turns = languages * n_dialogues(plan, benchmark) * n_turns(plan, benchmark)
         lines.append(Line("answer", benchmark, len(sets), f"{turns:,} answers"))
     return lines
 
@@ -238,7 +244,7 @@ def evaluation_calls(plan: Plan, evaluation: str) -> int:
     """Judge calls of an evaluation; a run is never compared with itself."""
     planned = plan.evaluations[evaluation]
     benchmark = planned.evaluation.benchmark
-    asked = n_questions(plan, benchmark), n_turns(plan, benchmark)
+    asked = n_dialogues(plan, benchmark), n_turns(plan, benchmark)
     protocol = planned.evaluation.protocol
     if protocol == "single":
         return expected_calls(*asked, sum(map(len, planned.languages_by_run.values())), protocol)

@@ -99,7 +99,7 @@ def pool_rows(plan: Plan, dataset: str) -> int:
 
 
 def turns_of(plan: Plan, benchmark: str) -> int:
-    """At most this many answers a language: questions × two turns."""
+    """At most this many answers a language: questions × samples × two turns."""
     section = plan.config.benchmarks[benchmark]
     if section.questions is not None:
         questions = section.questions
@@ -107,7 +107,7 @@ def turns_of(plan: Plan, benchmark: str) -> int:
         questions = _source_rows(plan, section.source)
     else:
         questions = pool_rows(plan, section.dataset or "")
-    return questions * (section.turns or 2)
+    return questions * section.generation.samples * (section.turns or 2)
 
 
 def _source_rows(plan: Plan, name: str) -> int:

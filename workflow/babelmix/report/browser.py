@@ -154,8 +154,9 @@ def _read(path: Path, record_type: type[Read], kept: set[str]) -> list[Read]:
 def _items(
     questions: Sequence[Path], answers: Sequence[Path], judgements: Sequence[Path], kept: set[str]
 ) -> list[dict[str, Any]]:
-    """One entry a kept question and language, sorted."""
+    """One entry a kept question and language, sorted; further samples are ``more`` of the first."""
     items: dict[Item, dict[str, Any]] = {}
+    held: dict[tuple[str, str, str, int, int], dict[str, Any]] = {}
     for path in questions:
         for question in _read(path, Question, kept):
             items[question.question_id, question.lang] = {
@@ -170,15 +171,21 @@ def _items(
         for answer in _read(path, Answer, kept):
             item = items.get((answer.question_id, answer.lang))
             if item is not None:
+                shown = {"text": answer.text, "finish": answer.finish_reason}
+                held[_place(answer)] = shown
                 turns = item["answers"].setdefault(answer.run, {})
-                turns[str(answer.turn)] = {"text": answer.text, "finish": answer.finish_reason}
+                first = turns.setdefault(str(answer.turn), shown)
+                if first is not shown:
+                    first.setdefault("more", []).append(shown)
     for path in judgements:
         for judgement in _read(path, Judgement, kept):
-            item = items.get((judgement.question_id, judgement.lang))
-            turn = item and item["answers"].get(judgement.run, {}).get(str(judgement.turn))
-            if turn:
-                turn.setdefault("judgements", []).append(_judgement(judgement, path.parent.name))
+            if found := held.get(_place(judgement)):
+                found.setdefault("judgements", []).append(_judgement(judgement, path.parent.name))
     return [items[key] for key in sorted(items)]
+
+
+def _place(one: Answer | Judgement) -> tuple[str, str, str, int, int]:
+    return one.question_id, one.lang, one.run, one.turn, one.sample
 
 
 def _judgement(judgement: Judgement, evaluation: str) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class Entry:
     run: str
     judge: str
     turn: int = 1
+    sample: int = 0
     lang: str | None = None
     category: str | None = None
     baseline: str = ""
@@ -91,11 +92,15 @@ class Fields:
 
     def turn(self) -> int:
         """The judged turn, 1 where the file has no turns."""
-        value = self.row.get("turn")
+        return self.number("turn", 1)
+
+    def number(self, name: str, default: int) -> int:
+        """A whole number in a field that may be missing or empty."""
+        value = self.row.get(name)
         try:
-            return 1 if value in (None, "") else int(value)
+            return default if value in (None, "") else int(value)
         except (TypeError, ValueError):
-            raise BabelmixError(f"{self.where}: `turn` is {value!r}, not a number.") from None
+            raise BabelmixError(f"{self.where}: `{name}` is {value!r}, not a number.") from None
 
     def judge(self, default: str) -> str:
         """The judge's name; files give a name or [name, prompt]."""

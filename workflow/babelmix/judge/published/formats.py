@@ -212,6 +212,7 @@ def records(rows: list[Any], path: str, hints: Hints) -> Iterator[Entry]:
             run=hints.run or row.text("run", "model"),
             judge=hints.judge or row.judge("unnamed"),
             turn=row.turn(),
+            sample=row.number("sample", 0),
             lang=str(row.get("lang") or "") or None,
             category=row.get("category") or None,
             baseline=baseline,

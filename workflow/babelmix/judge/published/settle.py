@@ -62,6 +62,7 @@ def to_judgement(entry: Entry, number: int, source: str, setting: Setting) -> Ju
         tokens_in=0,
         tokens_out=0,
         cost=0.0,
+        sample=entry.sample,
     )
 
 
@@ -129,7 +130,8 @@ def compare(entries: Sequence[Entry], setting: Setting) -> Comparison:
 def repeated(judgements: Sequence[Judgement]) -> int:
     """Rows that judge what another row of the same judge judges too."""
     slots = Counter(
-        (j.judge, j.run, j.baseline, j.question_id, j.lang, j.turn, j.order) for j in judgements
+        (j.judge, j.run, j.baseline, j.question_id, j.lang, j.turn, j.sample, j.order)
+        for j in judgements
     )
     return sum(count - 1 for count in slots.values())
 

@@ -165,16 +165,25 @@ function side(item, run, turn) {
     box.append(element("p", { className: "small", textContent: "not asked" }));
     return box;
   }
+  fillBox(box, answer);
+  for (const [index, sample] of (answer.more ?? []).entries()) {
+    box.append(element("h4", { textContent: `Sample ${index + 2}` }));
+    fillBox(box, sample);
+  }
+  return box;
+}
+
+// One answer below the last heading of its box.
+function fillBox(box, answer) {
   if (answer.finish !== "stop") {
     const words = answer.finish === "length" ? "cut at the length limit" : answer.finish;
-    box.firstChild.append(element("span", { className: "tag warn", textContent: words }));
+    box.lastChild.append(element("span", { className: "tag warn", textContent: words }));
   }
   box.append(answer.text.trim()
     ? element("div", { className: "text", textContent: answer.text })
     : element("p", { className: "small", textContent: "(empty answer)" }));
   const judgements = answer.judgements ?? [];
   if (judgements.length) box.append(element("ul", {}, ...judgements.map(judgement)));
-  return box;
 }
 
 // A pairwise verdict in the eyes of this answer: the judge's letters change sides with the order.
