@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import BabelmixError
-from .records import from_table, schema_of, to_table
+from .records import LATER_COLUMNS, from_table, schema_of, to_table
 
 Record = TypeVar("Record")
 
@@ -151,7 +151,7 @@ def read_batches(path: Path | str, columns: list[str], rows: int) -> Iterator[pa
 def read_records(path: Path | str, record_type: type[Record]) -> list[Record]:
     """Read a parquet file of records."""
     table = read_table(path)
-    missing = set(schema_of(record_type).names) - set(table.column_names)
+    missing = set(schema_of(record_type).names) - set(table.column_names) - LATER_COLUMNS.keys()
     if missing:
         raise BabelmixError(
             f"{path}: not a file of {record_type.__name__} records; missing {sorted(missing)}."

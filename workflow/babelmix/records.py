@@ -173,6 +173,9 @@ class HumanLabel:
     comment: str = ""
 
 
+#: Columns that files of before them lack, and the value that such files stand for.
+LATER_COLUMNS = {"sample": 0}
+
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 Record = TypeVar("Record")
 

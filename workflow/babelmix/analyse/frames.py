@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BabelmixError
 from ..io import read_table
-from ..records import Judgement, Score, schema_of
+from ..records import LATER_COLUMNS, Judgement, Score, schema_of
 from .study import ALL, StudySet
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
 #: What makes an item: the same in both runs of a comparison. Its value is the mean of its samples.
 ITEM = ["question_id", "lang", "category", "turn"]
@@ -81,7 +79,7 @@ def without_repeats(frame: pd.DataFrame) -> pd.DataFrame:
 def read_frame(paths: Sequence[Path], columns: list[str], record_type: type) -> pd.DataFrame:
     """These columns of several files of one record type; no file gives an empty frame.
 
-    A column that files may lack (the record's field has a default) is filled with its default.
+    A column that came later (``LATER_COLUMNS``) is filled where a file lacks it.
     """
     import pyarrow as pa
 
@@ -89,7 +87,9 @@ def read_frame(paths: Sequence[Path], columns: list[str], record_type: type) -> 
     wanted = pa.schema([schema.field(name) for name in columns])
     tables = [wanted.empty_table()]
     for path in paths:
-        table = _completed(read_table(path), columns, record_type)
+        table = read_table(path)
+        for name in LATER_COLUMNS.keys() & (set(columns) - set(table.column_names)):
+            table = table.append_column(name, pa.repeat(LATER_COLUMNS[name], len(table)))
         missing = sorted(set(columns) - set(table.column_names))
         if missing:
             raise BabelmixError(
@@ -98,21 +98,6 @@ def read_frame(paths: Sequence[Path], columns: list[str], record_type: type) -> 
         tables.append(table.select(columns).cast(wanted))
     frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
     return frame
-
-
-def _completed(table: pa.Table, columns: list[str], record_type: type) -> pa.Table:
-    """The table with the default of each of these columns that it lacks."""
-    import pyarrow as pa
-
-    for one in fields(record_type):
-        if (
-            one.name in columns
-            and one.name not in table.column_names
-            and one.default is not MISSING
-        ):
-            whole = pa.repeat(one.default, len(table))
-            table = table.append_column(one.name, whole)
-    return table
 
 
 def _variants(frame: pd.DataFrame, paths: Sequence[Path], study: StudySet) -> pd.Series:
