@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from babelmix.io import digest, write_json, write_records, write_text
+from babelmix.io import digest, read_records, write_json, write_records, write_text
 from babelmix.records import Answer, Judgement, Question, Score
 from babelmix.specs import ScoreSpec
 
@@ -210,6 +210,16 @@ def make(
             _write_metrics(study, run)
     _write_inputs(study, by_mixture)
     return study
+
+
+def sample_twice(study: FakeStudy) -> None:
+    """Every answer, score and judgement a second time, as another sample."""
+    kinds = ((study.answers, Answer), (study.scores, Score), (study.judgements, Judgement))
+    for paths, kind in kinds:
+        for path in paths:
+            rows: list[Any] = read_records(path, kind)
+            more = [dataclasses.replace(row, sample=1) for row in rows]
+            write_records(path, [*rows, *more], kind)
 
 
 def _write_questions(study: FakeStudy, count: int) -> list[Question]:

@@ -259,6 +259,21 @@ def test_the_table_of_its_agreement(judged: fake_study.FakeStudy) -> None:
     assert found[pairs, "all", "all"]["kappa"] < 1
 
 
+def test_samples_are_joined_each_by_itself(judged: fake_study.FakeStudy, tmp_path: Path) -> None:
+    twice = fake_study.make(tmp_path, questions=3, seeds=(0,), unscored=(), only=fake_study.FEW)
+    fake_study.sample_twice(twice)
+    with_jury(twice)
+    built_study.make_tables(twice, tmp_path / "tables")
+    one, two = (
+        read_tables(s.root / "tables" / "index.json")["jury_agreement"].rows
+        for s in (judged, twice)
+    )
+    assert len(one) == len(two) > 0
+    for row, again in zip(one, two, strict=True):
+        assert again["items"] == 2 * row["items"]
+        assert (again["same"], again["questions"]) == (row["same"], row["questions"])
+
+
 def test_the_page_shows_the_jury_and_its_members(judged: fake_study.FakeStudy) -> None:
     built_study.make_figures(judged, judged.root / "figures")
     options = judged.options("answers", "questions", "judgements", "manifests")

@@ -33,7 +33,7 @@ from babelmix.io import Journal, digest, read_json, read_records, write_json, wr
 from babelmix.judge import jury, pairs, single
 from babelmix.plan import Jobs, Plan, sizes
 from babelmix.plan.cost import evaluation_calls
-from babelmix.records import Answer, Judgement, Question, Score
+from babelmix.records import Answer, Judgement, Question
 from babelmix.report.browser import browser_data
 from babelmix.specs import AnswerSpec, ScoreSpec
 from babelmix.train.chat import Formatter, template_digest
@@ -325,22 +325,11 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> fake_study.FakeStudy:
     return fake_study.make(tmp_path_factory.mktemp("once"), questions=5, only=fake_study.FEW)
 
 
-def doubled(study: fake_study.FakeStudy) -> None:
-    """Every answer a second time, as another sample."""
-    kinds: list[tuple[list[Path], Any]] = [
-        (study.scores, Score), (study.judgements, Judgement), (study.answers, Answer)
-    ]  # fmt: skip
-    for paths, kind in kinds:
-        for path in paths:
-            rows = read_records(path, kind)
-            write_records(path, [*rows, *(replace(row, sample=1) for row in rows)], kind)
-
-
 def test_the_same_again_as_another_sample_changes_no_mean_and_no_interval(
     once: fake_study.FakeStudy, tmp_path: Path
 ) -> None:
     twice = fake_study.make(tmp_path, questions=5, only=fake_study.FEW)
-    doubled(twice)
+    fake_study.sample_twice(twice)
     before, after = tables(once), tables(twice)
     assert before.keys() == after.keys()
     compared = 0
@@ -358,11 +347,8 @@ def test_the_same_again_as_another_sample_changes_no_mean_and_no_interval(
                 elif column not in COUNTS and column != "reasons":
                     assert found == value, (name, column)
     assert compared > 1000
-    asked = {
-        table: sum(r["asked"] for r in held["coverage"])
-        for table, held in (("b", before), ("a", after))
-    }
-    assert asked["a"] == 2 * asked["b"]
+    asked = [sum(row["asked"] for row in held["coverage"]) for held in (before, after)]
+    assert asked[1] == 2 * asked[0]
 
 
 def test_a_question_s_value_is_the_mean_of_its_samples(
