@@ -13,6 +13,7 @@ import fake_study
 import pytest
 from tests.study import mini_config
 
+from babelmix.analyse.study import load_study
 from babelmix.analyse.table import read_tables
 from babelmix.config.load import build_config
 from babelmix.errors import BabelmixError
@@ -23,6 +24,7 @@ from babelmix.plan.cost import cost_lines
 from babelmix.plan.prune import stems
 from babelmix.records import Judgement
 from babelmix.report import report
+from babelmix.report.statements import statements
 
 PAIRS = "demo-bench.panel.pairwise.best_monolingual"
 MEMBERS = ["a", "b", "c"]
@@ -217,7 +219,11 @@ def said_by(judge: str, row: Judgement) -> Judgement:
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> fake_study.FakeStudy:
     study = fake_study.make(
-        tmp_path_factory.mktemp("jury"), questions=3, seeds=(0,), unscored=(), only=fake_study.FEW
+        tmp_path_factory.mktemp("jury"),
+        questions=2,
+        seeds=(0,),
+        unscored=(),
+        only=fake_study.FEW[1:],
     )
     with_jury(study)
     built_study.make_tables(study, study.root / "tables")
@@ -272,6 +278,17 @@ def test_samples_are_joined_each_by_itself(judged: fake_study.FakeStudy, tmp_pat
     for row, again in zip(one, two, strict=True):
         assert again["items"] == 2 * row["items"]
         assert (again["same"], again["questions"]) == (row["same"], row["questions"])
+
+
+def test_a_member_that_scored_nothing_is_told_of(judged: fake_study.FakeStudy) -> None:
+    tables = read_tables(judged.root / "tables" / "index.json")
+    for row in tables["coverage"].rows:
+        if row["evaluation"] == "bench.c.single":
+            row["scored"] = 0
+    found = statements(load_study(judged.study), "polyglot", tables)
+    told = [s.text for s in found if s.text.startswith("Nothing is known")]
+    assert len(told) == 1
+    assert "bench.c.single: c scored none" in told[0]
 
 
 def test_the_page_shows_the_jury_and_its_members(judged: fake_study.FakeStudy) -> None:

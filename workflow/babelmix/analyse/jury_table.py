@@ -65,7 +65,8 @@ def _side_by_side(frame: pd.DataFrame, column: str, members: list[str], jury: st
     asked = frame.loc[frame["evaluation"] == jury, _KEYS]
     for member in members:
         mine = frame.loc[frame["evaluation"] == member, [*_KEYS, column]]
-        asked = asked.merge(mine.rename(columns={column: member}), on=_KEYS, how="left")
+        mine = mine.rename(columns={column: member})
+        asked = asked.merge(mine, on=_KEYS, how="left", validate="1:1")
     return asked
 
 
