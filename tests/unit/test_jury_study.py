@@ -216,15 +216,15 @@ def said_by(judge: str, row: Judgement) -> Judgement:
     return replace(row, score=None if row.score is None else row.score + 1, verdict=turned)
 
 
+def small(root: Path) -> fake_study.FakeStudy:
+    """As small as the tables allow."""
+    only = fake_study.FEW[1:]
+    return fake_study.make(root, questions=2, seeds=(0,), unscored=(), only=only)
+
+
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> fake_study.FakeStudy:
-    study = fake_study.make(
-        tmp_path_factory.mktemp("jury"),
-        questions=2,
-        seeds=(0,),
-        unscored=(),
-        only=fake_study.FEW[1:],
-    )
+    study = small(tmp_path_factory.mktemp("jury"))
     with_jury(study)
     built_study.make_tables(study, study.root / "tables")
     return study
@@ -266,7 +266,7 @@ def test_the_table_of_its_agreement(judged: fake_study.FakeStudy) -> None:
 
 
 def test_samples_are_joined_each_by_itself(judged: fake_study.FakeStudy, tmp_path: Path) -> None:
-    twice = fake_study.make(tmp_path, questions=3, seeds=(0,), unscored=(), only=fake_study.FEW)
+    twice = small(tmp_path)
     fake_study.sample_twice(twice)
     with_jury(twice)
     built_study.make_tables(twice, tmp_path / "tables")
