@@ -143,6 +143,7 @@ def test_a_mixture_added_makes_its_chain_alone(changed: Study) -> None:
 
 
 def test_a_mixture_removed_leaves_orphans_and_rewrites_the_report_alone(changed: Study) -> None:
+    assert changed.prune().startswith("0 orphans")
     changed.config["studies"]["demo"]["runs"][0]["mixtures"].remove("mix")
     assert changed.planned() == REPORT
     listed = changed.prune()

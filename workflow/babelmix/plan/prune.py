@@ -64,7 +64,8 @@ def stems(plan: Plan) -> set[str]:
             taken = expansion[run.mixture].taken
             found |= {f"tokenised/{run.model}.{run.recipe}/{d}.{c}" for d, c in taken}
     found |= {f"benchmarks/{b}.{c}" for b in plan.benchmarks for c in _asked(plan, b)}
-    found |= {f"{room}/{b}/{r}" for b, r in plan.answer_sets() for room in ("answers", "scores")}
+    rooms = ("answers", "scores", f"{JOURNALS}/answer")
+    found |= {f"{room}/{b}/{r}" for b, r in plan.answer_sets() for room in rooms}
     for name, evaluation in plan.evaluations.items():
         found.add(f"{JOURNALS}/judge/{name}/window")  # how many calls at once its server takes
         for run_name in evaluation.languages_by_run:
