@@ -41,11 +41,11 @@ def jobs(study: Study) -> dict[str, Job]:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 MB."""
+    """A file system of 256 MB: a training asks for 0.1 GB."""
     place = tmp_path / "small"
     place.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(place)], capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", str(place)], capture_output=True
     )
     if mounted.returncode:
         pytest.skip("no tmpfs can be mounted here (needs root)")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..io import file_digest, write_json, write_text
+from ..train.folders import whole_folder
 from .figure import Figure
 from .judged_figures import human_figures, judged_figures
 from .language_figures import language_figures
@@ -57,17 +58,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write all figures, their index last."""
     entries = []
-    if args.rendered:
-        # There even without a figure: it is an output of the rule.
-        args.rendered.mkdir(parents=True, exist_ok=True)
-    for figure in build_figures(args.study, read_tables(args.tables)):
+    figures = list(build_figures(args.study, read_tables(args.tables)))
+    for figure in figures:
         # As wide as the container, as high as its rows.
         spec = figure.chart.to_dict() | {"autosize": {"type": "fit-x", "contains": "padding"}}
         path = args.folder / f"{figure.id}.json"
         write_text(path, json.dumps(spec, sort_keys=True, ensure_ascii=False) + "\n")
-        if args.rendered:
-            write_text(args.rendered / f"{figure.id}.svg", rendered(figure))
         # The digest makes the index change when a figure does: it is what reruns hang on.
         entries.append(figure.entry() | {"sha256": file_digest(path)})
+    if args.rendered:
+        # There even without a figure: it is an output of the rule.
+        with whole_folder(args.rendered) as folder:
+            for figure in figures:
+                write_text(folder / f"{figure.id}.svg", rendered(figure))
     write_json(args.output, {"figures": entries})
     print(f"figures: {len(entries)} figures in {args.folder}")

@@ -16,7 +16,6 @@ import logging
 import platform
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from importlib.metadata import version
@@ -24,10 +23,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BabelmixError
-from ..io import digest, file_digest, sync_directory, write_json
+from ..io import digest, file_digest, write_json
 from . import base_data, base_fit
 from .base_card import write_card
 from .base_fit import BaseSettings
+from .folders import whole_folder
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
@@ -225,10 +225,7 @@ def _write_folder(
     model.generation_config.eos_token_id = [tokenizer.eos_token_id, end]
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     model.config.use_cache = True
-    out_dir.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}.", dir=out_dir.parent))
-    try:
-        partial.chmod(0o755)
+    with whole_folder(out_dir) as partial:
         model.to(getattr(torch, dtype)).save_pretrained(partial)
         tokenizer.save_pretrained(partial)
         # Stored in 16 bits, computed in 32: processors without 16-bit arithmetic are much slower
@@ -238,25 +235,12 @@ def _write_folder(
         _change_json(partial / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
         write_json(partial / "metrics.json", metrics)
         write_card(partial / "README.md", metrics, samples)
-        written = [path for path in partial.rglob("*") if path.is_file()]
-        for path in written:
-            path.chmod(0o644)
-        size = sum(path.stat().st_size for path in written)
+        size = sum(path.stat().st_size for path in partial.rglob("*") if path.is_file())
         if size > MAX_BYTES:
             raise BabelmixError(
                 f"{out_dir}: the model would take {size} bytes, more than {MAX_BYTES}; "
                 f"give it fewer parameters (--set hidden_size=192)."
             )
-        sync_directory(partial)
-        old = out_dir.with_name(f".{out_dir.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        if out_dir.exists():
-            out_dir.rename(old)
-        partial.rename(out_dir)
-        sync_directory(out_dir.parent)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _change_json(path: Path, **values: Any) -> None:
