@@ -88,7 +88,7 @@ def test_the_judge_is_shown_the_corrected_reference(bench: Path) -> None:
     assert run(bench, [[correction(id="111", field="reference.0", text="the mended one")]]) == 0
     question = read_records(bench / "out.parquet", Question)[1]
     answer = Answer("111", "de", "math", 1, "r", question.turns[0], "x", "stop", 1, 1, "")
-    (task, _) = single_tasks([question], {("de", "111", 1): answer})
+    (task, _) = single_tasks([question], {("de", "111", 1, 0): answer})
     prompt = render(task, "single", "tested")[-1]["content"]
     assert "the mended one" in prompt
     assert question.turns[0] in prompt

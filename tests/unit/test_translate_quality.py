@@ -55,6 +55,7 @@ def row(row_id: str, lang: str, texts: list[str], checks: list[Check] | None = N
 def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A good row, one left in English, one that could not be translated, one that lost a turn."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "resources").symlink_to(ROOT / "resources")  # the demo's files, for its plan
     (tmp_path / "my_scores.py").write_text(FUNCTION, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(__import__("sys").modules, "my_scores", raising=False)
