@@ -19,7 +19,7 @@ from tests.cluster import toy_slurm
 from tests.cluster.cluster_study import EXECUTOR, ClusterStudy, ended_jobs
 from tests.study import kill_group, mini_config
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("cluster"), pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 RUN = "tiny.mono-EN.quick.s1"
 STEPS = 30

@@ -17,7 +17,7 @@ from tests.unit import tiny_model
 
 from babelmix.errors import explain_os_error
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults"), pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
 
 STAGES = [
     *("fetch", "normalise", "translate", "collect", "index-language", "build-mixture", "benchmark"),

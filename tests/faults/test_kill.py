@@ -10,7 +10,7 @@ from tests.study import Study, kill_group, mini_config
 
 from babelmix.io import file_digest
 
-pytestmark = [pytest.mark.mini, pytest.mark.xdist_group("kill")]
+pytestmark = [pytest.mark.mini]
 
 
 def wait_for(path: Path, pattern: str, seconds: float) -> None:

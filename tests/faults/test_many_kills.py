@@ -15,7 +15,7 @@ from tests.study import Study, mini_config
 from babelmix.config.evaluation import OpenAIJudge
 from babelmix.io import Journal
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults"), pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
 
 KILLS = 6  # of each stage, and twice as many of the paid ones
 RESULTS: dict[str, int] = {}

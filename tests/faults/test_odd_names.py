@@ -12,7 +12,7 @@ from tests.study import Study, mini_config
 from babelmix.io import read_records
 from babelmix.records import Answer, Conversation, Judgement
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults"), pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
 
 #: Ids as published sets have them, and worse.
 IDS = [

@@ -11,7 +11,7 @@ from tests import loopback
 from tests.loopback import Action, Request, ScriptedServer, error, text
 from tests.study import Study, mini_config
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults"), pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
 
 PLANTED = {
     "OPENAI_API_KEY": "sk-planted-0a1b2c3d4e5f",

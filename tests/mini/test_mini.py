@@ -17,7 +17,7 @@ from tests.study import ROOT, Study, mini_config
 from babelmix.io import read_records, read_table, write_records
 from babelmix.records import Answer, Conversation, Judgement
 
-pytestmark = [pytest.mark.mini, pytest.mark.xdist_group("mini")]
+pytestmark = [pytest.mark.mini]
 
 RUNS = 4
 #: What hangs on one mixture.

@@ -16,7 +16,6 @@ import tiny_model
 
 from babelmix.io import read_json
 
-pytestmark = pytest.mark.xdist_group("ranks")
 Study = dict[str, Any]
 HERE = Path(__file__).parent
 STEPS = 8
