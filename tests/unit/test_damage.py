@@ -17,13 +17,13 @@ from babelmix.answer import answer
 from babelmix.config.evaluation import Generation
 from babelmix.config.load import load_config
 from babelmix.errors import BabelmixError, explain_os_error
+from babelmix.folders import check_model, failed_writes, file_digests
 from babelmix.io import read_json, write_json, write_records
 from babelmix.plan import Plan
 from babelmix.records import Question
 from babelmix.specs import AnswerSpec
 from babelmix.train import train
 from babelmix.train.checkpoints import drop_damaged, mark_whole, newest_whole, read_whole
-from babelmix.train.folders import check_model, failed_writes, file_digests
 
 
 def flip(path: Path, place: float = 0.5) -> None:

@@ -13,10 +13,10 @@ import tiny_model
 
 from babelmix.config.training import Model
 from babelmix.errors import BabelmixError
+from babelmix.folders import whole_folder
 from babelmix.io import file_digest, read_json
 from babelmix.train import devices, places
 from babelmix.train.chat import Formatter
-from babelmix.train.folders import whole_folder
 from babelmix.train.prepare import prepare_model
 
 

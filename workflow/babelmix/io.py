@@ -65,14 +65,15 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~umask())
         temporary.replace(target)
         sync_directory(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The bits that this process takes from the mode of new files."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
+from typing import Self
 
 from tqdm import tqdm
 
@@ -74,7 +75,7 @@ class Progress:
         """Time since the start."""
         return self._clock() - self._began
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

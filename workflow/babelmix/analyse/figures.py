@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..folders import whole_folder
 from ..io import file_digest, write_json, write_text
-from ..train.folders import whole_folder
 from .figure import Figure
 from .judged_figures import human_figures, judged_figures
 from .language_figures import language_figures

@@ -285,7 +285,7 @@ def run(args: argparse.Namespace) -> None:
     """Run the verb."""
     from jinja2 import TemplateError
 
-    from ..train.folders import check_model
+    from ..folders import check_model
 
     spec = AnswerSpec.model_validate_json(args.spec)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -179,17 +179,7 @@ def _keeper(journal: Journal, judge: OpenAIJudge) -> Callable[[Reply], None]:
     """Write each reply to the journal as it comes."""
 
     def keep(reply: Reply) -> None:
-        journal.hand_over(
-            {
-                "key": reply.key,
-                "model": judge.model,
-                "text": reply.text,
-                "truncated": reply.truncated,
-                "tokens_in": reply.tokens_in,
-                "tokens_out": reply.tokens_out,
-                "cost": reply.cost,
-            }
-        )
+        journal.hand_over(reply.entry(judge.model))
 
     return keep
 

@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,10 @@ class Reply:
     tokens_in: int
     tokens_out: int
     cost: float
+
+    def entry(self, model: str) -> dict[str, Any]:
+        """What a journal keeps of it."""
+        return asdict(self) | {"model": model}
 
 
 def read_key(judge: OpenAIJudge) -> str:

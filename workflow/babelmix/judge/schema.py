@@ -84,15 +84,5 @@ def probe(judge: OpenAIJudge, journal: Journal) -> tuple[bool, str | None]:
 
 
 def _note(journal: Journal, judge: OpenAIJudge, reply: Reply) -> None:
-    journal.append(
-        {
-            "key": reply.key,
-            "model": judge.model,
-            "text": reply.text,
-            "truncated": reply.truncated,
-            "tokens_in": reply.tokens_in,
-            "tokens_out": reply.tokens_out,
-            "cost": reply.cost,
-            "probe": "kept to the schema" if is_kept(reply.text) else "plain text is asked for",
-        }
-    )
+    found = "kept to the schema" if is_kept(reply.text) else "plain text is asked for"
+    journal.append(reply.entry(judge.model) | {"probe": found})

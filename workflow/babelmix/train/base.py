@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BabelmixError
+from ..folders import whole_folder
 from ..io import digest, file_digest, write_json
 from . import base_data, base_fit
 from .base_card import write_card
 from .base_fit import BaseSettings
-from .folders import whole_folder
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast

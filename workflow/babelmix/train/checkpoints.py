@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BabelmixError
+from ..folders import changed_files, file_digests, sync_tree
 from ..io import read_json, write_json
-from .folders import changed_files, file_digests, sync_tree
 
 MANIFEST = "whole.json"
 _NAME = re.compile(r"checkpoint-(\d+)")

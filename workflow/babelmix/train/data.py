@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import BabelmixError
+from ..folders import whole_folder
 from ..io import read_json, read_table, write_json
-from .folders import whole_folder
 
 _PARTS = ("ids", "labels", "offsets")
 

@@ -17,11 +17,11 @@ import numpy as np
 
 from ..config.training import Recipe
 from ..errors import BabelmixError
+from ..folders import file_digests, whole_folder
 from ..io import read_json, write_json, write_text
 from .card import PLOT, loss_plot, model_card
 from .chat import load_tokenizer, template_digest
 from .data import Rows
-from .folders import file_digests, whole_folder
 from .job import Job
 
 if TYPE_CHECKING:

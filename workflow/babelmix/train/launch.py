@@ -19,8 +19,8 @@ from pathlib import Path
 from types import FrameType
 
 from ..errors import BabelmixError
+from ..folders import try_to_write
 from .checkpoints import seals
-from .folders import try_to_write
 from .job import Job
 
 _PORT = 29517

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.training import Model
 from ..errors import BabelmixError, unknown_name
+from ..folders import file_digests, whole_folder
 from ..io import digest, read_json, write_json
 from ..resources import RESOURCES
 from ..specs import ModelSpec
 from .chat import Formatter, load_tokenizer, template_digest
 from .devices import require_device
-from .folders import file_digests, whole_folder
 from .places import find_gguf, find_weights
 from .quiet import leave_out, quieten
 

@@ -14,12 +14,12 @@ import shutil
 from pathlib import Path
 
 from ..errors import BabelmixError
+from ..folders import check_model
 from ..io import read_json
 from ..specs import TrainSpec
 from .checkpoints import drop_damaged
 from .data import lay_rows
 from .devices import claim_gpus, gpus_needed, require_device
-from .folders import check_model
 from .job import Job
 from .launch import launch, node_count, node_rank
 from .quiet import leave_out

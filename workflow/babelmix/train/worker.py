@@ -15,13 +15,13 @@ from typing import Any
 import torch
 
 from ..errors import BabelmixError, explain_os_error
+from ..folders import failed_writes
 from ..io import digest, write_json, write_text
 from .batches import Collator, Scheduled
 from .chat import load_tokenizer
 from .checkpoints import newest_whole, prune
 from .data import Rows, map_rows
 from .export import Candidates, export
-from .folders import failed_writes
 from .job import Job, model_digest
 from .launch import complaint_file
 from .loop import MixtureTrainer, training_arguments

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from types import TracebackType
 
-from ..progress import Progress as Shown
+from ..progress import Progress
 
 
-class Progress:
+class RowProgress(Progress):
     """Counts a row as done when each of its texts has a first result."""
 
     def __init__(self, rows: Sequence[Sequence[str]], spent: Callable[[], float]) -> None:
@@ -20,9 +19,9 @@ class Progress:
             for text in unique:
                 self._rows_of.setdefault(text, []).append(number)
         self._spent = spent
-        self._shown = Shown("translate", len(rows), "row", done=sum(not n for n in self._open))
+        super().__init__("translate", len(rows), "row", done=sum(not n for n in self._open))
 
-    def __call__(self, texts: list[str]) -> None:
+    def note(self, texts: list[str]) -> None:
         """Note results."""
         done = 0
         for text in texts:
@@ -30,19 +29,4 @@ class Progress:
                 self._open[number] -= 1
                 done += not self._open[number]
         dollars = self._spent()
-        self._shown.update(done, f"${dollars:.4f}" if dollars else "")
-
-    def seconds(self) -> float:
-        """Wall time since the start."""
-        return self._shown.seconds()
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._shown.__exit__(kind, value, trace)
+        self.update(done, f"${dollars:.4f}" if dollars else "")

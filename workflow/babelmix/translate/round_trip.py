@@ -41,9 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Translate the rows back, as people corrected them, and write how near they come."""
-    spec = RoundTripSpec.model_validate_json(args.spec)
-    if args.config:
-        spec = spec.model_copy(update={"translator": with_runtime(spec, args.config)})
+    spec = with_runtime(RoundTripSpec.model_validate_json(args.spec), args.config)
     pivot = read_records(args.pivot, Conversation)
     rows, _ = assemble(pivot, args.shards, collected(spec), args.corrections)
     values, facts = round_trip(pivot, rows, spec, args.journal)

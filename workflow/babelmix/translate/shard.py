@@ -7,10 +7,10 @@ import sys
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..config.load import build_config
-from ..config.translators import Service, Translator
+from ..config.translators import Service
 from ..errors import BabelmixError
 from ..io import Journal, read_json, read_records, write_json, write_records
 from ..records import Conversation
@@ -19,8 +19,10 @@ from .backends import make_backend
 from .cost import estimate, price_of
 from .engine import TRANSLATED, in_shard, nodes_of, plan_rows, translate_rows, unique_texts
 from .money import Budget, Ledger
-from .progress import Progress
+from .progress import RowProgress
 from .store import Translations
+
+Spec = TypeVar("Spec", bound=TranslateSpec)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,9 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Translate the shard's rows, write them and the counts."""
-    spec = TranslateSpec.model_validate_json(args.spec)
-    if args.config:
-        spec = spec.model_copy(update={"translator": with_runtime(spec, args.config)})
+    spec = with_runtime(TranslateSpec.model_validate_json(args.spec), args.config)
     rows = [
         r for r in read_records(args.input, Conversation) if in_shard(r.id, spec.shard, spec.shards)
     ]
@@ -56,15 +56,16 @@ def run(args: argparse.Namespace) -> None:
     )
 
 
-def with_runtime(spec: TranslateSpec, path: str) -> Translator:
-    """The spec's translator with host, price, cap and speed as the configuration now has them.
+def with_runtime(spec: Spec, path: str | None) -> Spec:
+    """The spec, its translator with host, price, cap and speed as the configuration now has them.
 
-    They are not in the spec: a rule's ``params`` must not change with them.
+    They are not in a rule's spec: its ``params`` must not change with them. ``path``: None where a
+    spec given by hand is taken as it is.
     """
-    named = build_config(read_json(path)).translators.get(spec.translator_name)
+    named = build_config(read_json(path)).translators.get(spec.translator_name) if path else None
     if named is None or named.backend != spec.translator.backend:
-        return spec.translator
-    return spec.translator.with_runtime(named)
+        return spec
+    return spec.model_copy(update={"translator": spec.translator.with_runtime(named)})
 
 
 def translate_shard(
@@ -85,10 +86,10 @@ def translate_shard(
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(journal_file)) if backend.journalled else None
         progress = stack.enter_context(
-            Progress([[n.masked.text for n in nodes_of(p)] for p in plans], budget.total)
+            RowProgress([[n.masked.text for n in nodes_of(p)] for p in plans], budget.total)
         )
         others = _other_journals(journal_file, spec.lang) if journal else []
-        store = Translations(backend, spec.pivot, spec.lang, journal, others, progress)
+        store = Translations(backend, spec.pivot, spec.lang, journal, others, progress.note)
         _announce(spec, store, list(texts), budget)
         translated = translate_rows(rows, plans, store, spec.translator_name)
         seconds = progress.seconds()

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ..errors import BabelmixError
-from ..io import file_digest, read_json, sync_directory
+from .errors import BabelmixError
+from .io import file_digest, read_json, sync_directory, umask
 
 #: Files of a model's folder that decide nothing: a person may edit them.
 _FOR_PEOPLE = (".md", ".png", ".svg")
@@ -35,7 +35,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
         yield fresh
         for path in fresh.rglob("*"):
             if path.is_file():  # some libraries leave files that only their owner may read
-                path.chmod(0o666 & ~_umask())
+                path.chmod(0o666 & ~umask())
         sync_tree(fresh)
         if target.exists():
             target.rename(stale)
@@ -44,12 +44,6 @@ def whole_folder(target: Path) -> Iterator[Path]:
     finally:
         for leftover in (fresh, stale):
             shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def sync_tree(folder: Path) -> None:
