@@ -129,8 +129,9 @@ def test_the_study_runs_and_a_job_out_of_memory_gets_more(study: ClusterStudy) -
     states = [j.state for j in ended_jobs() if j.name.startswith("babelmix_")]
     assert len([s for s in states if s != "COMPLETED"]) == 1
     assert log.count("has been submitted with SLURM jobid") == len(states)
-    # The normalised file and the benchmarks travelled as one job.
-    assert log.count("slurm_logs/group_light") == 1
+    # The benchmarks of all languages were submitted as one job, and so were the normalised files.
+    assert log.count("slurm_logs/group_benchmarks") == 1
+    assert log.count("slurm_logs/group_normalise") == 1
     assert study.planned() == {}
 
 

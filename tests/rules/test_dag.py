@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.study import ROOT, Study, mini_config
 
 
@@ -40,6 +41,16 @@ def test_the_full_reproduction_is_planned_without_network_gpu_or_key() -> None:
     assert jobs["judge_pairs"] == 27 + 54
     assert jobs["judge_single"] == jobs["choose_baseline"] == 27
     assert jobs["answer"] == jobs["score_answers"] == 81
+
+
+def test_the_full_reproduction_is_planned_with_the_groups_of_the_slurm_profile() -> None:
+    profile = yaml.safe_load((ROOT / "workflow/profiles/slurm/config.yaml").read_text())
+    groups = [f"{rule}={group}" for rule, group in profile["groups"].items()]
+    components = [f"{group}={n}" for group, n in profile["group-components"].items()]
+    grouped = ["--groups", *groups, "--group-components", *components]
+    done = snakemake("--dry-run", "--forceall", *grouped)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert planned(done.stdout)["total"] == 879
 
 
 def test_the_demo_has_its_mixtures(tmp_path: Path) -> None:
