@@ -306,15 +306,26 @@ def test_a_recipe_changed_retrains_everything_and_translates_nothing(changed: St
     assert not {"translate_shard", "build_mixture", "tokenise", "normalise_dataset"} & set(planned)
 
 
-def test_a_comment_reruns_nothing_and_a_bumped_stage_what_follows(
-    study: Study, tmp_path: Path
-) -> None:
+@pytest.fixture
+def copy_of(study: Study, tmp_path: Path) -> Study:
+    """The finished study under another copy of the workflow, which the test may change."""
     shutil.copytree(
         ROOT / "workflow", tmp_path / "workflow", ignore=shutil.ignore_patterns("__pycache__")
     )
     shutil.copy(ROOT / "Snakefile", tmp_path / "Snakefile")
     (tmp_path / "resources").symlink_to(ROOT / "resources")
-    copy_of = Study(study.folder, study.config, root=tmp_path)
+    return Study(study.folder, study.config, root=tmp_path)
+
+
+def test_a_new_key_at_its_default_in_every_section_reruns_nothing(copy_of: Study) -> None:
+    base = copy_of.root / "workflow" / "babelmix" / "config" / "base.py"
+    new = "    of_a_later_release: int = 7\n    also_new: tuple[str, ...] = ()\n"
+    base.write_text(base.read_text() + new)  # the file ends with `Section`, which all inherit from
+    assert copy_of.planned() == {}
+
+
+def test_a_comment_reruns_nothing_and_a_bumped_stage_what_follows(copy_of: Study) -> None:
+    tmp_path = copy_of.root
     with (tmp_path / "workflow" / "babelmix" / "mixtures" / "select.py").open("a") as handle:
         handle.write("\n# A comment.\n")
     assert copy_of.planned() == {}

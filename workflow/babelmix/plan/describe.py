@@ -64,7 +64,7 @@ def _study(plan: Plan, name: str, study: Study) -> dict[str, Any]:
     return {
         "title": study.title,
         "question": study.question,
-        "deviations": [d.model_dump() for d in study.deviations],
+        "deviations": [d.model_dump(exclude_defaults=True) for d in study.deviations],
         "runs": [r.name for r in plan.runs.values() if name in r.studies],
         "evaluations": [e.name for e in plan.evaluations.values() if name in e.studies],
         "families": [
@@ -119,13 +119,18 @@ def describe(plan: Plan) -> dict[str, Any]:
         "runs": {run.name: _run(plan, run) for run in plan.runs.values()},
         "evaluations": {name: _evaluation(plan, e) for name, e in plan.evaluations.items()},
         "studies": {name: _study(plan, name, study) for name, study in plan.studies.items()},
-        "benchmarks": {b: config.benchmarks[b].model_dump() for b in plan.benchmarks},
+        # Without defaults: a key of a later release must not make the report again.
+        "benchmarks": {
+            b: config.benchmarks[b].model_dump(exclude_defaults=True) for b in plan.benchmarks
+        },
         "models": {
             m: config.models[m].model_dump(include={"path", "repo", "revision", "licence"})
             for m in plan.models
         },
         "recipes": {
-            name: config.training[name].model_dump(exclude={*Recipe.RUNTIME, "deepspeed"})
+            name: config.training[name].model_dump(
+                exclude={*Recipe.RUNTIME, "deepspeed"}, exclude_defaults=True
+            )
             for name in dict.fromkeys(r.recipe for r in plan.runs.values() if r.recipe)
         },
         "sources": {

@@ -9,8 +9,12 @@ from .graph import Plan
 
 
 def as_json(spec: Spec) -> str:
-    """A spec as a rule passes it on the command line."""
-    return spec.model_dump_json()
+    """Return a spec as a rule passes it: only what differs from the default.
+
+    A key that a later release adds, at its default, then changes no job's text, and nothing reruns.
+    Where a *default* changes, raise the stage's version: the text does not show it.
+    """
+    return spec.model_dump_json(exclude_defaults=True)
 
 
 class JobsBase:

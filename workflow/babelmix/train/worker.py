@@ -92,7 +92,9 @@ def make_plan(job: Job) -> Plan:
     shape = ModelShape.read(job.model)
     # What checkpoints of this training have in common: one begun in larger micro-batches goes on
     # in smaller ones, and any kept epoch may be chosen later. DeepSpeed's depend on its stage.
-    settings = recipe.essence().model_dump(mode="json", exclude={"select_epoch"})
+    # Without defaults, so that a key of a later release takes no checkpoint out of use.
+    said = recipe.essence()
+    settings = said.model_dump(mode="json", exclude={"select_epoch"}, exclude_defaults=True)
     spread = recipe.model_dump(mode="json", include={"deepspeed"})
     training = digest([settings, spread, spec.seed, rows.digest, model_digest(job.model)])
     return Plan(job, train, rows.dev, rows.counts, layout, steps, schedule, shape, training)
