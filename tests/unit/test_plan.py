@@ -79,7 +79,7 @@ def test_specs_hold_what_matters_and_nothing_else(full: Plan) -> None:
     assert train["recipe"]["epochs"] == 15
     assert "gpus" not in train["model"]  # a place, not a result: it must not trigger a rerun
     normalise = json.loads(jobs.normalise("lima-x", "en"))
-    assert "licence" not in normalise["sources"]["lima"]
+    assert normalise["sources"]["lima"]["licence"] == ""
 
 
 def test_a_job_text_without_its_defaults_reads_back_equal(full: Plan) -> None:
