@@ -206,11 +206,11 @@ def _marked(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> list[
     for match in labels.tag.finditer(text):
         if _FORM.search(match["value"]) or code.hold(*match.span()):
             continue
-        start, end = match.span("value")
+        end = text.find(">", match.end(), match.end() + 60) + 1 or match.end()
         verdict = reader.inside(match["value"])
-        found.append(
-            Candidate(start, end, verdict, match.start(), match["name"], final="final" in match[0])
-        )
+        final = _OVERALL.search(match["name"]) is not None
+        start = match.start()
+        found.append(Candidate(start, end, verdict, start, match["name"], final=final))
     for match in _MARKER.finditer(text):
         read = reader.plain(text[match.end() : match.end() + 40])
         if read is None:

@@ -142,7 +142,8 @@ _EVEN = re.compile(
 )
 _DOUBTED = re.compile(
     r"\b(?:if|whether|unless|might|may|could|would be|neither|nor|think that|some|one can|although|though|"
-    r"wenn|ob|falls|konnte|weder|si|peut-etre|aunque|se fosse|forse|ob|si no|sebbene|если|ли)\b|如果|是否|もし"
+    r"wenn|ob|falls|konnte|weder|si|peut-etre|aunque|se fosse|forse|ob|si no|sebbene|если|ли|se|als|indien|jesli|czy|gdy|quando|cuando|when|daca|om|hvis|jos|ha|eger|neu|kalau|jika|"
+    r"apabila|should)\b|如果|若|是否|もし"
 )
 
 

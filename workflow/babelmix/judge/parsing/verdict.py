@@ -124,8 +124,9 @@ class _Reading(Generic[Value]):
             value = "A" if "m" in self.folded.plain else "B"
             return self._at(cast("Verdict[Value]", Verdict(value)), 0, len(self.text))
         found = self.reader.alone(bare)
-        start = self.text.find(bare)
-        return None if found is None else self._at(found, start, start + len(bare))
+        stripped = self.text.strip()
+        start = self.text.find(stripped)
+        return None if found is None else self._at(found, start, start + len(stripped))
 
     def _protocol_line(self) -> Verdict[Value] | None:
         """PandaLM's ``1``, ``2`` or ``Tie`` before its reason; JudgeLM's two scores (``8 9``)."""
@@ -361,7 +362,9 @@ class _Reading(Generic[Value]):
         return self._at(verdict, candidate.start, candidate.end)
 
     def _at(self, verdict: Verdict[Value], start: int, end: int) -> Verdict[Value]:
-        return replace(verdict, span=self.folded.origin(start, end))
+        first, last = self.folded.origin(start, end)
+        first -= self.original[:first].endswith("\\") and self.text.startswith("boxed", start)
+        return replace(verdict, span=(first, last))
 
     def _ambiguous(
         self, candidates: Sequence[Candidate[Value]], what: str = "several different verdicts"
