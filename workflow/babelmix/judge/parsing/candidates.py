@@ -58,7 +58,7 @@ _HALF = re.compile(r"\[{1,2}[ \t]{0,9}([^\[\]\n]{1,40}?)[ \t]{0,9}(?:\]{1,2}|$)"
 _MARKER = re.compile(r"\[(?:final[ \t])?(?:result|score|rating|verdict)\][ \t:]{0,3}\n?[ \t]{0,3}")
 _OPENING_QUOTE = re.compile(rf"[{QUOTES}][ \t]{{0,2}}$")
 _CLOSING_QUOTE = re.compile(rf"[ \t]{{0,2}}[.,:;]?[{QUOTES}]")
-_INDEXED = re.compile(r"[a-z0-9_)\]]$")
+_INDEXED = re.compile(r"[a-z0-9_)\]]\Z")
 # Longer words first: "es" is not "e" and a stray letter.
 _COPULA = (
     r"(?:is|was|ist|lautet|est de|est|es de|es|e di|e|ni|to|jest|=|:|：|为|為|是|は|"
@@ -121,8 +121,9 @@ def make_labels(words: str, gap: int, tags: str, value: str) -> Labels:
         rf"(?:(?P<label>{words}){_QUALIFIED}|(?P<overall>(?:^|(?<=\n))[^\w\n]{{0,6}}(?:{OVERALLS})))"
         rf"(?:{joined}\s{{0,3}}|{below})"
     )
+    bare, overalls = words.replace(r"\b", ""), OVERALLS.replace(r"\b", "")
     tag = (
-        rf"<(?P<name>(?:(?:{OVERALLS})[ -]?)?(?:{words}{tags})|(?:{OVERALLS})(?:score|rating|grade|verdict)?)>"
+        rf"<(?P<name>(?:(?:{overalls})[ -]?)?(?:{bare}{tags})|(?:{overalls}))>"
         r"\s{0,3}(?P<value>[^<>\n]{1,40}?)\s{0,3}</"
     )
     return Labels(words, re.compile(before), re.compile(plain), re.compile(tag))
@@ -208,7 +209,7 @@ def _marked(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> list[
             continue
         end = text.find(">", match.end(), match.end() + 60) + 1 or match.end()
         verdict = reader.inside(match["value"])
-        final = _OVERALL.search(match["name"]) is not None
+        final = match["name"].startswith(("final", "overall", "total", "gesamt"))
         start = match.start()
         found.append(Candidate(start, end, verdict, start, match["name"], final=final))
     for match in _MARKER.finditer(text):
@@ -241,7 +242,7 @@ def _classified(
     kind: Kind = "boxed" if box else "own"
     if cues.CLAIMED.search(window) or (label and cues.CLAIMED.search(near)):
         kind = "claimed"
-    elif cues.EXAMPLE_BEFORE.search(window.rstrip(QUOTES)) and not json_name:
+    elif cues.EXAMPLE_BEFORE.search(window.rstrip(QUOTES + " ")) and not json_name:
         kind = "example"
     elif not json_name and is_quoted(text, candidate):
         kind = "example" if _is_example(text, candidate) else "quoted"
@@ -275,6 +276,7 @@ def is_quoted(text: str, candidate: Candidate) -> bool:
     if _OPENING_QUOTE.search(window):
         return False  # the label stands outside of the marks
     outside = text[max(0, candidate.label_start - 60) : candidate.label_start]
+    outside = outside.rstrip(" ")
     if outside[-1:] in QUOTES and outside:
         return not (ends_line and not outside.rpartition("\n")[2].strip(QUOTES + " \t"))
     return False

@@ -34,10 +34,10 @@ EXAMPLE = re.compile(_EXAMPLE_WORDS)
 _FOR_EXAMPLE = _any_of(
     """for example;for instance;e.g.;such as;zum beispiel;z.b.;z. b.;beispielsweise;par exemple;
     por ejemplo;ad esempio;per esempio;por exemplo;bijvoorbeeld;na przykład;например;例如;比如;
-    例えば;예를 들어;예;örneğin;misalnya;för exempel;for eksempel;esimerkiksi;például;de exemplu;
+    例えば;예를 들어;예시;예;例;örneğin;misalnya;för exempel;for eksempel;esimerkiksi;például;de exemplu;
     מثال;לדוגמה;مثلا;उदाहरण के लिए;ví dụ""".split(";")
 )
-EXAMPLE_BEFORE = re.compile(rf"(?:{_FOR_EXAMPLE})[ \t]{{0,2}}[:,，、]?[ \t]{{0,3}}$")
+EXAMPLE_BEFORE = re.compile(rf"(?:{_FOR_EXAMPLE})[ \t]{{0,2}}[:,，、]?[ \t]{{0,3}}\Z")
 #: An order at the start of a sentence: "Write '[[5]]' at the end."
 ORDER = re.compile(
     r"^\W{0,4}(?:please[ \t]+)?(?:write|end|use|put|return|answer with|reply with|respond with|give|"
@@ -57,7 +57,9 @@ _CLAIMING = _any_of(
 )
 #: Right before a value or its label: what the judged text says of itself is no verdict.
 CLAIMED = re.compile(
-    rf"(?:\b(?:{_CLAIMING})\b|声称|宣称|自称|写道|自称为)[ \t,:\"'“„«‘`]{{0,4}}"
+    rf"(?:\b(?:{_CLAIMING})\b|声称|宣称|自称|写道|自称为)"
+    r"(?:[ \t](?:von sich|of itself|about itself|de soi|de si|di se|de lui-meme))?"
+    r"[ \t,:\"'“„«‘`]{0,4}"
     r"(?:(?:that|dass|que|che|dat|ze|что)[ \t]{1,2})?"
     r"(?:(?:it|he|she|this|they|er|sie|es|il|elle|el|ella)[ \t]{1,2})?"
     r"(?:(?:deserves?|merits?|should get|should receive|gets|is worth|is|verdient|merite|merece|"
@@ -65,7 +67,7 @@ CLAIMED = re.compile(
     r"(?:(?:a|an|the|its|their|eine?|une?|un|una|uma|der|die|das|la|le|il|o|nothing but|only|just)"
     r"[ \t]{1,2})?"
     r"(?:(?:full|perfect|rating|score|grade|verdict|of|line|words|text|phrase)[ \t:]{1,2}){0,3}"
-    r"(?:[ \t:\"'“„«‘`]{0,4}|[ \t]{0,2}:[ \t]{0,2}\n{1,2}[ \t>\"'“„«‘`]{0,4})$"
+    r"(?:[ \t:\"'“„«‘`]{0,4}|[ \t]{0,2}:[ \t]{0,2}\n{1,2}[ \t>\"'“„«‘`]{0,4})\Z"
 )
 _REVISING = _any_of(
     """then;finally;on reflection;on second thought;reconsider;reconsidering;reconsidered;actually;
@@ -102,6 +104,12 @@ DENOMINATOR = re.compile(
 )
 #: From one end of the scale to the other.
 SCALE_END = re.compile(r"^[ \t]{0,3}(?:to|bis|a|à|до|-|–|and)[ \t]{0,3}$")
+#: The judge speaks of itself.
+OWN = re.compile(
+    r"\b(?:i|my|we|our|ich|mein\w?|je|j'|mon|ma|io|mio|mia|mi|yo|eu|meu|minha|ik|mijn|moj\w|мо[йяе]|я|"
+    r"jag|min|mitt|jeg|benim|here is|here's|hier ist|voici|ecco|aqui esta)\b|我|私|"
+    + "|".join(fold(word) for word in ("제 ", "저는", "나의"))
+)
 SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]{0,3}\s|[\n。।؟!?](?!\])")
 
 

@@ -13,6 +13,13 @@ from .cues import CLAIMED, sentence_before
 from .labels import RATING_LABELS
 from .normalise import fold
 
+
+
+def _jamo(words: str) -> str:
+    """Alternatives of words, folded (a Korean syllable becomes its letters)."""
+    return "(?:" + "|".join(fold(word) for word in words.split()) + ")"
+
+
 #: What stands between a grade and its scale's end, and the units of grades (folded, as all is).
 OUT_OF = r"(?:/|out of|von|sur|su|de|di|sobre|auf|op|na|of|из|з|من)"
 UNITS = (
@@ -36,6 +43,8 @@ _FORMS = tuple(
         rf"{GRADING}[^\d\n.!?;]{{0,40}}(?:{RATING_LABELS})[ \t]+(?:of|von|de|di)[ \t]+{_N}(?P<of>)"
         r"(?=[ \t]*(?:[.!](?!\d)|\n|$))",
         r"(?P<of>\d{1,3})[ \t]*[点分](?:満点|满分)?中[ \t]*(?P<number>\d{1,3})[ \t]*[点分]",
+        rf"(?P<of>\d{{1,3}})[ \t]*{_jamo('점')}[ \t]{{0,2}}{_jamo('만점')}(?:{_jamo('에 중')}|{_jamo('에서')})?"
+        rf"[ \t]*(?P<number>\d{{1,3}}(?:\.\d)?)[ \t]*{_jamo('점')}",
         r"打[ \t了个]{0,3}(?P<number>\d{1,3}(?:\.\d)?)[ \t]*分(?P<of>)",
     )
 )
@@ -104,10 +113,6 @@ _WHOLE = (
 )
 
 
-def _jamo(words: str) -> str:
-    return "|".join(fold(word) for word in words.split())
-
-
 _PREFERRED = tuple(
     re.compile(form)
     for form in (
@@ -152,20 +157,20 @@ def spoken_preferences(text: str) -> list[tuple[str, str | None, int, int]]:
 
     Sentences that deny, doubt or ask are left aside, and so is what the judged text claims.
     """
-    found = [
-        (
-            match["pick"].upper(),
-            "significant"
-            if match.groupdict().get("much")
-            else ("slight" if match.groupdict().get("little") else None),
-            *match.span(),
-        )
-        for form in _PREFERRED
-        for match in form.finditer(text)
-        if _is_meant(text, match)
-    ]
+    matches = [match for form in _PREFERRED for match in form.finditer(text)]
+    meant = [match for match in matches if _is_meant(text, match)]
+    found = [(match["pick"].upper(), _strength(match), *match.span()) for match in meant]
     found += [("tie", None, *m.span()) for m in _EVEN.finditer(text) if _is_meant(text, m)]
+    if found:  # a sentence that is denied or doubted still tells against another one
+        found += [(m["pick"].upper(), None, *m.span()) for m in matches if m not in meant]
     return sorted(found, key=lambda one: one[2])
+
+
+def _strength(match: re.Match[str]) -> str | None:
+    words = match.groupdict()
+    if words.get("much"):
+        return "significant"
+    return "slight" if words.get("little") else None
 
 
 def _is_meant(text: str, match: re.Match[str]) -> bool:

@@ -41,6 +41,8 @@ from .readers import SCALE, Preference, PreferenceReader, RatingReader, Value, V
 #: Why a reply that hit the judge's ``max_tokens`` is unscored.
 TRUNCATED = "reply cut off at max_tokens"
 AMBIGUOUS = "ambiguous"
+#: Stands for the label of a JSON object at the reply's end.
+JSON = "json"
 #: What services call the end of a reply that was cut.
 _CUT = {"length", "max_tokens", "MAX_TOKENS", "max_output_tokens", "model_length"}
 _WRAPPER = re.compile(r"\s*<(answer|response|output|result)>(.*)</\1>\s*", re.DOTALL)
@@ -177,7 +179,7 @@ class _Reading(Generic[Value]):
         # Its place among the other candidates; its own span is known already.
         position = len(self.text) - (len(self.folded.plain) - reply.start)
         place = max(0, position)
-        return [Candidate(place, len(self.text), found, place, "json", final=True)]
+        return [Candidate(place, len(self.text), found, place, JSON)]
 
     # Among candidates
 
@@ -201,6 +203,10 @@ class _Reading(Generic[Value]):
         chosen = self._last_plain([*pool, *claimed], pool, [*strong, *weak])
         if isinstance(chosen, Verdict):
             return chosen
+        earlier = [f for f in forms if f.kind == "criterion" and f.start < chosen.start]
+        if not chosen.labelled and earlier and _differ(earlier[-1], chosen):
+            if not self._is_final(chosen, earlier[-1]):
+                return self._ambiguous([*earlier, chosen])
         if weak and not strong and quoted and quoted[-1].start > chosen.start:
             if _differ(quoted[-1], chosen) and self._is_final(quoted[-1], chosen):
                 return self._ambiguous([chosen, quoted[-1]])
@@ -288,7 +294,10 @@ class _Reading(Generic[Value]):
         chosen = pool[-1]
         if chosen.verdict.value is None:
             readable = [c for c in pool if c.verdict.value is not None]
-            if readable and not chosen.labelled and not re.search(r"\d", self._content(chosen)):
+            between = self.text[chosen.label_start + len(chosen.label) : chosen.start]
+            content = self._content(chosen).strip("[] ")
+            apart = not chosen.labelled or re.search(r"\w", between) or " " in content
+            if readable and apart and not re.search(r"\d", content):
                 chosen = readable[-1]  # "[[citation needed]]" is no verdict at all
         for other in [c for c in {*pool, *neighbours} if _differ(c, chosen)]:
             first, second = sorted((chosen, other), key=lambda c: c.start)
@@ -301,6 +310,8 @@ class _Reading(Generic[Value]):
         ]
         if not differing or chosen.verdict.value is None:
             return chosen
+        if chosen.label == JSON and any(c.labelled for c in differing):
+            return self._ambiguous([*differing, chosen])
         whole = [c for c in pool if c.final]
         if chosen.final or (whole and len({_key(c) for c in whole}) == 1):
             final = chosen if chosen.final else whole[-1]
@@ -320,11 +331,23 @@ class _Reading(Generic[Value]):
         revised = cues.REVISED.search(between) or cues.REVISED.search(last.label)
         if not (revised or cues.SENTENCE_END.search(between + " ")):
             return False
+        if self._is_introduced_by_others(last):
+            return False
         if cues.HYPOTHETICAL.search(before) and not revised:
             return False
         if len(before) > 90 and not revised and not last.final:
             return False
         return _TAIL.match(cues.sentence_after(self.text, last.end, 60)) is not None
+
+    def _is_introduced_by_others(self, candidate: Candidate[Value]) -> bool:
+        """Tell whether the line before ends in a colon, and does not announce the judge's own."""
+        above = self.text[max(0, candidate.label_start - 160) : candidate.label_start]
+        above = above.rstrip(" \t\n>" + QUOTES)
+        if not above.endswith((":", "：")):
+            return False
+        line = above.rpartition("\n")[2]
+        own = re.search(self.labels.words, line) or cues.OWN.search(line)
+        return not (own or cues.REVISED.search(line))
 
     def _without_recitals(self, forms: Sequence[Candidate[Value]]) -> list[Candidate[Value]]:
         """Leave out a list of the protocol's options: three or more that all differ, close by."""
