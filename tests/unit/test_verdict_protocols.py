@@ -59,7 +59,10 @@ MT_BENCH_PAIR: list[tuple[str, str | None]] = [
     ('Output: "[[A]]"', "A"),
     ('My final verdict is therefore "[[B]]".', "B"),
     ("[[A]]⏎⏎Assistant A shows its steps; assistant B only gives a number.", "A"),
-    ('"[[A]]" if assistant A is better, "[[B]]" if assistant B is better, and "[[C]]" for a tie.', None),
+    (
+        '"[[A]]" if assistant A is better, "[[B]]" if assistant B is better, "[[C]]" for a tie.',
+        None,
+    ),
     (
         'I choose among "[[A]]" if A is better, "[[B]]" if B is better, "[[C]]" for a tie. '
         "Assistant B forgot the units.⏎⏎[[A]]",
@@ -78,7 +81,8 @@ MT_BENCH_PAIR: list[tuple[str, str | None]] = [
     ("[[Tie]]", "tie"),
     ("Verdict: [[A]] (not [[B]])", "A"),
     ("Initially I leaned to [[A]]. After checking the sum, my final verdict is [[B]].", "B"),
-    ("[[A]]⏎[[B]]⏎[[A]]⏎[[B]]", "B"),
+    ("[[A]]⏎[[B]]⏎[[A]]⏎[[B]]", None),
+    ("Final verdict: [[A]]⏎Verdict: [[B]]", "B"),
 ]
 
 ARENA_HARD: list[tuple[str, str | None]] = [
@@ -172,7 +176,10 @@ PREFERENCES_BY_WORD: list[tuple[str, str | None]] = [
     ("So the final decision is Response 2", "B"),
     ("... the final decision is tie.", "tie"),
     # WildBench
-    ('{"analysis of A": "short", "analysis of B": "off", "reason of A=B": "", "choice": "A++"}', "A"),
+    (
+        '{"analysis of A": "short", "analysis of B": "off", "reason of A=B": "", "choice": "A++"}',
+        "A",
+    ),
     ('{"analysis of A": "x", "choice": "B+"}', "B"),
     ('Sure.⏎```json⏎{"analysis of A": "x", "choice": "A=B"}⏎```', "tie"),
     # CompassJudger and others that answer by JSON
@@ -239,12 +246,17 @@ RATINGS_BY_FORM: list[tuple[str, float | None]] = [
     ("<final_score>6</final_score>", 6),
     ("<accuracy>9</accuracy><overall>6</overall>", 6),
     ("<answer>[[8]]</answer>", 8),
-    ("The reply is right but long.⏎```json⏎{\"rating\": 8}⏎```", 8),
-    ("The reply is right but long.⏎⏎{\"reason\": \"ok\", \"rating\": 8}", 8),
+    ('The reply is right but long.⏎```json⏎{"rating": 8}⏎```', 8),
+    ('The reply is right but long.⏎⏎{"reason": "ok", "rating": 8}', 8),
     ('{"explanation": "it says "hello" twice", "rating": 8}', 8),
     ('{"explanation": "it ends "[[10]]" oddly", "rating": 3}', 3),
     ("Here is my JSON:⏎```⏎{'score': 7}⏎```⏎Thank you.", 7),
-    ("Rating: [[3]]⏎```json⏎{\"rating\": 8}⏎```", None),
+    ('Rating: [[3]]⏎```json⏎{"rating": 8}⏎```', None),
+    ('Rating: 9⏎{"rating": 8}', None),
+    ("I'd rate it 7 out of 10.⏎⏎\\boxed{4}", None),
+    ('"Rating: [[5]]" was the example. Score: 6/10', 6),
+    ('The text shows "Rating: [[5]]". I would rate it 7 out of 10.', None),
+    ("Overall: 7/10⏎Rating: 9", None),
 ]
 
 REASONING: list[tuple[str, float | None]] = [

@@ -31,7 +31,7 @@ RATINGS: dict[str, list[tuple[str, float | None]]] = {
     "es": [
         ("La respuesta inventa una fecha.⏎⏎Calificación: [[3]]", 3),
         ("Claridad: [[9]]⏎Precisión: [[4]]", None),
-        ("Por lo tanto, mi calificación es: \"[[7]]\".", 7),
+        ('Por lo tanto, mi calificación es: "[[7]]".', 7),
         ("Valoración global: 8/10", 8),
     ],
     "it": [
@@ -154,10 +154,10 @@ PREFERENCES: dict[str, list[tuple[str, str | None]]] = {
     ],
     "es": [
         ("El asistente B es claramente mejor.", "B"),
-        ("Mi veredicto es \"[[A]]\".", "A"),
+        ('Mi veredicto es "[[A]]".', "A"),
         ("Ganador: Asistente A", "A"),
     ],
-    "it": [("L'assistente A è migliore.", "A"), ("Verdetto finale: \"[[B]]\"", "B")],
+    "it": [("L'assistente A è migliore.", "A"), ('Verdetto finale: "[[B]]"', "B")],
     "pt": [("O assistente B é melhor.", "B"), ("Veredito: [[B>A]]", "B")],
     "nl": [("Assistent A is beter.", "A"), ("Oordeel: gelijkspel", "tie")],
     "pl": [("Asystent B jest lepszy.", "B"), ("Werdykt: remis", "tie")],
@@ -170,7 +170,7 @@ PREFERENCES: dict[str, list[tuple[str, str | None]]] = {
     "ro": [("Decizie: [[B]]", "B")],
     "el": [("Απόφαση: [[A]]", "A")],
     "tr": [("Karar: [[A=B]]", "tie"), ("Karar: berabere", "tie")],
-    "ar": [("الحكم: [[A]]", "A"), ("الحكم: تعادل", "tie"), ("القرار النهائي هو \"[[B]]\".", "B")],
+    "ar": [("الحكم: [[A]]", "A"), ("الحكم: تعادل", "tie"), ('القرار النهائي هو "[[B]]".', "B")],
     "he": [("פסק: [[B]]", "B"), ("החלטה: תיקו", "tie")],
     "fa": [("نتیجه: [[A]]", "A")],
     "hi": [("निर्णय: [[B]]", "B"), ("निर्णय: बराबरी", "tie")],

@@ -160,5 +160,8 @@ def _mark(match: re.Match[str]) -> _Mark | None:
 
 def _is_mentioned(text: str, match: re.Match[str]) -> bool:
     """Tell whether quotes or backticks enclose the mark alone: it is only spoken of."""
-    before, after = text[max(0, match.start() - 1) : match.start()], text[match.end() : match.end() + 1]
+    before, after = (
+        text[max(0, match.start() - 1) : match.start()],
+        text[match.end() : match.end() + 1],
+    )
     return bool(before and after) and before in _OPENING_QUOTES and after in _CLOSING_QUOTES

@@ -21,10 +21,10 @@ from .readers import PreferenceReader, RatingReader, Value, Verdict
 #: Only the last of them are looked at: a reply with more is babble, and must not cost minutes.
 MAX_CANDIDATES = 500
 
-#: What a candidate is. ``own``: the judge's own value. ``boxed``: a box without a label, perhaps the
-#: result of a calculation. ``foreign``: after some other label ("Turn 1: [[8]]"). ``criterion``: the
-#: grade of one criterion. ``quoted``: in quotation marks. ``claimed``: what the judged text says of
-#: itself. ``example``: the format's own example.
+#: What a candidate is. ``own``: the judge's own value. ``boxed``: a box without a label, perhaps
+#: the result of a calculation. ``foreign``: after some other label ("Turn 1: [[8]]").
+#: ``criterion``: the grade of one criterion. ``quoted``: in quotation marks. ``claimed``: what the judged text
+#: says of itself. ``example``: the format's own example.
 Kind = Literal["own", "boxed", "foreign", "criterion", "quoted", "claimed", "example"]
 
 
@@ -51,7 +51,8 @@ class Candidate(Generic[Value]):
 QUOTES = "\"'`“”„‟‘’‚«»‹›「」『』"
 _FORM = re.compile(
     r"\[\[[ \t]{0,9}(?P<bracket>[^\[\]\n]{1,40})\]\]"
-    r"|boxed\{(?:(?:text(?:bf)?|mathbf|mathrm)\{)?[\[ \t]{0,4}(?P<box>[^{}\[\]\n]{1,40})[\] \t]{0,4}\}{1,2}"
+    r"|boxed\{(?:(?:text(?:bf)?|mathbf|mathrm)\{)?[\[ \t]{0,4}"
+    r"(?P<box>[^{}\[\]\n]{1,40})[\] \t]{0,4}\}{1,2}"
 )
 # A closing bracket lost, or only one of each: believed after a label alone.
 _HALF = re.compile(r"\[{1,2}[ \t]{0,9}([^\[\]\n]{1,40}?)[ \t]{0,9}(?:\]{1,2}|$)", re.MULTILINE)
@@ -72,14 +73,16 @@ _QUALIFIED = (
     r"cuoi cung|akhir))?(?:[ \t]{0,2}\([^()\n]{1,25}\))?"
 )
 _CRITERION_LABEL = re.compile(
-    rf"(?:^|\n|[\])\d][ \t]{{0,3}}[,;/|.][ \t]{{0,3}}|[(|•●-][ \t]{{0,3}}|\d[.)][ \t]{{0,3}})[^\w\n]{{0,4}}"
+    rf"(?:^|\n|[\])\d][ \t]{{0,3}}[,;/|.][ \t]{{0,3}}|[(|•●-][ \t]{{0,3}}|"
+    rf"\d[.)][ \t]{{0,3}})[^\w\n]{{0,4}}"
     rf"(?:the[ \t]|its[ \t]|for[ \t]|in[ \t])?(?:level of |instruction )?(?:{CRITERIA})"
     r"(?:[ \t]{0,2}[&/][ \t]{0,2}\w{3,15}|[ \t](?:and|of)[ \t]\w{3,15})?"
     rf"(?:[ \t]{{0,2}}\([^()\n]{{1,25}}\))?[ \t]{{0,2}}(?:{RATING_LABELS})?"
     r"(?:[ \t]{0,2}\([^()\n]{1,25}\))?[ \t]{0,3}(?:=|:|is|ist|est|e|es|–|—|-)?[^\w\n]{0,4}$"
 )
 _FOR_CRITERION = re.compile(
-    rf"\b(?:for|of|on|in|fur|pour|de|para|per)[ \t](?:the[ \t]|its[ \t]|la[ \t])?(?:{CRITERIA})[^\w\n]{{0,6}}"
+    r"\b(?:for|of|on|in|fur|pour|de|para|per)[ \t](?:the[ \t]|its[ \t]|la[ \t])?"
+    rf"(?:{CRITERIA})[^\w\n]{{0,6}}"
     r"(?:is[ \t])?[^\w\n]{0,4}$"
 )
 _CRITERION_AFTER = re.compile(
@@ -118,7 +121,8 @@ def make_labels(words: str, gap: int, tags: str, value: str) -> Labels:
     )
     below = rf"[ \t]{{0,2}}\n[ \t\n]{{0,3}}(?={value})"
     plain = (
-        rf"(?:(?P<label>{words}){_QUALIFIED}|(?P<overall>(?:^|(?<=\n))[^\w\n]{{0,6}}(?:{OVERALLS})))"
+        rf"(?:(?P<label>{words}){_QUALIFIED}|"
+        rf"(?P<overall>(?:^|(?<=\n))[^\w\n]{{0,6}}(?:{OVERALLS})))"
         rf"(?:{joined}\s{{0,3}}|{below})"
     )
     bare, overalls = words.replace(r"\b", ""), OVERALLS.replace(r"\b", "")
@@ -148,8 +152,10 @@ def find_forms(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> li
             continue
         if found and (
             cues.DENOMINATOR.search(window)
-            or cues.SCALE_END.match(text[found[-1].end : match.start()][:12])
-            and "scale" in text[max(0, found[-1].start - 30) : found[-1].start]
+            or (
+                cues.SCALE_END.match(text[found[-1].end : match.start()][:12])
+                and "scale" in text[max(0, found[-1].start - 30) : found[-1].start]
+            )
         ):
             continue
         near = label is not None and window[label.end("label") :].strip("[$ ") == ""
@@ -158,9 +164,9 @@ def find_forms(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> li
         at = match.start() - len(window) + label.start("label") if label else match.start()
         if code.hold(*match.span(), label=text[at : match.start()] if label else ""):
             continue
-        if code.lone is not None and code.lone < match.start() and not label:
-            if not _stands_alone(text, match.start(), match.end()):
-                continue
+        after_lone_fence = code.lone is not None and code.lone < match.start()
+        if after_lone_fence and not label and not _stands_alone(text, *match.span()):
+            continue
         words = label["label"].strip() if label else (graded[0] if graded and match["box"] else "")
         candidate = Candidate(*match.span(), reader.inside(content), at, words)
         found.append(_classified(text, candidate, box=match["box"] is not None and not words))
@@ -227,9 +233,7 @@ def _marked(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> list[
     return list(found)
 
 
-def _classified(
-    text: str, candidate: Candidate, box: bool, json_name: bool = False
-) -> Candidate:
+def _classified(text: str, candidate: Candidate, box: bool, json_name: bool = False) -> Candidate:
     """Tell what a candidate is from the words around it."""
     at, label = candidate.label_start, candidate.label
     window = text[max(0, at - 110) : at]
@@ -252,10 +256,15 @@ def _classified(
         or _CRITERION_AFTER.match(after)
     ):
         kind = "criterion"
-    elif not label and not box and (foreign := _FOREIGN_LABEL.search(near)):
-        if not cues.REVISED.search(foreign[1]):
-            kind = "foreign"
+    elif not label and not box and _has_foreign_label(near):
+        kind = "foreign"
     return replace(candidate, kind=kind, final=final)
+
+
+def _has_foreign_label(before: str) -> bool:
+    """Tell whether some other label stands before a value; "Finally: [[6]]" is none."""
+    foreign = _FOREIGN_LABEL.search(before)
+    return foreign is not None and not cues.REVISED.search(foreign[1])
 
 
 def is_quoted(text: str, candidate: Candidate) -> bool:
