@@ -28,7 +28,8 @@ _TAGS = {
 _TAG_NAMES = "|".join(sorted(_TAGS, key=len, reverse=True))
 _MARK = re.compile(
     r"(?:<|&lt;)[ ]?(?P<tag_close>/?)(?:[a-z]{1,8}:)?"
-    rf"(?P<tag>{_TAG_NAMES})(?:[ \t][^<>\n]{{0,80}})?(?P<self_close>/?)[ ]?(?:>|&gt;)"
+    rf"(?P<tag>{_TAG_NAMES})(?:[ \t][^<>\n=]{{0,40}}=[^<>\n]{{0,80}})?"
+    r"(?P<self_close>/?)[ ]?(?:>|&gt;)"
     r"|\[(?P<square_close>/?)think(?:ing)?\]"
     r"|◁(?P<kimi_close>/?)think(?:ing)?▷"
     r"|<\|?(?P<special>(?:start|begin|end)_(?:of_)?(?:thinking|thought)|inner_(?:prefix|suffix))\|?>"

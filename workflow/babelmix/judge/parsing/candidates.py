@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import Generic, Literal
+from typing import Any, Generic, Literal
 
 from . import cues
 from .code_spans import CodeSpans
@@ -23,8 +23,8 @@ MAX_CANDIDATES = 500
 
 #: What a candidate is. ``own``: the judge's own value. ``boxed``: a box without a label, perhaps
 #: the result of a calculation. ``foreign``: after some other label ("Turn 1: [[8]]").
-#: ``criterion``: the grade of one criterion. ``quoted``: in quotation marks. ``claimed``: what the judged text
-#: says of itself. ``example``: the format's own example.
+#: ``criterion``: the grade of one criterion. ``quoted``: in quotation marks. ``claimed``: what the
+#: judged text says of itself. ``example``: the format's own example.
 Kind = Literal["own", "boxed", "foreign", "criterion", "quoted", "claimed", "example"]
 
 
@@ -139,9 +139,9 @@ VERDICT = make_labels(VERDICT_LABELS, 60, "|answer|better|preferred", r"[\[(]|[a
 Reader = RatingReader | PreferenceReader
 
 
-def find_forms(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> list[Candidate]:
+def find_forms(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> list[Candidate[Any]]:
     """Find the values that are marked as verdicts, in order, without options and scales."""
-    found: list[Candidate] = []
+    found: list[Candidate[Any]] = []
     for match in deque(_FORM.finditer(text), maxlen=MAX_CANDIDATES):
         content = match["bracket"] or match["box"]
         window = text[max(0, match.start() - 110) : match.start()]
@@ -168,15 +168,15 @@ def find_forms(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> li
         if after_lone_fence and not label and not _stands_alone(text, *match.span()):
             continue
         words = label["label"].strip() if label else (graded[0] if graded and match["box"] else "")
-        candidate = Candidate(*match.span(), reader.inside(content), at, words)
+        candidate: Candidate[Any] = Candidate(*match.span(), reader.inside(content), at, words)
         found.append(_classified(text, candidate, box=match["box"] is not None and not words))
     found += _marked(text, labels, reader, code)
     return sorted(found, key=lambda candidate: candidate.start)[-MAX_CANDIDATES:]
 
 
-def find_plain(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> list[Candidate]:
+def find_plain(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> list[Candidate[Any]]:
     """Find labelled values without a form: ``Rating: 8/10``, ``Rating: [8]``."""
-    found: deque[Candidate] = deque(maxlen=MAX_CANDIDATES)
+    found: deque[Candidate[Any]] = deque(maxlen=MAX_CANDIDATES)
     for match in labels.plain.finditer(text):
         tail = text[match.end() : match.end() + 60]
         if "\n" in match[0]:  # on the next line the verdict must stand alone
@@ -201,15 +201,15 @@ def find_plain(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> li
         if code.hold(start, end, label=text[at:start]):
             continue
         quoted_name = text[at - 1 : at] in ('"', "'") and match[0][len(words) :][:1] in ('"', "'")
-        candidate = Candidate(start, end, verdict, at, words)
+        candidate: Candidate[Any] = Candidate(start, end, verdict, at, words)
         candidate = _classified(text, candidate, box=False, json_name=quoted_name)
         found.append(replace(candidate, final=candidate.final or quoted_name))
     return list(found)
 
 
-def _marked(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> list[Candidate]:
+def _marked(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> list[Candidate[Any]]:
     """Values in tags (``<rating>8</rating>``) and after Prometheus's marker (``[RESULT] 5``)."""
-    found: deque[Candidate] = deque(maxlen=MAX_CANDIDATES)
+    found: deque[Candidate[Any]] = deque(maxlen=MAX_CANDIDATES)
     for match in labels.tag.finditer(text):
         if _FORM.search(match["value"]) or code.hold(*match.span()):
             continue
@@ -228,12 +228,15 @@ def _marked(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> list[
             read, start = held, tail.end()
         else:
             start = match.end()
-        candidate = Candidate(start, start + read[1], read[0], match.start(), match[0].strip())
+        words, end = match[0].strip(), start + read[1]
+        candidate: Candidate[Any] = Candidate(start, end, read[0], match.start(), words)
         found.append(_classified(text, candidate, box=False))
     return list(found)
 
 
-def _classified(text: str, candidate: Candidate, box: bool, json_name: bool = False) -> Candidate:
+def _classified(
+    text: str, candidate: Candidate[Any], box: bool, json_name: bool = False
+) -> Candidate[Any]:
     """Tell what a candidate is from the words around it."""
     at, label = candidate.label_start, candidate.label
     window = text[max(0, at - 110) : at]
@@ -245,7 +248,7 @@ def _classified(text: str, candidate: Candidate, box: bool, json_name: bool = Fa
     )
     kind: Kind = "boxed" if box else "own"
     if cues.CLAIMED.search(window) or (label and cues.CLAIMED.search(near)):
-        kind = "claimed"
+        kind = "example" if not json_name and is_quoted(text, candidate) else "claimed"
     elif cues.EXAMPLE_BEFORE.search(window.rstrip(QUOTES + " ")) and not json_name:
         kind = "example"
     elif not json_name and is_quoted(text, candidate):
@@ -267,7 +270,7 @@ def _has_foreign_label(before: str) -> bool:
     return foreign is not None and not cues.REVISED.search(foreign[1])
 
 
-def is_quoted(text: str, candidate: Candidate) -> bool:
+def is_quoted(text: str, candidate: Candidate[Any]) -> bool:
     """Tell whether quotation marks enclose the candidate, alone or together with its label.
 
     ``Rating: "[[8]]"`` is a verdict (the label stands outside). A line that is nothing but the
@@ -291,7 +294,7 @@ def is_quoted(text: str, candidate: Candidate) -> bool:
     return False
 
 
-def _is_example(text: str, candidate: Candidate) -> bool:
+def _is_example(text: str, candidate: Candidate[Any]) -> bool:
     """Tell whether the sentence around a quoted value speaks of the format, or gives an order."""
     before = cues.sentence_before(text, candidate.label_start)
     after = cues.sentence_after(text, candidate.end, 60)

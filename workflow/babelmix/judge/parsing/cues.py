@@ -36,7 +36,8 @@ EXAMPLE = re.compile(_EXAMPLE_WORDS)
 _FOR_EXAMPLE = _any_of(
     """for example;for instance;e.g.;such as;zum beispiel;z.b.;z. b.;beispielsweise;par exemple;
     por ejemplo;ad esempio;per esempio;por exemplo;bijvoorbeeld;na przykład;например;例如;比如;
-    例えば;예를 들어;예시;예;例;örneğin;misalnya;för exempel;for eksempel;esimerkiksi;például;de exemplu;
+    例えば;
+    예를 들어;예시;예;例;örneğin;misalnya;för exempel;for eksempel;esimerkiksi;például;de exemplu;
     מثال;לדוגמה;مثلا;उदाहरण के लिए;ví dụ"""
 )
 EXAMPLE_BEFORE = re.compile(rf"(?:{_FOR_EXAMPLE})[ \t]{{0,2}}[:,，、]?[ \t]{{0,3}}\Z")

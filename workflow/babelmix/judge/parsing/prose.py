@@ -64,6 +64,7 @@ def spoken_grades(text: str) -> list[tuple[str, str, int, int]]:
         for form in _FORMS
         for match in form.finditer(text)
         if not _is_negated(text, match)
+        and not CLAIMED.search(text[max(0, match.start() - 60) : match.start()])
     ]
     ends = {end for _, end, *_ in found if end}
     others = [_grade(match) for match in _ANY_FRACTION.finditer(text)] if ends else []

@@ -85,7 +85,8 @@ _PLAIN_LETTER = re.compile(
 _TIE_WORDS = (
     "tie tied draw gleichstand unentschieden égalité parità pareggio empate empat remis "
     "gelijkspel ничья нічия oavgjort uavgjort uafgjort tasapeli berabere hòa seri sare remíza "
-    "döntetlen egalitate ισοπαλία viik תיקו تعادل बराबरी 平局 平手 打平 引き分け 同点 무승부 동점 비김"
+    "döntetlen egalitate ισοπαλία viik תיקו تعادل बराबरी 平局 平手 打平 引き分け 同点 "
+    "무승부 동점 비김"
 )
 _TIES = {fold(word) for word in f"{_TIE_WORDS} equal same".split()}
 _PLAIN_TIE = re.compile(

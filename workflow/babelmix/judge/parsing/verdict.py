@@ -290,7 +290,7 @@ class _Reading(Generic[Value]):
         if "claimed" in kinds:
             return Verdict(None, "only a value that the judged text claims")
         if "quoted" in kinds or "example" in kinds:
-            return Verdict(None, "only a quoted example of the format")
+            return Verdict(None, "only a quoted example of the format, or a quoted claim")
         return Verdict(None, "no verdict found")
 
     # Results
