@@ -81,7 +81,7 @@ _CRITERION_LABEL = re.compile(
     r"(?:[ \t]{0,2}\([^()\n]{1,25}\))?[ \t]{0,3}(?:=|:|is|ist|est|e|es|–|—|-)?[^\w\n]{0,4}$"
 )
 _FOR_CRITERION = re.compile(
-    r"\b(?:for|of|on|in|fur|pour|de|para|per)[ \t](?:the[ \t]|its[ \t]|la[ \t])?"
+    r"(?<!level )\b(?:for|of|on|in|fur|pour|de|para|per)[ \t](?:the[ \t]|its[ \t]|la[ \t])?"
     rf"(?:{CRITERIA})[^\w\n]{{0,6}}"
     r"(?:is[ \t])?[^\w\n]{0,4}$"
 )
@@ -241,6 +241,7 @@ def _classified(
     at, label = candidate.label_start, candidate.label
     window = text[max(0, at - 110) : at]
     near = text[max(0, candidate.start - 110) : candidate.start]
+    near = near if candidate.start <= 110 else "\0" + near  # no line begins where the window does
     after = text[candidate.end : candidate.end + 40]
     before_label = text[max(0, at - 24) : at].rpartition("\n")[2]
     final = bool(label) and bool(

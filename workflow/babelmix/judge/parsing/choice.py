@@ -113,8 +113,9 @@ class Choice:
             between = self.text[form.label_start + len(form.label) : form.start]
             if form.labelled and not re.search(r"\w", between) and " " not in content:
                 return True
-            has_digit = re.search(r"\d", content) is not None
-            return has_digit != self.pairwise
+            if self.pairwise:
+                return len(content) <= 3 or re.search(r"[<>=]", content) is not None
+            return re.search(r"\d", content) is not None
 
         kept = [form for form in forms if belongs(form)]
         readable = spoken or any(c.verdict.value is not None for c in [*kept, *plain])

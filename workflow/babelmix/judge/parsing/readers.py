@@ -98,6 +98,13 @@ _PLAIN_TIE = re.compile(
 _ALIKE = str.maketrans({"а": "a", "α": "a", "б": "b", "β": "b", "ა": "a", "ბ": "b"})
 
 
+#: A whole reply that names only a letter: "Answer: A", "B is better".
+_BARE_LETTER = re.compile(
+    r"(?:(?:the[ \t])?(?:answer|better one)(?:[ \t]is|:)[ \t]?(?=[ab]\Z))?"
+    r"(?P<letter>[ab])(?:[ \t]is[ \t](?:clearly[ \t]|slightly[ \t])?(?:better|best))?"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class RatingReader:
     """Reads grades within ``scale`` (both ends included)."""
@@ -172,6 +179,8 @@ class PreferenceReader:
         """Read a reply that is nothing but a preference."""
         if content in _LETTERS or content in _TIES or re.sub(r"\s", "", content) in _STRENGTHS:
             return self.inside(content)
+        if said := _BARE_LETTER.fullmatch(content):
+            return self.inside(said["letter"])
         match = _LETTER.fullmatch(content)
         return self.inside(content) if match and match["named"] and not match["label"] else None
 
