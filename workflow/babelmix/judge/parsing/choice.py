@@ -114,7 +114,8 @@ class Choice:
             if form.labelled and not re.search(r"\w", between) and " " not in content:
                 return True
             if self.pairwise:
-                return len(content) <= 3 or re.search(r"[<>=]", content) is not None
+                letters = len(content) <= 3 and not re.search(r"\d", content)
+                return letters or re.search(r"[<>=]", content) is not None
             return re.search(r"\d", content) is not None
 
         kept = [form for form in forms if belongs(form)]
