@@ -148,7 +148,7 @@ def find_forms(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> li
         after = text[match.end() : match.end() + 30]
         label = labels.before.search(window)
         graded = None if label else _GRADED.search(window)
-        if not label and cues.RECITED.match(after):
+        if cues.RECITED.match(after):
             continue
         if found and (
             cues.DENOMINATOR.search(window)
@@ -159,7 +159,8 @@ def find_forms(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> li
         ):
             continue
         near = label is not None and window[label.end("label") :].strip("[$ ") == ""
-        if _INDEXED.search(window) and match["bracket"] and not near:
+        beside = bool(found) and found[-1].end == match.start()  # "[[8]][[9]]" is no index
+        if _INDEXED.search(window) and match["bracket"] and not near and not beside:
             continue
         at = match.start() - len(window) + label.start("label") if label else match.start()
         if code.hold(*match.span(), label=text[at : match.start()] if label else ""):
@@ -215,6 +216,8 @@ def _marked(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> list[
             continue
         end = text.find(">", match.end(), match.end() + 60) + 1 or match.end()
         verdict = reader.inside(match["value"])
+        if verdict.value is None and len(match["value"]) > 3 and not re.search(r"\d", match[0]):
+            continue  # words: "<evaluation>Good</evaluation>"
         final = match["name"].startswith(("final", "overall", "total", "gesamt"))
         start = match.start()
         found.append(Candidate(start, end, verdict, start, match["name"], final=final))

@@ -33,7 +33,8 @@ _RATINGS = (
 )
 #: Labels of a preference.
 _VERDICTS = (
-    "verdict decision choice judgement judgment winner preference final answer "
+    "verdict decision choice judgement judgment winner preference final answer preferred "
+    "better response better answer better assistant preferred response preferred answer "
     "urteil entscheidung endurteil gewinner "
     "verdict décision choix jugement "
     "verdetto decisione scelta giudizio "
@@ -99,7 +100,9 @@ _UNSPACED = re.compile(
     r"[\u0e00-\u0eff\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af]"
 )
 _MULTI_WORD = {
-    *("final answer", "đánh giá", "kết luận", "phán quyết", "độ chính xác", "tính hữu ích"),
+    *("final answer", "better response", "better answer", "better assistant"),
+    *("preferred response", "preferred answer"),
+    *("đánh giá", "kết luận", "phán quyết", "độ chính xác", "tính hữu ích"),
 }
 
 

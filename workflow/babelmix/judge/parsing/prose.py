@@ -54,6 +54,13 @@ _NEGATED = re.compile(
 _ANY_FRACTION = re.compile(_FRACTION)
 
 
+#: Not the judge but the judged text, or its user, gives a grade.
+_BY_OTHERS = re.compile(
+    r"\b(?:assistant|answer|response|user|text|model|he|she|they)\b[^.!?\n]{0,30}?"
+    r"\b(?:gave|gives|rates|awarded|awards)\b"
+)
+
+
 def spoken_grades(text: str) -> list[tuple[str, str, int, int]]:
     """(grade, end of its scale or nothing, start, end) of each grade in a folded text's sentences.
 
@@ -65,6 +72,9 @@ def spoken_grades(text: str) -> list[tuple[str, str, int, int]]:
         for match in form.finditer(text)
         if not _is_negated(text, match)
         and not CLAIMED.search(text[max(0, match.start() - 60) : match.start()])
+        and not _BY_OTHERS.search(
+            sentence_before(text, match.start(), 80) + text[match.start() : match.start("number")]
+        )
     ]
     ends = {end for _, end, *_ in found if end}
     others = [_grade(match) for match in _ANY_FRACTION.finditer(text)] if ends else []
@@ -161,7 +171,7 @@ _EVEN = re.compile(
     r"|(?:两者|二者|两个回答)(?:打平|不分上下|不相上下|平手)"
 )
 _DOUBTED = re.compile(
-    r"\b(?:if|whether|unless|might|may|could|would be|neither|nor|think that|some|one can|although|"
+    r"\b(?:if|whether|unless|might|may|could|would be|neither|nor|some|one can|although|"
     r"though|wenn|ob|falls|konnte|weder|si|peut-etre|aunque|forse|sebbene|если|ли|se|als|indien|"
     r"jesli|czy|gdy|quando|cuando|when|daca|om|hvis|jos|ha|eger|neu|kalau|jika|"
     r"apabila|should)\b|如果|若|是否|もし"
