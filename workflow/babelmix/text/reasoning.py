@@ -44,6 +44,8 @@ _MARK = re.compile(
     r"|(?P<granite_close>Here(?: is|'s) my response:)",
     re.IGNORECASE,
 )
+#: Each mark holds one of them: most replies have none, and need no search.
+_SIGNS = ("<", "&lt;", "◁", "[/", "[t", "[T", "ere is my", "ere's my", "ERE IS MY", "ERE'S MY")
 #: gpt-oss whose control tokens were dropped: "analysisWe need …assistantfinalRating: [[8]]".
 _BARE_ANALYSIS = re.compile(r"\s{0,9}analysis(?=[A-Z])")
 _BARE_FINAL = "assistantfinal"
@@ -123,6 +125,8 @@ def _marks(text: str) -> list[_Mark]:
             marks.append(_Mark(final, final + len(_BARE_FINAL), "bare", "close"))
     elif text.startswith(_BARE_FINAL):
         marks.append(_Mark(0, len(_BARE_FINAL), "harmony", "close"))
+    if not any(sign in text for sign in _SIGNS):
+        return marks
     for match in _MARK.finditer(text):
         if not _is_mentioned(text, match) and (mark := _mark(match)) is not None:
             marks.append(mark)
