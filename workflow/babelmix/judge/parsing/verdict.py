@@ -173,9 +173,10 @@ class _Reading(Generic[Value]):
     def _from_forms(
         self, forms: Sequence[Candidate[Value]], plain: Sequence[Candidate[Value]]
     ) -> Verdict[Value] | None:
-        forms = self.choice.without_recitals(
-            self.choice.of_this_protocol(forms, plain, self._from_sentences() is not None)
-        )
+        unread = any(form.verdict.value is None for form in forms)
+        spoken = unread and self._from_sentences() is not None
+        forms = self.choice.of_this_protocol(forms, plain, spoken)
+        forms = self.choice.without_recitals(forms)
         own = [form for form in forms if form.kind == "own"]
         strong = [form for form in own if form.labelled]
         weak = [form for form in forms if form not in strong and form.kind in ("own", "foreign")]
