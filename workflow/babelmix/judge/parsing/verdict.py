@@ -174,8 +174,8 @@ class _Reading(Generic[Value]):
         self, forms: Sequence[Candidate[Value]], plain: Sequence[Candidate[Value]]
     ) -> Verdict[Value] | None:
         unread = any(form.verdict.value is None for form in forms)
-        spoken = unread and self._from_sentences() is not None
-        forms = self.choice.of_this_protocol(forms, plain, spoken)
+        is_said = unread and self._from_sentences() is not None
+        forms = self.choice.of_this_protocol(forms, plain, is_said)
         forms = self.choice.without_recitals(forms)
         own = [form for form in forms if form.kind == "own"]
         strong = [form for form in own if form.labelled]
