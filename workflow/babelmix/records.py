@@ -106,7 +106,8 @@ class Judgement:
     then ``unscored_reason`` says why. ``order`` is ``""`` for single grades, else ``AB`` (the run's
     answer shown first) or ``BA``. ``key`` is the digest of judge, sampling parameters and rendered
     messages; never of host, port or secret. ``cost`` is in US dollars (0 where no price is known).
-    ``sample`` is the judged answer's, and the baseline's.
+    ``sample`` is the judged answer's, and the baseline's. ``strength`` of a preference is
+    ``significant`` or ``slight`` where the protocol tells them apart (``[[A>>B]]``), else empty.
     """
 
     key: str
@@ -127,6 +128,7 @@ class Judgement:
     tokens_out: int
     cost: float
     sample: int = 0
+    strength: str = ""
 
 
 @dataclass(slots=True)
@@ -174,7 +176,7 @@ class HumanLabel:
 
 
 #: Columns that files of before them lack, and the value that such files stand for.
-LATER_COLUMNS = {"sample": 0}
+LATER_COLUMNS: dict[str, int | str] = {"sample": 0, "strength": ""}
 
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 Record = TypeVar("Record")

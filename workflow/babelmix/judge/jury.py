@@ -83,6 +83,7 @@ def _joint(jury: str, slot: Slot, rows: Mapping[str, Judgement | None]) -> Judge
         score=None,
         verdict=None,
         unscored_reason=None,
+        strength="",
         raw="",  # nobody wrote this verdict: there is no text for `reparse` to read
         tokens_in=0,
         tokens_out=0,
