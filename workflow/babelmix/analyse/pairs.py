@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 #: What an outcome is worth in the score (study 1's adjusted win rate, study 2's score).
 WORTH = {"win": 100.0, "tie": 50.0, "loss": 0.0}
-_PAIR = ["evaluation", "variant", "run", "baseline", "protocol", *ANSWER]
+_PAIR = ["evaluation", "variant", "run", "baseline", "protocol", *ANSWER, "vote"]
 _MIRRORED = {"A": "B", "B": "A"}
 
 
 def outcomes(judgements: pd.DataFrame) -> pd.DataFrame:
-    """One row a pair of answers: ``outcome`` (None when unscored), ``value``, ``flipped``.
+    """One row per pair of answers and vote: ``outcome`` (None when unscored), ``value``, ``flipped``.
 
     ``value`` is 100 for a win, 50 for a tie, 0 for a loss. ``flipped`` is True where the two orders
     contradict each other, False where they agree, None where one of them is missing. A vote that
