@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .frames import ITEM, aligned, over_seeds
+from .grade_tables import SCORES
 from .significance import correlation, detectable, sign_flip_p
 from .statistics import Bootstrap
 from .study import StudySet, Variant
@@ -16,6 +17,7 @@ from .table import (
     Table,
     estimate_cells,
     evaluation_cells,
+    joined_notes,
     variant_cells,
 )
 
@@ -76,9 +78,9 @@ def _compared(
         return None
     columns = ("left", "right", "question_id", "lang")
     sides = [both[name].to_numpy() for name in columns]
-    difference = bootstrap.difference(*sides)
+    difference = bootstrap.difference(*sides, scale=SCORES)
     means = {
-        name: bootstrap.mean(side, *sides[2:])
+        name: bootstrap.share(side, *sides[2:], scale=SCORES)
         for name, side in zip(("score", "score_alone"), sides[:2], strict=True)
     }
     return (
@@ -95,6 +97,7 @@ def _compared(
             for end, value in (("", mean.value), ("_low", mean.low), ("_high", mean.high))
         }
         | estimate_cells(difference, "difference")
+        | {"interval_note": joined_notes(means | {"difference": difference})}
     )
 
 
@@ -112,6 +115,7 @@ def correlation_table(study: StudySet, transfer: Table) -> Table:
             "low": "Lower end of its interval.",
             "high": "Upper end.",
             "languages": "Languages, n.",
+            "interval_note": "Why there is no interval; else empty.",
         },
         ("study", "evaluation", "model"),
     )
@@ -126,6 +130,6 @@ def correlation_table(study: StudySet, transfer: Table) -> Table:
                 {"study": key[0], "model": key[2]}
                 | evaluation_cells(study, key[1])
                 | {"r": found.value, "low": found.low, "high": found.high}
-                | {"languages": found.clusters}
+                | {"languages": found.clusters, "interval_note": found.note}
             )
     return table

@@ -148,6 +148,7 @@ def table_lines(found: list[Comparison], study: StudySet) -> Iterator[str]:
             "p",
             "detectable",
             "questions",
+            "interval",
         ]
     ]
     for one in found:
@@ -164,12 +165,14 @@ def table_lines(found: list[Comparison], study: StudySet) -> Iterator[str]:
                 "–" if one.p is None else f"{one.p:.4f}",
                 "–" if size is None else f"{size:.2f}",
                 str(one.difference.clusters),
+                one.difference.note or "usual",
             ]
         )
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    last = len(widths) - 1
     for row in rows:
         texts = [
-            cell.ljust(w) if i < 2 else cell.rjust(w)
+            cell.ljust(w) if i < 2 or i == last else cell.rjust(w)
             for i, (cell, w) in enumerate(zip(row, widths, strict=True))
         ]
         yield "  ".join(texts).rstrip()

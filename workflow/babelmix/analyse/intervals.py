@@ -94,7 +94,7 @@ def without_each(sums: Floats, combine: Callable[[Floats], Any]) -> Floats:
 
 @lru_cache(maxsize=64)
 def bootstrap_tail(confidence: float, n: int) -> float:
-    """Return the share of resamples beyond each end: that of t and of the missing √(n / (n − 1))."""
+    """Return the share of resamples beyond each end: that of t, and of the missing √(n/(n − 1))."""
     from scipy.special import ndtr
 
     return float(ndtr(-_t_quantile(confidence, n) * np.sqrt(n / (n - 1))))

@@ -16,7 +16,7 @@ _MIRRORED = {"A": "B", "B": "A"}
 
 
 def outcomes(judgements: pd.DataFrame) -> pd.DataFrame:
-    """One row per pair of answers and vote: ``outcome`` (None when unscored), ``value``, ``flipped``.
+    """One row per pair of answers and vote: ``outcome`` (None: unscored), ``value``, ``flipped``.
 
     ``value`` is 100 for a win, 50 for a tie, 0 for a loss. ``flipped`` is True where the two orders
     contradict each other, False where they agree, None where one of them is missing. A vote that
