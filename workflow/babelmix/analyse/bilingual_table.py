@@ -35,6 +35,7 @@ def bilingual_table(study: StudySet, pairs: pd.DataFrame, bootstrap: Bootstrap) 
         EVALUATION_COLUMNS
         | VARIANT_COLUMNS
         | {
+            "order_rule": "How both orders became one outcome (as in `preferences`).",
             "alone": "Language of the monolingual mixture that it is compared with.",
             "score": "Mean score of the mixture of two.",
             "score_low": "Lower end of its interval.",
@@ -59,7 +60,9 @@ def bilingual_table(study: StudySet, pairs: pd.DataFrame, bootstrap: Bootstrap) 
                 for single in _alone(variant, present):
                     row = _compared(items, variant, single, bootstrap)
                     if row is not None:
-                        table.rows.append(evaluation_cells(study, str(evaluation)) | row)
+                        cells = evaluation_cells(study, str(evaluation))
+                        cells["order_rule"] = study.order_rules[str(evaluation)]
+                        table.rows.append(cells | row)
     return table
 
 

@@ -28,13 +28,16 @@ def preferences_table(study: StudySet, pairs: pd.DataFrame, bootstrap: Bootstrap
     table = Table(
         "preferences",
         "Preferences against the baseline",
-        "Each pair of answers is judged in both orders. Score = 100 · (wins + ½ ties) / pairs; 50 "
-        "is parity. A baseline is never compared with itself: it has no row. Each language weighs "
-        "the same in `all`.",
+        "Each pair of answers is judged in both orders. Score = 100 · (wins + ½ ties) / pairs "
+        "(under the order rule `score`, the mean of what the orders give); 50 is parity. A "
+        "baseline is never compared with itself: it has no row. Each language weighs the same in "
+        "`all`.",
         EVALUATION_COLUMNS
         | VARIANT_COLUMNS
         | {
             "protocol": "`pairwise` or `side_by_side`.",
+            "order_rule": "How both orders became one outcome: `strict` (win + tie = tie), "
+            "`lenient` (win + tie = win) or `score` (added up; win + tie is worth 75).",
             "baseline": "Variant compared with; `several` where it differs by language.",
             "language": "Language, or `all`.",
             "wins": "Pairs won (all seeds and samples).",
@@ -50,6 +53,7 @@ def preferences_table(study: StudySet, pairs: pd.DataFrame, bootstrap: Bootstrap
     for (evaluation, name), frame in pairs.groupby(["evaluation", "variant"]):
         cells = evaluation_cells(study, evaluation) | variant_cells(study.variants[name])
         cells["protocol"] = frame["protocol"].iloc[0]
+        cells["order_rule"] = study.order_rules[str(evaluation)]
         for lang, rows in languages_of(frame):
             items = over_seeds(rows, ITEM)
             table.rows.append(

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..config.evaluation import OrderRule
 from ..errors import BabelmixError
 from ..io import file_digest, read_records, write_json
+from ..judge.outcome import RULES
 from ..records import Judgement
 from ..resources import language_catalogue
 from .frames import grades, load_judgements, without_repeats
@@ -25,7 +27,7 @@ from .study import load_study
 from .table import Table
 
 
-def describe_judgements(paths: Sequence[Path]) -> dict[str, Any]:
+def describe_judgements(paths: Sequence[Path], order_rule: OrderRule = "strict") -> dict[str, Any]:
     """What ``study.json`` would say, from the judgements themselves."""
     evaluations: dict[str, Any] = {}
     runs: dict[str, Any] = {}
@@ -46,6 +48,7 @@ def describe_judgements(paths: Sequence[Path]) -> dict[str, Any]:
                     "engine": "published" if row.key and not row.tokens_in else "openai",
                     "protocol": row.protocol,
                     "baseline": row.baseline or None,
+                    "order_rule": order_rule,
                 },
             )
     ordered = sorted(languages)
@@ -79,7 +82,7 @@ def tables_of(
     every = load_judgements(paths, study, repeats=True)
     judged = without_repeats(every)
     graded = grades(judged)
-    pairs = outcomes(judged)
+    pairs = outcomes(judged, study.order_rules)
     tables = [
         grades_table(study, judged, graded, bootstrap),
         category_table(study, graded, bootstrap),
@@ -98,6 +101,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "judgements", nargs="+", type=Path, help="judgement files, or folders that hold some"
     )
     parser.add_argument("--folder", required=True, type=Path, help="where the tables go")
+    parser.add_argument(
+        "--order-rule",
+        choices=RULES,
+        default="strict",
+        help="how the verdicts of both orders become one: strict (win + tie = tie), lenient (win + "
+        "tie = win), score (what both orders give to each side is added up)",
+    )
     parser.add_argument("--samples", type=int, default=2000, help="bootstrap samples")
     parser.add_argument("--confidence", type=float, default=0.95, help="of every interval")
 
@@ -117,7 +127,7 @@ def run(args: argparse.Namespace) -> None:
     paths = find_files(args.judgements)
     write_json(
         args.folder / "study.json",
-        describe_judgements(paths)
+        describe_judgements(paths, args.order_rule)
         | {"confidence": args.confidence, "bootstrap_samples": args.samples},
     )
     bootstrap = Bootstrap(args.confidence, args.samples)

@@ -79,7 +79,7 @@ def build_tables(
     scored = load_scores(scores, study)
     judged = load_judgements(judgements, study)
     graded = grades(judged)
-    pairs = outcomes(judged)
+    pairs = outcomes(judged, study.order_rules)
     measures = language_measures(scored)
     measures += _measures("grade", graded, mean_grade) + _measures("score", pairs, mean_score)
     preferences = preferences_table(study, pairs, bootstrap)
