@@ -25,7 +25,7 @@ from .settle import Setting, file_name, to_judgement
 from .spellings import TARGETS, Reading
 from .store import Imported, add_judgements, write_added
 from .summary import file_line, summaries_before, summarise, total_line, write_summary
-from .tabular import find_published
+from .tabular import find_published, parse_renamed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -147,9 +147,10 @@ def _paths(args: argparse.Namespace) -> list[Path]:
     for path in paths:
         if not path.is_file():
             raise BabelmixError(f"{path}: no such file.")
-        first = digests.setdefault(file_digest(path), path)
-        if first != path:
-            raise BabelmixError(f"{path}: the same file as {first}. Name it once.")
+        digest = file_digest(path)
+        if digest in digests:
+            raise BabelmixError(f"{path}: the same file as {digests[digest]}. Name it once.")
+        digests[digest] = path
     return paths
 
 
@@ -157,7 +158,7 @@ def _options(args: argparse.Namespace) -> Options:
     spellings, numbers = _verdict_map(args.verdict_map)
     return Options(
         format=args.format,
-        renamed=_renamed(args.map),
+        renamed=parse_renamed(args.map),
         hints=Hints(
             args.judge,
             args.run,
@@ -217,14 +218,6 @@ def _refuse_shared_names(files: Sequence[ReadFile]) -> None:
                         f"{file.path}: '{first}' and '{name}' would both be written as "
                         f"'{file_name(name)}'. Rename one of them."
                     )
-
-
-def _renamed(pairs: Sequence[str]) -> dict[str, str]:
-    renamed = dict(pair.partition("=")[::2] for pair in pairs)
-    wrong = [pair for pair in pairs if not all(pair.partition("=")[::2])]
-    if wrong:
-        raise BabelmixError(f"--map: write OURS=THEIRS, as `--map run=model_name`; found {wrong}.")
-    return renamed
 
 
 def _categories(paths: Sequence[Path]) -> dict[str, str]:

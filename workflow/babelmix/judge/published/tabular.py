@@ -92,6 +92,15 @@ def _cells(row: dict[Any, Any], path: Path, line: int) -> dict[str, Any]:
     return {name.strip(): value or None for name, value in row.items()}
 
 
+def parse_renamed(pairs: Sequence[str]) -> dict[str, str]:
+    """``--map``: their field by our name."""
+    renamed = dict(pair.partition("=")[::2] for pair in pairs)
+    wrong = [pair for pair in pairs if not all(pair.partition("=")[::2])]
+    if wrong:
+        raise BabelmixError(f"--map: write OURS=THEIRS, as `--map run=model_name`; found {wrong}.")
+    return renamed
+
+
 def rename_fields(rows: list[Any], renamed: Mapping[str, str]) -> list[Any]:
     """Rows with our names beside theirs; a name that no row has is an error.
 
@@ -184,4 +193,4 @@ def find_published(places: Sequence[Path], name: str) -> list[Path]:
         if not below:
             raise BabelmixError(f"{place}: no file {name or 'of judgements or answers'} below it.")
         found += below
-    return list(dict.fromkeys(found))
+    return found
