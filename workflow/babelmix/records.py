@@ -108,14 +108,15 @@ class Judgement:
     messages; never of host, port or secret. ``cost`` is in US dollars (0 where no price is known).
     ``sample`` is the judged answer's, and the baseline's.
 
-    ``origin`` is ``reply`` where the verdict was read from ``raw``, ``published`` where it was taken
-    from a file as others published it (``raw`` may then be an explanation without a verdict).
+    ``origin`` is ``reply`` where the verdict was read from ``raw``, ``published`` where it was
+    taken from a file as others published it (``raw`` may then be an explanation without a verdict).
     ``vote`` numbers several verdicts of one judge on the same thing, such as people's under one
-    name: from 0, and all of them count. What a published file says beyond the verdict, None where it
-    does not: ``weight`` is what a weighted preference gives to ``A``, the answer shown first (the
-    run's where there is no order), 0 to 1; ``strength`` is 1 for a slight and 2 for a clear
-    preference (``A>B``, ``A>>B``); ``score_a`` and ``score_b`` are the grades of the answers shown
-    first and second; ``length_a`` and ``length_b`` are those answers' lengths in characters.
+    name: from 0, and all of them count. The rest is what published files say beyond the verdict,
+    None where they do not: ``weight`` is what a weighted preference gives to ``A``, the answer
+    shown first (the run's where there is no order), 0 to 1; ``strength`` is 0 for a tie, 1 for a
+    slight and 2 for a clear preference (``A=B``, ``A>B``, ``A>>B``); ``score_a`` and ``score_b``
+    are the grades of the answers shown first and second; ``length_a`` and ``length_b`` are those
+    answers' lengths in characters.
     """
 
     key: str

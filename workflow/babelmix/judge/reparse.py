@@ -1,6 +1,7 @@
-"""Verb ``reparse``: read the verdicts of judgements anew from their raw text. No call is made.
+"""Verb ``reparse``: read the verdicts of judgements again from their raw text. No call is made.
 
-A judgement that has no raw text (its call failed, or nothing was asked) stays as it is.
+A judgement that has no raw text (its call failed, or nothing was asked) stays as it is, and so does
+one that was taken as others published it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def reparse(
 
 
 def _again(old: Judgement, scale: tuple[float, float]) -> Judgement:
-    if not old.raw:
+    if not old.raw or old.origin == "published":
         return old
     if old.protocol == "single":
         rating = parse_rating(old.raw, scale)
