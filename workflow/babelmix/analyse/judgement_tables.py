@@ -25,6 +25,7 @@ from .pairs import outcomes
 from .statistics import Bootstrap
 from .study import load_study
 from .table import Table
+from .weighted_table import Published, read_published, weighted_table
 
 
 def describe_judgements(paths: Sequence[Path], order_rule: OrderRule = "strict") -> dict[str, Any]:
@@ -74,9 +75,12 @@ def _same_evaluation(path: Path, name: str, rows: Sequence[Judgement]) -> None:
 
 
 def tables_of(
-    study_path: Path, paths: Sequence[Path], bootstrap: Bootstrap | None = None
+    study_path: Path,
+    paths: Sequence[Path],
+    bootstrap: Bootstrap | None = None,
+    published: Published | None = None,
 ) -> list[Table]:
-    """Grades, preferences, position bias, agreement, coverage and cost; those with rows."""
+    """The tables of judgements that have rows: grades, preferences, position bias, agreement …"""
     bootstrap = bootstrap or Bootstrap()
     study = load_study(study_path)
     every = load_judgements(paths, study, repeats=True)
@@ -87,6 +91,7 @@ def tables_of(
         grades_table(study, judged, graded, bootstrap),
         category_table(study, graded, bootstrap),
         preferences_table(study, pairs, bootstrap),
+        weighted_table(study, judged, bootstrap, published),
         position_table(study, judged, pairs, bootstrap),
         judge_agreement_table(study, judged, pairs, bootstrap),
         coverage_table(study, every),
@@ -108,6 +113,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how the verdicts of both orders become one: strict (win + tie = tie), lenient (win + "
         "tie = win), score (what both orders give to each side is added up)",
     )
+    parser.add_argument(
+        "--gamed-baselines",
+        type=Path,
+        metavar="df_gamed.csv",
+        help="AlpacaEval's file of that name, for its length-controlled win rate of weighted "
+        "preferences; without it the rate leaves the difficulty of instructions out",
+    )
+    parser.add_argument(
+        "--instructions",
+        type=Path,
+        metavar="JSON",
+        help="AlpacaEval's evaluation set or a model's outputs on it: which instruction is which",
+    )
     parser.add_argument("--samples", type=int, default=2000, help="bootstrap samples")
     parser.add_argument("--confidence", type=float, default=0.95, help="of every interval")
 
@@ -125,13 +143,14 @@ def find_files(places: Sequence[Path]) -> list[Path]:
 def run(args: argparse.Namespace) -> None:
     """Run the verb."""
     paths = find_files(args.judgements)
+    published = read_published(args.gamed_baselines, args.instructions)
     write_json(
         args.folder / "study.json",
         describe_judgements(paths, args.order_rule)
         | {"confidence": args.confidence, "bootstrap_samples": args.samples},
     )
     bootstrap = Bootstrap(args.confidence, args.samples)
-    tables = tables_of(args.folder / "study.json", paths, bootstrap)
+    tables = tables_of(args.folder / "study.json", paths, bootstrap, published)
     entries = []
     for table in tables:
         table.write(args.folder)
