@@ -159,3 +159,18 @@ def test_a_missing_question_id_is_an_error() -> None:
         QUICK.mean([1.0, 2.0, 3.0], ["a", None, "c"])
     with pytest.raises(BabelmixError, match="no question id"):
         QUICK.mean([1.0, 2.0], [1.0, math.nan])
+
+
+def test_a_language_of_one_question_has_an_unknown_spread() -> None:
+    """Leaving that question out leaves the language out: a mean of something else."""
+    values = [*np.arange(12.0) % 5 + 3, 9.0]
+    languages = ["en"] * 12 + ["de"]
+    found = QUICK.mean(values, [*range(12), 0], languages)
+    assert found.value == pytest.approx((np.mean(values[:12]) + 9) / 2)
+    assert (found.low, found.note) == (
+        None,
+        "no interval: not defined without one of the questions",
+    )
+    two = QUICK.mean([*values, 8.0], [*range(12), 0, 1], [*languages, "de"])
+    assert two.low is not None
+    assert "resamples left out: not defined there" in two.note

@@ -79,12 +79,12 @@ def _compared(
     both = both[~both["lang"].isin(variant.languages)]
     if both.empty:
         return None
-    columns = ("left", "right", "question_id", "lang")
-    sides = [both[name].to_numpy() for name in columns]
-    difference = bootstrap.difference(*sides, scale=SCORES)
+    left, right = both["left"].to_numpy(), both["right"].to_numpy()
+    at = both["question_id"].to_numpy(), both["lang"].to_numpy()
+    difference = bootstrap.difference(left, right, *at, scale=SCORES)
     means = {
-        name: bootstrap.share(side, *sides[2:], scale=SCORES)
-        for name, side in zip(("score", "score_alone"), sides[:2], strict=True)
+        "score": bootstrap.share(left, *at, scale=SCORES),
+        "score_alone": bootstrap.share(right, *at, scale=SCORES),
     }
     return (
         variant_cells(variant)
@@ -92,7 +92,7 @@ def _compared(
             "alone": single.languages[0],
             "languages": both["lang"].nunique(),
             "detectable": detectable(difference, bootstrap.confidence),
-            "p": sign_flip_p(*sides),
+            "p": sign_flip_p(left, right, *at),
         }
         | {
             f"{name}{end}": value

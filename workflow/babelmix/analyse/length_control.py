@@ -24,9 +24,10 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import BabelmixError
 from .intervals import Floats
@@ -79,7 +80,7 @@ def read_gamed(path: Path) -> GamedBaselines:
             f"{path}: not AlpacaEval's df_gamed.csv; missing columns: {', '.join(missing)}. It is "
             "part of its data set (tatsu-lab/alpaca_eval)."
         )
-    difficulty = {}
+    difficulty: dict[int, float] = {}
     for row in rows:
         difficulty.setdefault(int(float(row["index"])), float(row["instruction_difficulty"]))
     return GamedBaselines(
@@ -168,7 +169,7 @@ def _fitted(x: Floats, y: Floats, weight: Floats) -> Floats:
     return _fit(x, y, weight, np.arange(len(y)), best)
 
 
-def _fit(x: Floats, y: Floats, weight: Floats, at: Floats, strength: float) -> Floats:
+def _fit(x: Floats, y: Floats, weight: Floats, at: NDArray[Any], strength: float) -> Floats:
     """L1-penalised logistic regression: each row once as won and once as lost, by its share."""
     from sklearn.linear_model import LogisticRegression
 
@@ -181,6 +182,6 @@ def _fit(x: Floats, y: Floats, weight: Floats, at: Floats, strength: float) -> F
     return np.asarray(model.fit(both, labels, sample_weight=shares).coef_[0])
 
 
-def _log_likelihood(beta: Floats, x: Floats, y: Floats, weight: Floats, at: Floats) -> float:
+def _log_likelihood(beta: Floats, x: Floats, y: Floats, weight: Floats, at: NDArray[Any]) -> float:
     p = np.clip(_sigmoid(x[at] @ beta), 1e-15, 1 - 1e-15)
     return float(np.mean(weight[at] * (y[at] * np.log(p) + (1 - y[at]) * np.log(1 - p))))

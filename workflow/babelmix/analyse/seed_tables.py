@@ -60,9 +60,10 @@ def noise_table(
             by_run = of.assign(variant=of["run"])
             for left, right in ((a, b) for i, a in enumerate(runs) for b in runs[i + 1 :]):
                 both = aligned(by_run, left, right)
-                columns = [both[c].to_numpy() for c in ("left", "right", "question_id", "lang")]
-                scale = grade_scale(*columns[:2]) if single else SCORES
-                difference = bootstrap.difference(*columns, scale=scale)
+                left_side, right_side = both["left"].to_numpy(), both["right"].to_numpy()
+                at = both["question_id"].to_numpy(), both["lang"].to_numpy()
+                scale = grade_scale(left_side, right_side) if single else SCORES
+                difference = bootstrap.difference(left_side, right_side, *at, scale=scale)
                 table.rows.append(
                     evaluation_cells(study, evaluation)
                     | variant_cells(study.variants[str(name)])

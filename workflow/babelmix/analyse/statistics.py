@@ -219,9 +219,8 @@ class Bootstrap:
             return replace(point, note="no interval: one question")
         pseudo = intervals.pseudo_values(value, left_out())
         if not np.isfinite(pseudo).all():
-            if n < MIN_BOOTSTRAP:
-                return replace(point, note="no interval: not defined without one of the questions")
-            return self._bootstrapped(point, resampled(), limits)
+            # A language of one question, say: how far its questions differ is unknown.
+            return replace(point, note="no interval: not defined without one of the questions")
         se = float(pseudo.std(ddof=1) / np.sqrt(n))
         different = intervals.number_different(pseudo, value)
         if not different:
@@ -299,12 +298,12 @@ def _indices(labels: NDArray[Any]) -> tuple[NDArray[np.intp], int]:
 
 
 def _stratified(sums: Floats, counts: Floats) -> Floats:
-    """Mean over the last axis of the strata's means; strata without values do not count."""
-    present = counts > 0
-    means = np.divide(sums, counts, out=np.zeros_like(sums, dtype=float), where=present)
-    n_present = present.sum(axis=-1)
-    total = means.sum(axis=-1)
-    return np.asarray(np.where(n_present > 0, total / np.maximum(n_present, 1), np.nan))
+    """Mean over the last axis of the strata's means; NaN where a stratum has no value.
+
+    Without one of the languages it would be the mean of something else.
+    """
+    missing = np.full(np.broadcast_shapes(sums.shape, counts.shape), np.nan)
+    return np.asarray(np.divide(sums, counts, out=missing, where=counts > 0).mean(axis=-1))
 
 
 @lru_cache(maxsize=4)

@@ -134,7 +134,7 @@ class StudySet:
         return {
             name: spec.get("order_rule") or "strict"
             for name, spec in self.evaluations.items()
-            if spec["protocol"] != "single"
+            if spec.get("protocol") != "single"
         }
 
     def is_by_rules(self, evaluation: str) -> bool:
