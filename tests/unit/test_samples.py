@@ -415,10 +415,10 @@ def test_choices_of_fastchat_are_samples(tmp_path: Path) -> None:
     assert [(a.sample, a.turn, a.text) for a in found] == [
         (k, turn, f"{letter}{k}") for k in range(3) for turn, letter in ((1, "a"), (2, "b"))
     ]
-    assert main([*words, "--choice", "2"]) == 0
-    found = read_records(tmp_path / "m.parquet", Answer)
+    assert main([*words[:-1], str(tmp_path / "one"), "--choice", "2"]) == 0
+    found = read_records(tmp_path / "one" / "m.parquet", Answer)
     assert [(a.sample, a.text) for a in found] == [(0, "a2"), (0, "b2")]
-    counts = read_json(tmp_path / "import.json")
+    counts = read_json(tmp_path / "one" / "import.json")
     assert counts["left_out"] == {"another choice of the same question": 4}
     (tmp_path / "t.csv").write_text("question_id,run,sample,text\n1,c,0,x\n1,c,1,y\n")
     assert main(["import-answers", str(tmp_path / "t.csv"), "--output", str(tmp_path)]) == 0

@@ -32,7 +32,16 @@ _JUDGEMENT_COLUMNS = [
     "tokens_in",
     "tokens_out",
     "cost",
+    "vote",
+    "weight",
+    "strength",
+    "score_a",
+    "score_b",
+    "length_a",
+    "length_b",
 ]
+#: What makes a judgement of an evaluation. Votes of several people under one name are several.
+_JUDGEMENT = ["evaluation", "run", "baseline", *ANSWER, "order", "vote"]
 
 
 def load_scores(paths: Sequence[Path], study: StudySet) -> pd.DataFrame:
@@ -65,15 +74,13 @@ def load_judgements(paths: Sequence[Path], study: StudySet, repeats: bool = Fals
     frame = pd.concat(frames, ignore_index=True) if frames else empty
     frame["variant"] = _variants(frame, paths, study)
     frame["scored"] = frame["score"].notna() | frame["verdict"].notna()
-    identity = ["evaluation", "run", "baseline", *ANSWER, "order"]
-    frame = frame.sort_values([*identity, "scored"], kind="stable").reset_index(drop=True)
+    frame = frame.sort_values([*_JUDGEMENT, "scored"], kind="stable").reset_index(drop=True)
     return frame if repeats else without_repeats(frame)
 
 
 def without_repeats(frame: pd.DataFrame) -> pd.DataFrame:
     """The last scored judgement of each answer, of frames that ``load_judgements`` sorted."""
-    identity = ["evaluation", "run", "baseline", *ANSWER, "order"]
-    return frame.drop_duplicates(identity, keep="last").reset_index(drop=True)
+    return frame.drop_duplicates(_JUDGEMENT, keep="last").reset_index(drop=True)
 
 
 def read_frame(paths: Sequence[Path], columns: list[str], record_type: type) -> pd.DataFrame:

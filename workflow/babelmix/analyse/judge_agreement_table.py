@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
-from .agreement import cohen_kappa
+from .agreement import Ballots, cohen_kappa, group_agreement
 from .frames import ANSWER
 from .statistics import Bootstrap
 from .study import StudySet
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ITEM = ["run", "baseline", *ANSWER]
+#: Every vote is set against the other judge's verdict on the same item; most judges have one.
+_VOTE = [*_ITEM, "vote"]
 _RESULT = {"A": "win", "B": "loss", "tie": "tie", "both_bad": "tie"}
 _SWAPPED = {"win": "loss", "loss": "win"}
 #: Two grades that differ by no more are the same.
@@ -33,15 +35,16 @@ def judge_agreement_table(
         "judge says the same as the other's outcome, joined (`outcome`: orders that contradict "
         "each other are a tie) and, against votes without an order, in each order alone (`AB`, "
         "`BA`) and in both at once (`both`). `swap`: a judge against itself with the answers "
-        "exchanged. Grades (`grade`): they "
+        "exchanged. `votes`: several people's votes under one name against each other, every pair "
+        "of votes on the same item once. Each vote counts by itself. Grades (`grade`): they "
         f"differ by at most {SAME_GRADE:g}. Only items that both have scored.",
         {
             "benchmark": "Benchmark.",
             "protocol": "`single` or a pairwise one.",
             "judge": "Judge.",
-            "against": "Judge compared with; the same one under `swap`.",
-            "reading": "`AB`, `BA`, `both`, `outcome`, `swap` or `grade`.",
-            "items": "Items that both have scored.",
+            "against": "Judge compared with; the same one under `swap` and `votes`.",
+            "reading": "`AB`, `BA`, `both`, `outcome`, `swap`, `votes` or `grade`.",
+            "items": "Pairs of verdicts on the same item, where both are scored.",
             "same": "Items on which they say the same.",
             "share": "Share of those.",
         }
@@ -62,6 +65,9 @@ def judge_agreement_table(
             if "swap" in mine:
                 cells = place | {"judge": judge, "against": judge, "reading": "swap"}
                 table.rows += _row(cells, mine["AB"], mine["swap"], bootstrap)
+            if "outcome" in mine:
+                cells = place | {"judge": judge, "against": judge, "reading": "votes"}
+                table.rows += _votes_row(cells, mine["outcome"], bootstrap)
     return table
 
 
@@ -94,12 +100,12 @@ def _joined(readings: dict[str, list[pd.Series]]) -> dict[str, pd.Series]:
 def _of_judge(rows: pd.DataFrame, pairs: pd.DataFrame, protocol: str) -> dict[str, pd.Series]:
     """One judge's readings of one evaluation; results are in the run's terms."""
     if protocol == "single":
-        return {"grade": rows.set_index(_ITEM)["score"].dropna()}
+        return {"grade": rows.set_index(_VOTE)["score"].dropna()}
     by_order = {
-        order: part.set_index(_ITEM)["verdict"].map(_RESULT).dropna()
+        order: part.set_index(_VOTE)["verdict"].map(_RESULT).dropna()
         for order, part in rows.groupby("order")
     }
-    readings = {"outcome": pairs.set_index(_ITEM)["outcome"].dropna()}
+    readings = {"outcome": pairs.set_index(_VOTE)["outcome"].dropna()}
     if "AB" in by_order and "BA" in by_order:
         readings["AB"] = by_order["AB"]
         readings["BA"] = by_order["BA"].map(lambda result: _SWAPPED.get(result, result))
@@ -110,13 +116,34 @@ def _of_judge(rows: pd.DataFrame, pairs: pd.DataFrame, protocol: str) -> dict[st
     return readings
 
 
+def _votes_row(
+    cells: dict[str, Any], votes: pd.Series, bootstrap: Bootstrap
+) -> list[dict[str, Any]]:
+    """Votes of several people under one name against each other; no row where none has two."""
+    verdicts = {"win": "A", "loss": "B", "tie": "tie"}
+    by_item = {item: [verdicts[result] for result in of] for item, of in votes.groupby(level=_ITEM)}
+    several = {item: of for item, of in by_item.items() if len(of) > 1}
+    if not several:
+        return []
+    at = _ITEM.index("question_id")
+    clusters = {item: item[at] for item in several}
+    estimate = group_agreement(Ballots(several, clusters), bootstrap=bootstrap)
+    pairs = sum(len(of) * (len(of) - 1) // 2 for of in several.values())
+    return [
+        cells
+        | {"items": pairs, "same": round((estimate.value or 0.0) * pairs)}
+        | estimate_cells(estimate, "share")
+        | {"kappa": None}
+    ]
+
+
 def _row(
     cells: dict[str, Any], left: pd.Series, right: pd.Series, bootstrap: Bootstrap
 ) -> list[dict[str, Any]]:
     """One row, or none where the judges share no item."""
-    import pandas as pd
-
-    both = pd.concat([left.rename("left"), right.rename("right")], axis=1, join="inner")
+    if cells["judge"] != cells["against"]:
+        left, right = left.droplevel("vote"), right.droplevel("vote")
+    both = left.rename("left").to_frame().join(right.rename("right"), how="inner")
     if both.empty:
         return []
     if cells["reading"] == "grade":

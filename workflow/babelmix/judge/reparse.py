@@ -1,9 +1,10 @@
 """Verb ``reparse``: re-read the verdicts of judgements from their raw text. No call is made.
 
-A judgement that has no raw text (its call failed, or nothing was asked) stays as it is. That a
-reply was cut off is not in its text: it is taken from the judgement's reason, and from the journal
-of its calls. The journal of ``SET/judgements/EVALUATION/RUN.parquet`` is
-``SET/journals/judge/EVALUATION/RUN.jsonl``; others are named by ``--journals``.
+A judgement that has no raw text (its call failed, or nothing was asked) stays as it is, and so does
+one that was taken as others published it. That a reply was cut off is not in its text: it is taken
+from the judgement's reason, and from the journal of its calls. The journal of
+``SET/judgements/EVALUATION/RUN.parquet`` is ``SET/journals/judge/EVALUATION/RUN.jsonl``; others are
+named by ``--journals``.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def reparse(
 
 
 def _again(old: Judgement, scale: tuple[float, float], truncated: bool) -> Judgement:
-    if not old.raw:
+    if not old.raw or old.origin == "published":
         return old
     cut = truncated or (old.unscored_reason or "").startswith(TRUNCATED)
     finish_reason = "length" if cut else None

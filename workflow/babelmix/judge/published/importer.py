@@ -1,152 +1,223 @@
 """Verb ``import-judgements``: bring in judgements that others published.
 
-The judge's own text is read anew by our parser; the published verdict stands in where a file has no
-text, and ``import.json`` names every row where the two differ. All rows are kept: rows in = rows
-out, the unscored ones with their reason. ``judgement-tables`` makes the tables from what it writes.
+The judge's own text is read again by our parser; the published verdict counts where a file has no
+text, and everywhere with ``--as-published``. ``differences.csv`` names every row where the two
+differ. An import adds to its folder. Rows in = rows used + rows left out, with reasons, printed and
+kept in ``import.json``. ``judgement-tables`` makes the tables from what it writes.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ...errors import BabelmixError
-from ...io import file_digest, write_json, write_records
-from ...records import Judgement
+from ...io import file_digest
 from ...sources.readers import read_rows
 from ..verdict import SCALE
-from .entry import Entry, split_id
-from .formats import FORMATS, LABELS, Hints, recognise
-from .settle import Setting, compare, file_name, repeated, to_judgement
-from .tabular import read_tabular, rename_fields
-
-
-def read_entries(
-    path: Path, format_name: str, hints: Hints, renamed: Mapping[str, str] | None = None
-) -> tuple[list[Entry], str]:
-    """The entries of one file, and the format that they were read as."""
-    rows = read_tabular(path) if path.suffix in (".csv", ".tsv") else read_rows(path)
-    if not rows:
-        raise BabelmixError(f"{path}: holds no row.")
-    rows = rename_fields(rows, renamed or {})
-    name = recognise(rows, str(path)) if format_name == "auto" else format_name
-    return list(FORMATS[name](rows, str(path), hints)), name
-
-
-def evaluation_name(benchmark: str, judgement: Judgement) -> str:
-    """As the workflow names evaluations: benchmark, judge, protocol, and the opponent of a pair."""
-    parts = [benchmark, judgement.judge, judgement.protocol]
-    return ".".join([*parts, judgement.baseline] if judgement.baseline else parts)
-
-
-def write_judgements(folder: Path, benchmark: str, judgements: Sequence[Judgement]) -> list[Path]:
-    """One file an evaluation and run, as the workflow lays them out."""
-    files: dict[Path, list[Judgement]] = defaultdict(list)
-    for row in judgements:
-        place = folder / "judgements" / evaluation_name(benchmark, row) / f"{row.run}.parquet"
-        files[place].append(row)
-    for path, rows in files.items():
-        write_records(path, rows, Judgement)
-    return sorted(files)
-
-
-def summary(
-    path: Path, name: str, entries: Sequence[Entry], judgements: Sequence[Judgement], s: Setting
-) -> dict[str, Any]:
-    """What the manifest says of one file."""
-    comparison = compare(entries, s)
-    reasons = Counter(
-        row.unscored_reason.split(":")[0] for row in judgements if row.unscored_reason is not None
-    )
-    scored = len(judgements) - reasons.total()
-    assert len(judgements) == len(entries)
-    return {
-        "file": path.name,
-        "sha256": file_digest(path),
-        "format": name,
-        "judgements": len(judgements),
-        "scored": scored,
-        "unscored": dict(reasons),
-        "repeated": repeated(judgements),
-        "read_as_published": comparison.same,
-        "read_otherwise": comparison.differing,
-    }
+from .entry import Hints, split_id
+from .formats import FORMATS
+from .languages import parse_lang
+from .reading import Options, ReadFile, read_files
+from .settle import Setting, file_name, to_judgement
+from .spellings import TARGETS, Reading
+from .store import Imported, add_judgements, write_added
+from .summary import file_line, summaries_before, summarise, total_line, write_summary
+from .tabular import find_published, parse_renamed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("files", nargs="+", type=Path, help="judgement files (JSON, JSONL, CSV)")
+    parser.add_argument(
+        "files", nargs="+", type=Path, help="judgement files (JSON, JSONL, CSV), or their folders"
+    )
     parser.add_argument(
         "--format", default="auto", choices=["auto", *FORMATS], help="form of the files"
     )
-    parser.add_argument("--output", required=True, type=Path, help="folder to write to")
+    parser.add_argument("--output", required=True, type=Path, help="folder to add them to")
     parser.add_argument("--benchmark", help="its name; left out, the format's")
-    parser.add_argument("--lang", default="en", help="language of rows that do not name theirs")
+    parser.add_argument(
+        "--lang",
+        default="en",
+        help="language of rows that do not name theirs: CODE, field:NAME, or path:PATTERN with "
+        "{lang}, as path:*_{lang}.jsonl",
+    )
+    parser.add_argument(
+        "--from-path",
+        metavar="PATTERN",
+        help="names in the files' paths: {run}, {judge}, {baseline}, {lang}, {benchmark}, as "
+        "'evaluated/{run}/*.jsonl'; {run*} may hold slashes",
+    )
     parser.add_argument("--judge", help="name of the judge, in place of the file's")
     parser.add_argument("--run", help="name of the judged model, in place of the file's")
     parser.add_argument("--baseline", help="name of the opponent, in place of the file's")
     parser.add_argument("--questions", nargs="*", default=[], type=Path, help="for categories")
-    parser.add_argument("--scale", nargs=2, type=float, default=list(SCALE), help="of grades")
+    parser.add_argument("--scale", nargs=2, type=float, help="of grades; left out, the format's")
     parser.add_argument(
-        "--map", nargs="*", default=[], metavar="OURS=THEIRS", help="fields called otherwise"
+        "--map",
+        nargs="*",
+        action="extend",
+        default=[],
+        metavar="OURS=THEIRS",
+        help="fields called otherwise; theirs may be a path, as score=result.scores.0",
+    )
+    parser.add_argument(
+        "--verdict-map",
+        nargs="*",
+        action="extend",
+        default=[],
+        metavar="WORD=VERDICT",
+        help="what published words mean: A, B (the place shown), win, loss (of the run), tie, "
+        "both_bad, none; of grades, a number",
+    )
+    parser.add_argument(
+        "--letters",
+        choices=["places", "models"],
+        default="places",
+        help="whether A and B are the answers shown first and second, or the row's two models",
+    )
+    parser.add_argument(
+        "--turns-from", type=int, choices=[0, 1], help="first turn's number; left out, as found"
     )
     parser.add_argument(
         "--trust-published",
         action="store_true",
         help="take the published verdict where the text gives us none",
     )
+    parser.add_argument(
+        "--as-published",
+        action="store_true",
+        help="take every published verdict as it is, and say how many differ from our reading",
+    )
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="replace what was imported before, or stands in an earlier file",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the verb."""
-    hints = Hints(args.judge, args.run, args.baseline)
-    low, high = args.scale
-    setting = Setting(args.lang, (low, high), args.trust_published, _categories(args.questions))
-    judgements: list[Judgement] = []
-    manifest = []
-    names = set()
-    for path in args.files:
-        entries, name = read_entries(path, args.format, hints, _renamed(args.map))
-        source = f"{file_digest(path)}"
-        rows = [to_judgement(entry, n, source, setting) for n, entry in enumerate(entries, start=1)]
-        manifest.append(summary(path, name, entries, rows, setting))
-        judgements += _new_labels(rows, judgements)
-        names.add(name)
-    benchmark = file_name(args.benchmark or "+".join(sorted(names)))
-    files = write_judgements(args.output, benchmark, judgements)
-    write_json(args.output / "import.json", {"benchmark": benchmark, "files": manifest})
-    for held in manifest:
-        print(_line(held))
-    shown = args.output / "judgements"
-    print(f"{len(judgements)} judgements in {len(files)} files below {shown}")
+    files = read_files(_paths(args), _options(args))
+    setting = Setting(
+        trust=args.trust_published,
+        as_published=args.as_published,
+        scale_given=args.scale is not None,
+        categories=_categories(args.questions),
+    )
+    settings = [replace(setting, lang=f.lang, scale=_scale(args, f.format)) for f in files]
+    name = args.benchmark or "+".join(sorted({file.format for file in files}))
+    before = summaries_before(args.output)
+    new: dict[str, list[Imported]] = {}
+    entries = []
+    for file, told in zip(files, settings, strict=True):
+        source = file_digest(file.path)
+        rows = [to_judgement(one, n, source, told) for n, one in enumerate(file.entries, start=1)]
+        benchmark = file_name(args.benchmark or file.benchmark or name)
+        entries.append(summarise(file, rows, told, benchmark))
+        new.setdefault(benchmark, []).extend(
+            Imported(row, file.path, source, one.is_vote)
+            for row, one in zip(rows, file.entries, strict=True)
+        )
+    _refuse_shared_names(files)
+    known = {(held["benchmark"], held["sha256"]) for held in before["files"] if "benchmark" in held}
+    added = [
+        add_judgements(
+            args.output,
+            benchmark,
+            rows,
+            args.replace,
+            frozenset(sha for held, sha in known if held == benchmark),
+        )
+        for benchmark, rows in new.items()
+    ]
+    paths = [path for part in added for path in write_added(part)]
+    write_summary(args.output, before, entries, added, args.replace)
+    for held in entries:
+        print(file_line(held))
+    print(total_line(args.output, entries, added, len(paths)))
 
 
-def _new_labels(rows: list[Judgement], before: list[Judgement]) -> list[Judgement]:
-    """The rows without labels that an earlier file of the same items brought already."""
-    seen = {(j.run, j.question_id, j.verdict) for j in before if j.judge == LABELS}
-    return [j for j in rows if j.judge != LABELS or (j.run, j.question_id, j.verdict) not in seen]
+def _paths(args: argparse.Namespace) -> list[Path]:
+    wanted = "" if args.format == "auto" else FORMATS[args.format].files
+    paths = find_published(args.files, wanted)
+    digests: dict[str, Path] = {}
+    for path in paths:
+        if not path.is_file():
+            raise BabelmixError(f"{path}: no such file.")
+        digest = file_digest(path)
+        if digest in digests:
+            raise BabelmixError(f"{path}: the same file as {digests[digest]}. Name it once.")
+        digests[digest] = path
+    return paths
 
 
-def _line(held: Mapping[str, Any]) -> str:
-    unscored = "".join(f"; unscored {n}: {reason}" for reason, n in held["unscored"].items())
-    compared = held["read_as_published"] + len(held["read_otherwise"])
-    read = f"; read as published {held['read_as_published']} of {compared}" if compared else ""
-    repeats = f"; {held['repeated']} judge what another row judges too" if held["repeated"] else ""
-    return (
-        f"{held['file']} ({held['format']}): {held['scored']} of {held['judgements']} scored"
-        f"{unscored}{read}{repeats}"
+def _options(args: argparse.Namespace) -> Options:
+    spellings, numbers = _verdict_map(args.verdict_map)
+    return Options(
+        format=args.format,
+        renamed=parse_renamed(args.map),
+        hints=Hints(
+            args.judge,
+            args.run,
+            args.baseline,
+            spellings=spellings,
+            numbers=numbers,
+            models=args.letters == "models",
+            scale=_scale(args, args.format),
+        ),
+        from_path=args.from_path,
+        lang=parse_lang(args.lang),
+        turns_from=args.turns_from,
     )
 
 
-def _renamed(pairs: Sequence[str]) -> dict[str, str]:
-    renamed = dict(pair.partition("=")[::2] for pair in pairs)
-    wrong = [ours for ours, theirs in renamed.items() if not ours or not theirs]
-    if wrong:
-        raise BabelmixError(f"--map: write OURS=THEIRS, as `--map run=model_name`; found {wrong}.")
-    return renamed
+def _scale(args: argparse.Namespace, format_name: str) -> tuple[float, float]:
+    if args.scale is not None:
+        low, high = args.scale
+        return low, high
+    return FORMATS[format_name].scale if format_name in FORMATS else SCALE
+
+
+def _verdict_map(pairs: Sequence[str]) -> tuple[dict[str, Reading], dict[str, float]]:
+    """``--verdict-map``: spellings of verdicts, and of grades, by word."""
+    spellings: dict[str, Reading] = {}
+    numbers: dict[str, float] = {}
+    for pair in pairs:
+        word, equals, target = pair.rpartition("=")
+        word, target = word.strip(), target.strip()
+        named = {name.lower(): reading for name, reading in TARGETS.items()}.get(target.lower())
+        try:
+            number = float(target)
+        except ValueError:
+            number = None
+        if not equals or (named is None and number is None):
+            raise BabelmixError(
+                f"--verdict-map: '{pair}' is not WORD=VERDICT. Verdicts: {', '.join(TARGETS)}, or "
+                "a number for a grade."
+            )
+        for spelling in (word, word.casefold()):
+            if named is not None:
+                spellings[spelling] = named
+            if number is not None:
+                numbers[spelling] = number
+    return spellings, numbers
+
+
+def _refuse_shared_names(files: Sequence[ReadFile]) -> None:
+    """Two models or judges whose names would be one file's are an error, not one model."""
+    written: dict[tuple[str, str], str] = {}
+    for file in files:
+        for one in file.entries:
+            for kind, name in (("run", one.run), ("run", one.baseline), ("judge", one.judge)):
+                first = written.setdefault((kind, file_name(name)), name)
+                if name and first.strip() != name.strip():
+                    raise BabelmixError(
+                        f"{file.path}: '{first}' and '{name}' would both be written as "
+                        f"'{file_name(name)}'. Rename one of them."
+                    )
 
 
 def _categories(paths: Sequence[Path]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...io import digest
@@ -22,11 +22,17 @@ UNKNOWN = "uncategorised"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the command line says of all entries. ``categories`` is by question id."""
+    """What the command line says of all entries. ``categories`` is by question id.
+
+    ``trust``: the published verdict stands in where the text gives us none. ``as_published``: it
+    counts always. ``scale_given``: the user said the scale; else an odd published grade is kept.
+    """
 
     lang: str = "en"
     scale: tuple[float, float] = SCALE
     trust: bool = False
+    as_published: bool = False
+    scale_given: bool = False
     categories: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -41,14 +47,14 @@ class Comparison:
 def to_judgement(entry: Entry, number: int, source: str, setting: Setting) -> Judgement:
     """One record; its key is the entry's place in its file, so that repeated calls stay apart."""
     question_id, lang = split_id(entry.question_id, set(language_catalogue()))
-    verdict = settle(entry, setting)
+    verdict, origin = settle(entry, setting)
     single = entry.protocol == "single"
     category = entry.category or setting.categories.get(question_id)
     return Judgement(
         key=digest([source, number, entry.order, entry.judge]),
         question_id=question_id,
         lang=entry.lang or lang or setting.lang,
-        category=category or category_of(question_id) or UNKNOWN,
+        category=str(category or category_of(question_id) or UNKNOWN),
         turn=entry.turn,
         run=file_name(entry.run),
         baseline=file_name(entry.baseline) if entry.baseline else "",
@@ -58,23 +64,40 @@ def to_judgement(entry: Entry, number: int, source: str, setting: Setting) -> Ju
         score=verdict.value if single else None,
         verdict=None if single else verdict.value,
         unscored_reason=verdict.reason,
-        raw=printable(entry.text or entry.extra.get("raw") or ""),
+        raw=printable(entry.text or entry.note),
         tokens_in=0,
         tokens_out=0,
         cost=0.0,
         sample=entry.sample,
+        origin=origin,
+        weight=entry.weight,
+        strength=entry.strength,
+        score_a=entry.score_a,
+        score_b=entry.score_b,
+        length_a=entry.length_a,
+        length_b=entry.length_b,
     )
 
 
-def settle(entry: Entry, setting: Setting) -> Verdict[Any]:
-    """The verdict that counts: read from the text; the published one where there is no text."""
-    if entry.text is None:
-        return _given(entry, setting)
+def settle(entry: Entry, setting: Setting) -> tuple[Verdict[Any], str]:
+    """The verdict that counts and its ``origin``: our reading of the text, or the published one.
+
+    The published one counts where there is no text, and everywhere if it is to be taken as it is.
+    """
+    if setting.as_published or not has_text(entry):
+        return _given(entry, setting), "published"
     read = read_text(entry, setting)
     if read.value is None and setting.trust and not is_failure(entry.text):
         published = _given(entry, setting)
-        return published if published.value is not None else read
-    return read
+        return (published, "published") if published.value is not None else (read, "reply")
+    return read, "reply"
+
+
+def has_text(entry: Entry) -> bool:
+    """Whether there is a reply to read. An empty one beside a published verdict is none."""
+    if entry.text is None:
+        return False
+    return bool(entry.text.strip()) or entry.given in (None, -1)
 
 
 def read_text(entry: Entry, setting: Setting) -> Verdict[Any]:
@@ -92,24 +115,34 @@ def read_text(entry: Entry, setting: Setting) -> Verdict[Any]:
 
 def _given(entry: Entry, setting: Setting) -> Verdict[Any]:
     value = entry.given
-    if value is None:
-        return Verdict(None, NOTHING)
     if entry.protocol == "single" and isinstance(value, float | int):
         low, high = setting.scale
-        if not low <= value <= high:
+        if value == -1 < low:  # FastChat's mark of a failure
+            return Verdict(None, NOTHING)
+        if not low <= value <= high and (setting.scale_given or not setting.as_published):
             return Verdict(None, f"out of range {low:g} to {high:g}: {value:g}")
         return Verdict(float(value))
+    if value is None:
+        return Verdict(None, f"{NOTHING}: {entry.spelled}" if entry.spelled else NOTHING)
     return Verdict(value)
+
+
+def beyond_scale(entry: Entry, setting: Setting) -> bool:
+    """Whether a published grade lies outside the scale."""
+    low, high = setting.scale
+    number = entry.given if entry.protocol == "single" else None
+    return isinstance(number, float | int) and number != -1 and not low <= number <= high
 
 
 def compare(entries: Sequence[Entry], setting: Setting) -> Comparison:
     """Where the published verdict is not what we read in the text."""
     found = Comparison()
     for number, entry in enumerate(entries, start=1):
-        if entry.text is None:
+        if not has_text(entry) or not entry.published:
             continue
         read = read_text(entry, setting)
-        if read.value == entry.given:
+        given = _given(entry, replace(setting, as_published=True, scale_given=False)).value
+        if read.value == given:
             found.same += 1
         else:
             found.differing.append(
@@ -118,20 +151,38 @@ def compare(entries: Sequence[Entry], setting: Setting) -> Comparison:
                     "question_id": entry.question_id,
                     "turn": entry.turn,
                     "run": entry.run,
+                    "baseline": entry.baseline,
+                    "judge": entry.judge,
                     "order": entry.order,
-                    "published": entry.given,
+                    "published": given,
                     "read": read.value,
                     "reason": read.reason,
-                    "end_of_text": printable(entry.text[-200:]),
+                    "end_of_text": printable((entry.text or "")[-200:]),
                 }
             )
     return found
 
 
+def looks_like_models(entries: Sequence[Entry], setting: Setting) -> bool:
+    """Whether letters seem to name models, not places: what we read in the exchanged order is
+    mostly the other letter, and in the first order the same."""
+    flipped = {"A": "B", "B": "A"}
+    picks = [
+        (entry.order, read_text(entry, setting).value, entry.given)
+        for entry in entries
+        if entry.given in flipped and entry.order and has_text(entry)
+    ]
+    exchanged = [read == flipped[str(given)] for order, read, given in picks if order == "BA"]
+    straight = [read == given for order, read, given in picks if order == "AB"]
+    return len(exchanged) > 2 and all(
+        2 * sum(right) > len(right) for right in (exchanged, straight or [True])
+    )
+
+
 def repeated(judgements: Sequence[Judgement]) -> int:
     """Rows that judge what another row of the same judge judges too."""
     slots = Counter(
-        (j.judge, j.run, j.baseline, j.question_id, j.lang, j.turn, j.sample, j.order)
+        (j.judge, j.run, j.baseline, j.question_id, j.lang, j.turn, j.sample, j.order, j.vote)
         for j in judgements
     )
     return sum(count - 1 for count in slots.values())
