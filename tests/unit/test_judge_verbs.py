@@ -181,7 +181,7 @@ def test_a_better_parser_costs_no_call(study: Study, monkeypatch: pytest.MonkeyP
 
     with ScriptedServer(lambda r: text("Eight!")) as server:
         assert study.judge(single, spec(openai(server)))[0].score is None
-        monkeypatch.setattr("babelmix.judge.calls.parse_rating", lambda raw: Verdict(8.0))
+        monkeypatch.setattr("babelmix.judge.calls.parse_rating", lambda raw, **more: Verdict(8.0))
         assert study.judge(single, spec(openai(server)))[0].score == 8
     assert len(server.requests) == 12
 

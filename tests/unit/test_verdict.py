@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from babelmix.judge.folding import fold
-from babelmix.judge.labels import RATING_LABELS
+from babelmix.judge.parsing.normalise import fold
+from babelmix.judge.parsing.labels import RATING_LABELS
 from babelmix.judge.verdict import parse_preference, parse_rating
 
 # What FastChat, MT-Bench-X, OpenCompass and others get wrong, and the right answer.
@@ -211,7 +211,7 @@ def test_another_scale() -> None:
         ("```python\nx = a[[A]]\n```\nVerdict: [[B]]", "B"),
         ("`y = [[A]]` is wrong, so [[B]]", "B"),
         ("`y = [[A]]` is wrong", None),
-        ("Output (a) is better than output (b)", None),
+        ("Output (a) is better than output (b)", "A"),
         ("[[C]]", "tie"),
         ("[[D]]", "both_bad"),
         ("Urteil: [[ b ]]", "B"),
@@ -230,8 +230,8 @@ def test_another_scale() -> None:
         ("[[A]] if A is better, [[B]] if B is better, [[C]] for a tie. [[D]]", "both_bad"),
         (r"\[\[A\]\]", "A"),
         ("A is good, B is better: [[B]]", "B"),
-        ("Assistant A is better.", None),
-        ("[[A>>B]]", None),
+        ("Assistant A is better.", "A"),
+        ("[[A>>B]]", "A"),
         ("[[E]]", None),
         ("[[A]] [[B]]", None),
         ("[[A]] or [[B]]", None),

@@ -158,7 +158,7 @@ PREFERENCES: list[tuple[str, str | None]] = [
     ("Phán quyết cuối cùng: [[B]]", "B"),
     ("Both are bad. Output (a)", None),
     ("Output (a)", "A"),
-    ("Output (b) is better because it follows the instruction.", None),
+    ("Output (b) is better because it follows the instruction.", "B"),
     ("A", "A"),
     ("**B**", "B"),
     ("Tie", "tie"),
@@ -168,8 +168,8 @@ PREFERENCES: list[tuple[str, str | None]] = [
     ('"[[A]]" if assistant A is better, "[[B]]" if assistant B is better.', None),
     ("My choice: Assistant A.", "A"),
     ("Winner: Assistant B", "B"),
-    ("The better assistant is A.", None),
-    ("I prefer Assistant A's answer.", None),
+    ("The better assistant is A.", "A"),
+    ("I prefer Assistant A's answer.", "A"),
     ("Verdict: neither", None),
 ]
 

@@ -181,6 +181,26 @@ def _checked(line: bytes, *, required: bool) -> tuple[dict[str, Any], bool]:
     return entry, bool(found)
 
 
+def read_journal(path: Path) -> dict[str, dict[str, Any]]:
+    """Read the finished work of a journal by key, without its lock; a torn last line is left out.
+
+    Raises BabelmixError where a line is damaged.
+    """
+    entries: dict[str, dict[str, Any]] = {}
+    with path.open("rb") as handle:
+        for number, line in enumerate(handle, start=1):
+            if not line.endswith(b"\n"):
+                break
+            try:
+                entry, _ = _checked(line, required=False)
+                entries[entry["key"]] = entry
+            except (ValueError, KeyError, TypeError):
+                raise BabelmixError(
+                    f"{path}: line {number} is damaged. Fix or delete that line, then rerun."
+                ) from None
+    return entries
+
+
 class Journal:
     """An append-only JSONL file of finished work, one writer, synced at every entry.
 

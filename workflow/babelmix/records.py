@@ -106,17 +106,17 @@ class Judgement:
     then ``unscored_reason`` says why. ``order`` is ``""`` for single grades, else ``AB`` (the run's
     answer shown first) or ``BA``. ``key`` is the digest of judge, sampling parameters and rendered
     messages; never of host, port or secret. ``cost`` is in US dollars (0 where no price is known).
-    ``sample`` is the judged answer's, and the baseline's.
+    ``sample`` is the judged answer's, and the baseline's. ``strength`` of a preference is
+    ``significant`` or ``slight`` where the protocol tells them apart (``[[A>>B]]``), else empty.
 
     ``origin`` is ``reply`` where the verdict was read from ``raw``, ``published`` where it was
     taken from a file as others published it (``raw`` may then be an explanation without a verdict).
     ``vote`` numbers several verdicts of one judge on the same thing, such as people's under one
     name: from 0, and all of them count. The rest is what published files say beyond the verdict,
     None where they do not: ``weight`` is what a weighted preference gives to ``A``, the answer
-    shown first (the run's where there is no order), 0 to 1; ``strength`` is 0 for a tie, 1 for a
-    slight and 2 for a clear preference (``A=B``, ``A>B``, ``A>>B``); ``score_a`` and ``score_b``
-    are the grades of the answers shown first and second; ``length_a`` and ``length_b`` are those
-    answers' lengths in characters.
+    shown first (the run's where there is no order), 0 to 1; ``score_a`` and ``score_b`` are the
+    grades of the answers shown first and second; ``length_a`` and ``length_b`` are those answers'
+    lengths in characters.
     """
 
     key: str
@@ -137,10 +137,10 @@ class Judgement:
     tokens_out: int
     cost: float
     sample: int = 0
+    strength: str = ""
     origin: str = "reply"
     vote: int = 0
     weight: float | None = None
-    strength: int | None = None
     score_a: float | None = None
     score_b: float | None = None
     length_a: int | None = None
@@ -194,9 +194,10 @@ class HumanLabel:
 #: Columns that files of before them lack, and the value that such files stand for.
 LATER_COLUMNS: dict[str, Any] = {
     "sample": 0,
+    "strength": "",
     "origin": "reply",
     "vote": 0,
-    **dict.fromkeys(("weight", "strength", "score_a", "score_b", "length_a", "length_b")),
+    **dict.fromkeys(("weight", "score_a", "score_b", "length_a", "length_b")),
 }
 
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}

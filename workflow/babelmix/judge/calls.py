@@ -28,8 +28,6 @@ from .schema import Format, probe, probe_request, verdict_format
 from .tasks import Task
 from .verdict import parse_preference, parse_rating
 
-_TRUNCATED = "reply cut off at max_tokens"
-
 
 @dataclass(frozen=True, slots=True)
 class Raw:
@@ -228,15 +226,16 @@ def _judgement(spec: JudgeSpec, task: Task, raw: Raw) -> Judgement:
     """Read the verdict and write the record; a failure is unscored with its reason."""
     score: float | None = None
     verdict: str | None = None
+    strength = ""
     reason = raw.failure
+    finish_reason = "length" if raw.truncated else None
     if reason is None and not task.order:
-        rating = parse_rating(raw.text)
+        rating = parse_rating(raw.text, finish_reason=finish_reason)
         score, reason = rating.value, rating.reason
     elif reason is None:
-        preference = parse_preference(raw.text)
+        preference = parse_preference(raw.text, finish_reason=finish_reason)
         verdict, reason = preference.value, preference.reason
-    if reason is not None and raw.truncated:
-        reason = f"{_TRUNCATED}; {reason}"
+        strength = preference.strength or ""
     return Judgement(
         key=raw.key,
         question_id=task.question.question_id,
@@ -256,6 +255,7 @@ def _judgement(spec: JudgeSpec, task: Task, raw: Raw) -> Judgement:
         tokens_out=raw.tokens_out,
         cost=raw.cost,
         sample=task.sample,
+        strength=strength,
     )
 
 

@@ -77,7 +77,7 @@ class Entry:
     read: Verdict[Any] | None = None
     note: str = ""
     weight: float | None = None
-    strength: int | None = None
+    strength: str = ""
     score_a: float | None = None
     score_b: float | None = None
     length_a: int | None = None

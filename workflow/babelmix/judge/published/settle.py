@@ -71,7 +71,7 @@ def to_judgement(entry: Entry, number: int, source: str, setting: Setting) -> Ju
         sample=entry.sample,
         origin=origin,
         weight=entry.weight,
-        strength=entry.strength,
+        strength=entry.strength if origin == "published" else verdict.strength or "",
         score_a=entry.score_a,
         score_b=entry.score_b,
         length_a=entry.length_a,

@@ -10,7 +10,6 @@ from typing import Any
 from ...errors import BabelmixError
 from ..verdict import Verdict
 from .entry import LABELS, Entry, Fields, Hints, compared, graded, score_pair, spelled, text_id
-from .fastchat import read_arena
 from .spellings import TARGETS
 
 _OUTPUT_IS_BETTER = re.compile(r"output \((a|b)\) is (?:the )?better", re.IGNORECASE)
@@ -226,7 +225,6 @@ def judgebench(row: Fields, hints: Hints) -> Iterator[Entry | str]:
             judge=hints.judge or ".".join(str(name) for name in judge if name) or "unnamed",
             order=order,
             text=text if isinstance(text, str) and text.strip() else None,
-            read=read_arena(text),
             score_a=grades[0] if grades else None,
             score_b=grades[1] if grades else None,
             **same,

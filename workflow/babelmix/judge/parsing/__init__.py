@@ -1,0 +1,1 @@
+"""Read a judge's verdict out of its reply; ``verdict`` holds the rules."""
