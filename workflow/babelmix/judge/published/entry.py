@@ -237,7 +237,8 @@ def graded(value: Any, hints: Hints) -> dict[str, Any]:
     try:
         number = float(bare)
     except ValueError:
-        failed = isinstance(reading := read_spelling(written), Reading) and reading.side == "none"
+        reading = read_spelling(written, mapped=hints.spellings)
+        failed = isinstance(reading, Reading) and reading.side == "none"
         return {"spelled": written, "given": None, "unknown": not failed}
     return {"given": number if math.isfinite(number) else None}
 

@@ -99,8 +99,8 @@ def _write_differences(path: Path, files: Sequence[Mapping[str, Any]]) -> None:
 
 
 def file_line(held: Mapping[str, Any]) -> str:
-    left = "".join(f"; left out {n} rows: {why}" for why, n in held["rows_left_out"].items())
-    missing = "".join(f"; {n} rows: {why}" for why, n in held["missing_parts"].items())
+    left = "".join(f"; left out {n} of the rows: {why}" for why, n in held["rows_left_out"].items())
+    missing = "".join(f"; {n} of the rows: {why}" for why, n in held["missing_parts"].items())
     unscored = "".join(f"; unscored {n}: {reason}" for reason, n in held["unscored"].items())
     differing = len(held["read_otherwise"])
     compared = held["read_as_published"] + differing

@@ -16,7 +16,7 @@ from ...sources.readers import read_rows
 #: Where a JSON object keeps its rows.
 _CONTAINERS = ("data", "rows", "samples", "results", "annotations", "examples", "items", "records")
 #: Fields that a row has and an object around rows has not.
-_OF_ROWS = {"question_id", "id", "idx", "pair_id", "uid", "instruction", "doc_id", "sample_id"}
+_OF_ROWS = {"question_id", "id", "idx", "pair_id", "uid", "instruction", "input", "doc_id"}
 _MISSING = object()
 _PLACEHOLDER = re.compile(r"\{(run|judge|baseline|lang|benchmark)(\*?)\}|(\*\*|\*)")
 
@@ -36,13 +36,13 @@ def read_published(path: Path) -> list[Any]:
         if whole is None:
             raise
         return rows_of_object(whole)
-    if len(rows) == 1 and isinstance(rows[0], dict):
+    if len(rows) == 1 and isinstance(rows[0], dict) and _whole_object(path) is not None:
         return rows_of_object(rows[0])
     return rows
 
 
 def _whole_object(path: Path) -> dict[str, Any] | None:
-    """A JSON object over several lines, None where the file is none."""
+    """The JSON object that a file is, None where it is none."""
     try:
         value = json.loads(path.read_bytes().decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError):
