@@ -128,7 +128,7 @@ def _votes_row(
     if not several:
         return []
     at = _ITEM.index("question_id")
-    clusters = {item: item[at] for item in several}  # type: ignore[index]
+    clusters = {item: item[at] for item in several}
     estimate = group_agreement(Ballots(several, clusters), bootstrap=bootstrap)
     pairs = sum(len(of) * (len(of) - 1) // 2 for of in several.values())
     return [

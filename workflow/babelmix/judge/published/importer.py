@@ -143,14 +143,13 @@ def run(args: argparse.Namespace) -> None:
 def _paths(args: argparse.Namespace) -> list[Path]:
     wanted = "" if args.format == "auto" else FORMATS[args.format].files
     paths = find_published(args.files, wanted)
-    digests: dict[str, Path] = {}
+    seen: dict[Path, Path] = {}
     for path in paths:
         if not path.is_file():
             raise BabelmixError(f"{path}: no such file.")
-        digest = file_digest(path)
-        if digest in digests:
-            raise BabelmixError(f"{path}: the same file as {digests[digest]}. Name it once.")
-        digests[digest] = path
+        first = seen.setdefault(path.resolve(), path)
+        if first is not path:
+            raise BabelmixError(f"{path}: the same file as {first}. Name it once.")
     return paths
 
 

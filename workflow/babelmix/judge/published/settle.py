@@ -51,7 +51,7 @@ def to_judgement(entry: Entry, number: int, source: str, setting: Setting) -> Ju
     single = entry.protocol == "single"
     category = entry.category or setting.categories.get(question_id)
     return Judgement(
-        key=digest([source, number, entry.order, entry.judge]),
+        key=digest([source, number, entry.order, entry.judge, entry.run, entry.baseline]),
         question_id=question_id,
         lang=entry.lang or lang or setting.lang,
         category=str(category or category_of(question_id) or UNKNOWN),
