@@ -131,7 +131,7 @@ def test_labels_that_are_there_already_are_left_out_and_counted(
 @pytest.mark.parametrize(
     ("options", "langs"),
     [
-        (("--lang", "field:language"), ["de", "de", "fr", "fr"]),
+        (("--lang", "field:tongue"), ["de", "de", "fr", "fr"]),
         (("--lang", "path:judged_{lang}.jsonl"), ["de", "de", "it", "it"]),
         (("--from-path", "{run}/judged_{lang}.jsonl"), ["de", "de", "it", "it"]),
     ],
@@ -141,7 +141,7 @@ def test_languages_and_models_of_several_files(
 ) -> None:
     words = {"de": "German", "it": "fra"}
     for code, name in words.items():
-        rows = [grade(n, 5, language=name) for n in range(2)]
+        rows = [grade(n, 5, tongue=name) for n in range(2)]
         write_lines(tmp_path / f"model-{code}" / f"judged_{code}.jsonl", rows)
     files = sorted(tmp_path.glob("*/*.jsonl"))
     assert call("import-judgements", *files, "--output", tmp_path / "out", *options) == 0
@@ -161,6 +161,7 @@ def test_languages_and_models_of_several_files(
         (("--from-path", "*.jsonl"), "names nothing"),
         (("--from-path", "{run}/{run}/*"), "names {run} twice"),
         (("--map", "run"), "write OURS=THEIRS"),
+        (("--map", "scroe=score"), "'scroe' is no name of ours"),
     ],
 )
 def test_options_that_say_nothing_are_refused(
@@ -170,6 +171,19 @@ def test_options_that_say_nothing_are_refused(
     assert call("import-judgements", place, "--output", tmp_path / "out", *options) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_row_s_own_language_counts_in_every_format(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = write_lines(tmp_path / "a.jsonl", [grade(0, 5, language="French"), grade(1, 5)])
+    assert call("import-judgements", place, "--output", tmp_path / "out") == 0
+    assert sorted(r.lang for r in judgements(tmp_path / "out")) == ["en", "fr"]
+    place = write_lines(tmp_path / "b.jsonl", [grade(0, 5, language="Objective-C++")])
+    assert call("import-judgements", place, "--output", tmp_path / "b") == 2
+    assert "'Objective-C++' names no language" in capsys.readouterr().err
+    assert call("import-judgements", place, "--output", tmp_path / "b", "--lang", "de") == 0
+    assert [r.lang for r in judgements(tmp_path / "b")] == ["de"]
 
 
 def test_two_names_that_would_be_one_file_are_refused(

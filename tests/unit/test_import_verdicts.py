@@ -363,10 +363,12 @@ def test_score_pairs_in_one_review(tmp_path: Path) -> None:
         same | {"question_id": "2", "scores": "[6.0, 9.0]", "order": "BA"},
         same | {"question_id": "3", "score": [5, 5]},
         same | {"question_id": "4", "scores": [-1, -1], "raw": "I cannot."},
+        same | {"question_id": "5", "score": [-1, -1]},
     ]
     found = bring(write_lines(tmp_path / "s.jsonl", rows))
     assert [(r.verdict, r.score_a, r.score_b) for r in found] == [
-        *(("A", 8, 7), ("B", 6, 9), ("tie", 5, 5), (None, None, None))
+        *(("A", 8, 7), ("B", 6, 9), ("tie", 5, 5), (None, None, None)),
+        (None, None, None),
     ]
 
 

@@ -43,6 +43,7 @@ class Hints:
     spellings: Mapping[str, Reading] = field(default_factory=dict)
     numbers: Mapping[str, float] = field(default_factory=dict)
     models: bool = False
+    lang_said: bool = False
     scale: tuple[float, float] = SCALE
     items: Mapping[str, Row] = field(default_factory=dict)
 

@@ -60,7 +60,6 @@ def votes(row: Fields, hints: Hints) -> Iterator[Entry | str]:
         baseline=names[1],
         judge=hints.judge or row.judge("people"),
         turn=row.turn(),
-        lang=str(row.first("lang", "language") or "") or None,
         category=row.get("category") or None,
         **spelled(winner, hints, "", names),
     )

@@ -101,6 +101,7 @@ def _read_file(
         told,
         path=path,
         items=items,
+        lang_said=options.lang.said or "lang" in placed,
         run=told.run or placed.get("run"),
         judge=told.judge or placed.get("judge"),
         baseline=told.baseline or placed.get("baseline"),
@@ -118,7 +119,7 @@ def _read_file(
                 reasons.append(one)
                 continue
             own = options.lang.of_row(fields.row, where)
-            own = own or (language_code(one.lang, where) if one.lang else None)
+            own = own or options.lang.own_of_row(fields.row, where) or one.lang
             entries.append(one if own == one.lang else replace(one, lang=own))
         file.used_rows += bool(entries)
         if entries:

@@ -140,7 +140,9 @@ class _Joining:
 
     def _stays(self, source: str, one: Imported) -> bool:
         """Of what a row replaces: its own file stays, and all of the import's votes."""
-        return source == one.source or (one.is_vote and source != "")
+        if source == one.source:
+            return True
+        return one.is_vote and source != "" and self.shas.get(source) != one.sha256
 
     def _vote(self, one: Imported, rows: Sequence[tuple[str, Judgement]]) -> int:
         return 1 + max((row.vote for _, row in rows), default=-1) if one.is_vote else one.row.vote

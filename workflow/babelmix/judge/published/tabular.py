@@ -92,12 +92,19 @@ def _cells(row: dict[Any, Any], path: Path, line: int) -> dict[str, Any]:
     return {name.strip(): value or None for name, value in row.items()}
 
 
-def parse_renamed(pairs: Sequence[str]) -> dict[str, str]:
-    """``--map``: their field by our name."""
+def parse_renamed(pairs: Sequence[str], known: str) -> dict[str, str]:
+    """``--map``: their field by our name, which must be one of ``known`` (a pattern)."""
     renamed = dict(pair.partition("=")[::2] for pair in pairs)
     wrong = [pair for pair in pairs if not all(pair.partition("=")[::2])]
     if wrong:
         raise BabelmixError(f"--map: write OURS=THEIRS, as `--map run=model_name`; found {wrong}.")
+    for ours in renamed:
+        if not re.fullmatch(known, ours):
+            raise BabelmixError(
+                f"--map: '{ours}' is no name of ours that is read. Names are, with those of the "
+                "known formats: question_id, run, judge, lang, category, turn, sample, and "
+                "docs/importing.md lists the others."
+            )
     return renamed
 
 
