@@ -147,7 +147,7 @@ def test_languages_and_models_of_several_files(
     assert call("import-judgements", *files, "--output", tmp_path / "out", *options) == 0
     rows = judgements(tmp_path / "out")
     assert sorted(r.lang for r in rows) == langs
-    if options[0] == "--from-path":
+    if options[0] == "--from-path":  # the last part of the path that fits, not a folder above
         assert {(r.run, r.lang) for r in rows} == {("model-de", "de"), ("model-it", "it")}
 
 
@@ -262,3 +262,24 @@ def test_answers_of_rows_with_turns_from_0_nested_and_of_both_turns(tmp_path: Pa
     assert call("import-answers", place, "--output", tmp_path, *names) == 0
     found = read_records(tmp_path / "n.parquet", Answer)
     assert [(a.turn, a.text, a.lang) for a in found] == [(1, "a", "de"), (2, "b", "de")]
+
+
+def test_a_pattern_fits_as_late_as_it_can(tmp_path: Path) -> None:
+    place = tmp_path / "mt_bench_x" / "mt_bench_DE" / "judgment" / "a.jsonl"
+    write_lines(place, [grade(0, 5)])
+    pattern = ("--from-path", "mt_bench_{lang}/**.jsonl")
+    assert call("import-judgements", place, "--output", tmp_path / "out", *pattern) == 0
+    assert [r.lang for r in judgements(tmp_path / "out")] == ["de"]
+
+
+def test_spellings_are_said_as_they_were_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = {"question_id": 81, "model_1": "x", "model_2": "y", "judge": "j", "turn": 1}
+    rows = [names | {"g1_winner": "model_1", "g2_winner": "model_1"}]
+    rows += [names | {"question_id": 82, "g1_winner": "tie", "g2_winner": "error"}]
+    place = write_lines(tmp_path / "p.jsonl", rows)
+    assert call("import-judgements", place, "--output", tmp_path / "out") == 0
+    assert "verdicts: error as no verdict (1), model_1 as the run (2), tie as tie (1)" in (
+        capsys.readouterr().out
+    )

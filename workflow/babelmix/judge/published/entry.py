@@ -53,12 +53,12 @@ class Entry:
     """A verdict as published. ``text`` is the judge's reply, None where the file has none.
 
     ``given`` is what the file says of it: a score, ``A``/``B``/``tie``/``both_bad`` in the shown
-    order, or None for a failure. ``spelled`` is how the file writes it; ``unknown`` that nobody
-    knows what that means; ``published`` is False where the file has replies alone. ``order`` is as
-    in ``Judgement``; ``""`` with a ``baseline`` is a vote on a pair without an order (a person's,
-    or one that the file has merged already). ``read`` is a verdict that the format's own wording
-    gives; it goes before ours. ``note`` is text beside the verdict in which no verdict is looked
-    for. The other fields are as in ``Judgement``.
+    order, or None for a failure. ``spelled`` is how the file writes it, ``says`` how that was read,
+    ``unknown`` that nobody knows what it means; ``published`` is False where the file has replies
+    alone. ``order`` is as in ``Judgement``; ``""`` with a ``baseline`` is a vote on a pair without
+    an order (a person's, or one that the file has merged already). ``read`` is a verdict that the
+    format's own wording gives; it goes before ours. ``note`` is text beside the verdict in which no
+    verdict is looked for. The other fields are as in ``Judgement``.
     """
 
     question_id: str
@@ -73,6 +73,7 @@ class Entry:
     text: str | None = None
     given: float | str | None = None
     spelled: str | None = None
+    says: str = ""
     unknown: bool = False
     published: bool = True
     read: Verdict[Any] | None = None
@@ -214,6 +215,7 @@ def spelled(
         reading = replace(reading, of_model=True)
     return {
         "spelled": written,
+        "says": reading.said(),
         "given": reading.shown(order),
         "strength": reading.strength,
     }
@@ -228,7 +230,11 @@ def graded(value: Any, hints: Hints) -> dict[str, Any]:
     written = "" if value is None else str(value).strip()
     for spelling in (written, written.casefold()):
         if spelling in hints.numbers:
-            return {"spelled": written, "given": hints.numbers[spelling]}
+            return {
+                "spelled": written,
+                "says": f"{hints.numbers[spelling]:g}",
+                "given": hints.numbers[spelling],
+            }
     if isinstance(value, bool | list | dict):
         return {"spelled": written, "unknown": True}
     bare = written.strip("[] ")

@@ -154,8 +154,8 @@ def _mark_ambiguous(file: ReadFile, hints: Hints) -> None:
 def _count_spellings(file: ReadFile) -> None:
     for entry in file.entries:
         if entry.spelled and not entry.unknown:
-            read_as = "no verdict" if entry.given is None else str(entry.given)
-            file.spellings.setdefault(entry.spelled, Counter())[read_as] += 1
+            says = entry.says or "no verdict"
+            file.spellings.setdefault(entry.spelled, Counter())[says] += 1
 
 
 def _shift_turns(files: Sequence[ReadFile], turns_from: int | None) -> None:

@@ -26,6 +26,13 @@ class Reading:
     of_model: bool = False
     strength: str = ""
 
+    def said(self) -> str:
+        """In a word: ``the run``, ``the baseline``, a place, ``tie`` …"""
+        if self.side == "none":
+            return "no verdict"
+        models = {"A": "the run", "B": "the baseline"} if self.of_model else {}
+        return models.get(self.side, self.side)
+
     def shown(self, order: str) -> str | None:
         """The verdict in terms of the places shown in this order; None for a failure."""
         if self.side == "none":

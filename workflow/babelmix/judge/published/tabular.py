@@ -178,7 +178,8 @@ def names_in_path(path: Path, pattern: str) -> dict[str, str]:
             f"--from-path: '{pattern}' names nothing. Allowed: {{run}}, {{judge}}, {{baseline}}, "
             "{lang}, {benchmark}."
         )
-    found = re.search(rf"(?:^|/){written}$", path.resolve().as_posix())
+    # As late as it fits: the folders above are none of the pattern's.
+    found = re.fullmatch(rf"(?:.*/)?{written}", path.resolve().as_posix())
     if found is None:
         raise BabelmixError(f"--from-path: {path} does not fit '{pattern}'.")
     return found.groupdict()
