@@ -39,6 +39,10 @@ from ..resources import language_catalogue
 
 FORMATS = ("fastchat", "alpaca-eval", "fasteval", "logickor", "records")
 SUMMARY = "import.json"
+_KNOWN_FIELDS = (
+    r"question_id|id|key|run|model|model_id|turn|sample|text(_turn_?\d+)?|lang|language|category|"
+    "question|questions|finish_reason|instruction|output|outputs|generator|dataset|choices|values"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Given:
     run: str | None = None
     choice: int | None = None
     row_lang: str | None = None
+    lang_said: bool = False
 
 
 def read_row(row: Fields, format_name: str, given: Given) -> Iterator[Answer | str]:
@@ -115,7 +120,7 @@ def _fasteval(row: Fields, given: Given) -> Iterator[Answer | str]:
 
 def _logickor(row: Fields, given: Given) -> Iterator[Answer | str]:
     questions = row.get("questions") or []
-    told = given if given.lang != "en" else replace(given, lang="ko")
+    told = given if given.lang_said else replace(given, lang="ko")
     for turn, text in enumerate(row.items("outputs"), start=1):
         answer = _answer(row, told, row.text("id"), turn, text, "run")
         if turn <= len(questions):
@@ -140,11 +145,9 @@ def _answer(row: Fields, given: Given, raw_id: str, turn: int, text: Any, run_fi
     words = printable("" if text is None else str(text))
     failed = is_failure(words)
     finish = str(row.get("finish_reason") or "stop")
-    own = row.first("lang", "language")
-    own = language_code(str(own), row.where) if own is not None else None
     return Answer(
         question_id=question_id,
-        lang=given.row_lang or own or lang or given.lang,
+        lang=given.row_lang or lang or given.lang,
         category=str(row.get("category") or category_of(question_id) or UNKNOWN),
         turn=turn,
         run=file_name(given.run or row.text(run_field, "model", "run")),
@@ -231,9 +234,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--lang",
-        default="en",
-        help="language of rows that do not name theirs: CODE, field:NAME, or path:PATTERN with "
-        "{lang}",
+        help="language of rows that do not name theirs (left out: en): CODE, field:NAME, or "
+        "path:PATTERN with {lang}",
     )
     parser.add_argument(
         "--from-path", metavar="PATTERN", help="names in the files' paths: {run}, {lang}"
@@ -280,7 +282,7 @@ def read_files(args: argparse.Namespace) -> list[_ReadFile]:
 
 
 def _read_file(path: Path, args: argparse.Namespace) -> _ReadFile:
-    renamed = parse_renamed(args.map)
+    renamed = parse_renamed(args.map, _KNOWN_FIELDS)
     lang = parse_lang(args.lang)
     rows = rename_fields(read_published(path), renamed)
     name = recognise(rows, str(path)) if args.format == "auto" else args.format
@@ -291,13 +293,14 @@ def _read_file(path: Path, args: argparse.Namespace) -> _ReadFile:
     if run is None and name == "logickor" and "run" not in renamed:
         run = path.stem
     code = language_code(placed["lang"], str(path)) if "lang" in placed else lang.of_file(path)
-    given = Given(code, run, args.choice)
+    given = Given(code, run, args.choice, lang_said=lang.said or "lang" in placed)
     found = _ReadFile(path, name, len(rows), [], Counter())
     for number, row in enumerate(rows, start=1):
         fields = Fields(row, f"{path}: row {number}", number)
         own = replace(
             given,
-            row_lang=lang.of_row(fields.row, fields.where),
+            row_lang=lang.of_row(fields.row, fields.where)
+            or lang.own_of_row(fields.row, fields.where),
             run=str(row["run"]) if "run" in renamed and row.get("run") else given.run,
         )
         for one in read_row(fields, name, own):

@@ -57,13 +57,23 @@ def joint_preference(verdicts: Sequence[str]) -> str:
 
 
 def _by_slot(rows: Sequence[Judgement]) -> dict[Slot, Judgement]:
-    found: dict[Slot, Judgement] = {}
+    found: dict[Slot, dict[int, Judgement]] = {}
     for row in rows:
         place = (row.lang, row.question_id, row.turn, row.order, row.sample)
-        slot = Slot(row.run, row.protocol, *place)
-        if slot not in found or row.unscored_reason is None:
-            found[slot] = row
-    return found
+        votes = found.setdefault(Slot(row.run, row.protocol, *place), {})
+        if row.vote not in votes or row.unscored_reason is None:
+            votes[row.vote] = row
+    return {slot: _of_votes(list(votes.values())) for slot, votes in found.items()}
+
+
+def _of_votes(votes: Sequence[Judgement]) -> Judgement:
+    """One member's verdict of its votes: the mean grade, or what more than half of them say."""
+    scored = [row for row in votes if row.unscored_reason is None]
+    if len(scored) < 2:
+        return scored[0] if scored else votes[0]
+    if scored[0].protocol == "single":
+        return replace(scored[0], score=fmean(row.score for row in scored if row.score is not None))
+    return replace(scored[0], verdict=joint_preference([row.verdict or "tie" for row in scored]))
 
 
 def _joint(jury: str, slot: Slot, rows: Mapping[str, Judgement | None]) -> Judgement:
@@ -84,6 +94,11 @@ def _joint(jury: str, slot: Slot, rows: Mapping[str, Judgement | None]) -> Judge
         verdict=None,
         unscored_reason=None,
         strength="",
+        origin="reply",
+        vote=0,
+        weight=None,
+        score_a=None,
+        score_b=None,
         raw="",  # nobody wrote this verdict: there is no text for `reparse` to read
         tokens_in=0,
         tokens_out=0,

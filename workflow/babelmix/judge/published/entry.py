@@ -43,6 +43,7 @@ class Hints:
     spellings: Mapping[str, Reading] = field(default_factory=dict)
     numbers: Mapping[str, float] = field(default_factory=dict)
     models: bool = False
+    lang_said: bool = False
     scale: tuple[float, float] = SCALE
     items: Mapping[str, Row] = field(default_factory=dict)
 
@@ -52,12 +53,12 @@ class Entry:
     """A verdict as published. ``text`` is the judge's reply, None where the file has none.
 
     ``given`` is what the file says of it: a score, ``A``/``B``/``tie``/``both_bad`` in the shown
-    order, or None for a failure. ``spelled`` is how the file writes it; ``unknown`` that nobody
-    knows what that means; ``published`` is False where the file has replies alone. ``order`` is as
-    in ``Judgement``; ``""`` with a ``baseline`` is a vote on a pair without an order (a person's,
-    or one that the file has merged already). ``read`` is a verdict that the format's own wording
-    gives; it goes before ours. ``note`` is text beside the verdict in which no verdict is looked
-    for. The other fields are as in ``Judgement``.
+    order, or None for a failure. ``spelled`` is how the file writes it, ``says`` how that was read,
+    ``unknown`` that nobody knows what it means; ``published`` is False where the file has replies
+    alone. ``order`` is as in ``Judgement``; ``""`` with a ``baseline`` is a vote on a pair without
+    an order (a person's, or one that the file has merged already). ``read`` is a verdict that the
+    format's own wording gives; it goes before ours. ``note`` is text beside the verdict in which no
+    verdict is looked for. The other fields are as in ``Judgement``.
     """
 
     question_id: str
@@ -72,12 +73,13 @@ class Entry:
     text: str | None = None
     given: float | str | None = None
     spelled: str | None = None
+    says: str = ""
     unknown: bool = False
     published: bool = True
     read: Verdict[Any] | None = None
     note: str = ""
     weight: float | None = None
-    strength: int | None = None
+    strength: str = ""
     score_a: float | None = None
     score_b: float | None = None
     length_a: int | None = None
@@ -213,6 +215,7 @@ def spelled(
         reading = replace(reading, of_model=True)
     return {
         "spelled": written,
+        "says": reading.said(),
         "given": reading.shown(order),
         "strength": reading.strength,
     }
@@ -227,7 +230,11 @@ def graded(value: Any, hints: Hints) -> dict[str, Any]:
     written = "" if value is None else str(value).strip()
     for spelling in (written, written.casefold()):
         if spelling in hints.numbers:
-            return {"spelled": written, "given": hints.numbers[spelling]}
+            return {
+                "spelled": written,
+                "says": f"{hints.numbers[spelling]:g}",
+                "given": hints.numbers[spelling],
+            }
     if isinstance(value, bool | list | dict):
         return {"spelled": written, "unknown": True}
     bare = written.strip("[] ")
@@ -237,7 +244,8 @@ def graded(value: Any, hints: Hints) -> dict[str, Any]:
     try:
         number = float(bare)
     except ValueError:
-        failed = isinstance(reading := read_spelling(written), Reading) and reading.side == "none"
+        reading = read_spelling(written, mapped=hints.spellings)
+        failed = isinstance(reading, Reading) and reading.side == "none"
         return {"spelled": written, "given": None, "unknown": not failed}
     return {"given": number if math.isfinite(number) else None}
 

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from ...errors import BabelmixError
-from ..verdict import Verdict
 from .entry import Entry, Fields, Hints, graded, spelled
 from .own_rows import records
-from .spellings import Reading, read_spelling
 
-_ARENA_BRACKETS = re.compile(r"\[\[[ ]?([AB](?:>{1,2}|=)[AB])[ ]?\]\]")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -64,7 +60,6 @@ def votes(row: Fields, hints: Hints) -> Iterator[Entry | str]:
         baseline=names[1],
         judge=hints.judge or row.judge("people"),
         turn=row.turn(),
-        lang=str(row.first("lang", "language") or "") or None,
         category=row.get("category") or None,
         **spelled(winner, hints, "", names),
     )
@@ -101,16 +96,8 @@ def arena_hard(row: Fields, hints: Hints) -> Iterator[Entry | str]:
             order=order,
             category=row.get("category"),
             text=None if text is None else str(text),
-            read=read_arena(text),
             **spelled(held.get("score"), hints, order),
         )
-
-
-def read_arena(text: Any) -> Verdict[Any] | None:
-    """The last verdict of Arena-Hard's wording in a reply."""
-    found = _ARENA_BRACKETS.findall(str(text or ""))
-    reading = read_spelling(found[-1]) if found else None
-    return Verdict(reading.side) if isinstance(reading, Reading) else None
 
 
 def mt_bench_repro(row: Fields, hints: Hints) -> Iterator[Entry | str]:

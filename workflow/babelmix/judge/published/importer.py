@@ -18,7 +18,7 @@ from ...io import file_digest
 from ...sources.readers import read_rows
 from ..verdict import SCALE
 from .entry import Hints, split_id
-from .formats import FORMATS
+from .formats import FORMATS, KNOWN_FIELDS
 from .languages import parse_lang
 from .reading import Options, ReadFile, read_files
 from .settle import Setting, file_name, to_judgement
@@ -40,9 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--benchmark", help="its name; left out, the format's")
     parser.add_argument(
         "--lang",
-        default="en",
-        help="language of rows that do not name theirs: CODE, field:NAME, or path:PATTERN with "
-        "{lang}, as path:*_{lang}.jsonl",
+        help="language of rows that do not name theirs (left out: en): CODE, field:NAME, or "
+        "path:PATTERN with {lang}, as path:*_{lang}.jsonl",
     )
     parser.add_argument(
         "--from-path",
@@ -143,14 +142,13 @@ def run(args: argparse.Namespace) -> None:
 def _paths(args: argparse.Namespace) -> list[Path]:
     wanted = "" if args.format == "auto" else FORMATS[args.format].files
     paths = find_published(args.files, wanted)
-    digests: dict[str, Path] = {}
+    seen: dict[Path, Path] = {}
     for path in paths:
         if not path.is_file():
             raise BabelmixError(f"{path}: no such file.")
-        digest = file_digest(path)
-        if digest in digests:
-            raise BabelmixError(f"{path}: the same file as {digests[digest]}. Name it once.")
-        digests[digest] = path
+        first = seen.setdefault(path.resolve(), path)
+        if first is not path:
+            raise BabelmixError(f"{path}: the same file as {first}. Name it once.")
     return paths
 
 
@@ -158,7 +156,7 @@ def _options(args: argparse.Namespace) -> Options:
     spellings, numbers = _verdict_map(args.verdict_map)
     return Options(
         format=args.format,
-        renamed=parse_renamed(args.map),
+        renamed=parse_renamed(args.map, KNOWN_FIELDS),
         hints=Hints(
             args.judge,
             args.run,

@@ -26,17 +26,37 @@ _CODE = re.compile(r"[a-z]{2,3}(?:[-_][a-z0-9]{2,4}){0,2}")
 
 @dataclass(frozen=True, slots=True)
 class LanguageSource:
-    """What ``--lang`` says: a code, ``field:NAME`` or ``path:PATTERN`` with ``{lang}``."""
+    """What ``--lang`` says: a code, ``field:NAME`` or ``path:PATTERN`` with ``{lang}``.
+
+    ``said`` is False where the option was left out.
+    """
 
     code: str = "en"
     field: str | None = None
     pattern: str | None = None
+    said: bool = True
 
     def of_file(self, path: Path) -> str:
         """The language of a file's rows that do not name theirs."""
         if self.pattern is None:
             return self.code
         return language_code(names_in_path(path, self.pattern)["lang"], str(path))
+
+    def own_of_row(self, row: Mapping[str, Any], where: str) -> str | None:
+        """The language that a row names by itself, in ``lang`` or ``language``.
+
+        A value there that is no language (a programming language) is an error, or passed over where
+        ``--lang`` says the language.
+        """
+        value = next((row[name] for name in ("lang", "language") if row.get(name)), None)
+        if not isinstance(value, str):
+            return None
+        try:
+            return language_code(value, where)
+        except BabelmixError:
+            if self.said:
+                return None
+            raise
 
     def of_row(self, row: Mapping[str, Any], where: str) -> str | None:
         """The language that a row's field names; None where no field is asked for."""
@@ -48,8 +68,10 @@ class LanguageSource:
         return language_code(str(value), where)
 
 
-def parse_lang(words: str) -> LanguageSource:
-    """Read ``--lang``."""
+def parse_lang(words: str | None) -> LanguageSource:
+    """Read ``--lang``; English where it is left out."""
+    if words is None:
+        return LanguageSource(said=False)
     kind, colon, rest = words.partition(":")
     if not colon:
         return LanguageSource(code=language_code(words, "--lang"))
@@ -72,7 +94,7 @@ def language_code(name: str, where: str) -> str:
     if known is None:
         raise BabelmixError(
             f"{where}: '{name}' names no language. Write a code, as `de`, or an English name, as "
-            "`German`."
+            "`German`; `--lang CODE` says it for all rows that name none."
         )
     return known
 

@@ -65,7 +65,6 @@ def records(row: Fields, hints: Hints) -> Iterator[Entry | str]:
         "baseline": hints.baseline or named,
         "judge": hints.judge or row.judge("unnamed"),
         "sample": row.number("sample", 0),
-        "lang": str(row.first("lang", "language") or "") or None,
         "category": row.get("category") or None,
         "length_a": row.number("length", 0) or None,
         "length_b": row.number("baseline_length", 0) or None,
@@ -122,7 +121,7 @@ def _preference(
     if verdict not in (None, ""):
         found = spelled(verdict, hints, order, names)
         found |= {k: v for k, v in compared(pair).items() if k != "given"} if pair else {}
-    elif values.get("scores") is not None or pair is not None:
+    elif values.get("scores") is not None or pair or isinstance(score, list | tuple):
         found = compared(pair)
     elif weight is not None:
         found = {"given": "tie" if weight == 0.5 else "A" if weight > 0.5 else "B"}

@@ -101,6 +101,7 @@ def _read_file(
         told,
         path=path,
         items=items,
+        lang_said=options.lang.said or "lang" in placed,
         run=told.run or placed.get("run"),
         judge=told.judge or placed.get("judge"),
         baseline=told.baseline or placed.get("baseline"),
@@ -118,7 +119,7 @@ def _read_file(
                 reasons.append(one)
                 continue
             own = options.lang.of_row(fields.row, where)
-            own = own or (language_code(one.lang, where) if one.lang else None)
+            own = own or options.lang.own_of_row(fields.row, where) or one.lang
             entries.append(one if own == one.lang else replace(one, lang=own))
         file.used_rows += bool(entries)
         if entries:
@@ -153,8 +154,8 @@ def _mark_ambiguous(file: ReadFile, hints: Hints) -> None:
 def _count_spellings(file: ReadFile) -> None:
     for entry in file.entries:
         if entry.spelled and not entry.unknown:
-            read_as = "no verdict" if entry.given is None else str(entry.given)
-            file.spellings.setdefault(entry.spelled, Counter())[read_as] += 1
+            says = entry.says or "no verdict"
+            file.spellings.setdefault(entry.spelled, Counter())[says] += 1
 
 
 def _shift_turns(files: Sequence[ReadFile], turns_from: int | None) -> None:

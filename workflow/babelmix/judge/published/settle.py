@@ -38,10 +38,22 @@ class Setting:
 
 @dataclass(slots=True)
 class Comparison:
-    """Our reading against the published one, where a file has both."""
+    """Our reading against the published one, where a file has both.
+
+    ``straight`` and ``turned`` say of each pick of one answer, in the first order and in the
+    exchanged one, whether we read the other letter.
+    """
 
     same: int = 0
     differing: list[dict[str, Any]] = field(default_factory=list)
+    straight: list[bool] = field(default_factory=list)
+    turned: list[bool] = field(default_factory=list)
+
+    @property
+    def letters_seem_to_name_models(self) -> bool:
+        """Whether what we read is the other letter in most replies to the exchanged order alone."""
+        mostly = 2 * sum(self.turned) > len(self.turned)
+        return len(self.turned) > 2 and mostly and 2 * sum(self.straight) <= len(self.straight)
 
 
 def to_judgement(entry: Entry, number: int, source: str, setting: Setting) -> Judgement:
@@ -51,7 +63,7 @@ def to_judgement(entry: Entry, number: int, source: str, setting: Setting) -> Ju
     single = entry.protocol == "single"
     category = entry.category or setting.categories.get(question_id)
     return Judgement(
-        key=digest([source, number, entry.order, entry.judge]),
+        key=digest([source, number, entry.order, entry.judge, entry.run, entry.baseline]),
         question_id=question_id,
         lang=entry.lang or lang or setting.lang,
         category=str(category or category_of(question_id) or UNKNOWN),
@@ -71,7 +83,7 @@ def to_judgement(entry: Entry, number: int, source: str, setting: Setting) -> Ju
         sample=entry.sample,
         origin=origin,
         weight=entry.weight,
-        strength=entry.strength,
+        strength=entry.strength if origin == "published" else verdict.strength or "",
         score_a=entry.score_a,
         score_b=entry.score_b,
         length_a=entry.length_a,
@@ -142,6 +154,9 @@ def compare(entries: Sequence[Entry], setting: Setting) -> Comparison:
             continue
         read = read_text(entry, setting)
         given = _given(entry, replace(setting, as_published=True, scale_given=False)).value
+        if given in ("A", "B") and entry.order:
+            picks = found.turned if entry.order == "BA" else found.straight
+            picks.append(read.value in ("A", "B") and read.value != given)
         if read.value == given:
             found.same += 1
         else:
@@ -161,22 +176,6 @@ def compare(entries: Sequence[Entry], setting: Setting) -> Comparison:
                 }
             )
     return found
-
-
-def looks_like_models(entries: Sequence[Entry], setting: Setting) -> bool:
-    """Whether letters seem to name models, not places: what we read in the exchanged order is
-    mostly the other letter, and in the first order the same."""
-    flipped = {"A": "B", "B": "A"}
-    picks = [
-        (entry.order, read_text(entry, setting).value, entry.given)
-        for entry in entries
-        if entry.given in flipped and entry.order and has_text(entry)
-    ]
-    exchanged = [read == flipped[str(given)] for order, read, given in picks if order == "BA"]
-    straight = [read == given for order, read, given in picks if order == "AB"]
-    return len(exchanged) > 2 and all(
-        2 * sum(right) > len(right) for right in (exchanged, straight or [True])
-    )
 
 
 def repeated(judgements: Sequence[Judgement]) -> int:

@@ -24,7 +24,14 @@ class Reading:
 
     side: Side
     of_model: bool = False
-    strength: int | None = None
+    strength: str = ""
+
+    def said(self) -> str:
+        """In a word: ``the run``, ``the baseline``, a place, ``tie`` …"""
+        if self.side == "none":
+            return "no verdict"
+        models = {"A": "the run", "B": "the baseline"} if self.of_model else {}
+        return models.get(self.side, self.side)
 
     def shown(self, order: str) -> str | None:
         """The verdict in terms of the places shown in this order; None for a failure."""
@@ -189,7 +196,7 @@ def _composed(folded: str) -> Reading | None:
     if match := _COMPARED.match(tight):
         return _compared(_SIDES[match[1]], match[2], _SIDES[match[3]])
     if match := _GRADED.match(tight):
-        return Reading(_SIDES[match[1]], strength=len(match[2]))
+        return Reading(_SIDES[match[1]], strength="slight" if len(match[2]) == 1 else "significant")
     if match := _ANNOUNCED.fullmatch(folded):
         return _one_side(match[1])
     if match := _BETTER.fullmatch(folded):
@@ -201,9 +208,11 @@ def _compared(left: Side, sign: str, right: Side) -> Reading | None:
     if left == right:
         return None
     if sign in _EQUAL:
-        return Reading("tie", strength=0)
+        return Reading("tie")
     clear = len(sign) > 1 or sign in "≫≪"
-    return Reading(left if sign[0] in ">≫" else right, strength=2 if clear else 1)
+    return Reading(
+        left if sign[0] in ">≫" else right, strength="significant" if clear else "slight"
+    )
 
 
 def _one_side(words: str) -> Reading | None:

@@ -26,12 +26,18 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """One judgement to add: the file that it comes from, and whether several of it are votes."""
+    """One judgement to add: the file that it comes from (its SHA-256 tells copies), and whether
+    several of it are votes."""
 
     row: Judgement
     path: Path
-    source: str
+    sha256: str
     is_vote: bool
+
+    @property
+    def source(self) -> str:
+        """What tells the rows of one file from those of another."""
+        return str(self.path)
 
 
 @dataclass(slots=True)
@@ -92,6 +98,7 @@ class _Joining:
     replace: bool
     imported_before: frozenset[str]
     clashes: list[str]
+    shas: dict[str, str] = field(default_factory=dict)
 
     def join(self, before: Sequence[Judgement], new: Sequence[Imported]) -> None:
         """The rows of one file of the folder after the import."""
@@ -100,6 +107,7 @@ class _Joining:
             held[slot_of(row)].append(("", row))
         voted: set[Slot] = set()
         for one in new:
+            self.shas[one.source] = one.sha256
             rows = held[slot_of(one.row)]
             others = [source for source, _ in rows if source != one.source]
             if one.row.judge == LABELS and any(row.verdict == one.row.verdict for _, row in rows):
@@ -126,12 +134,15 @@ class _Joining:
         """Votes of other files add up; with ``replace`` they take the place of the folder's."""
         if not one.is_vote:
             return True
-        in_folder = "" in others
-        return in_folder and (self.replace or one.source in self.imported_before)
+        if any(self.shas.get(other) == one.sha256 for other in others):
+            return True
+        return "" in others and (self.replace or one.sha256 in self.imported_before)
 
     def _stays(self, source: str, one: Imported) -> bool:
         """Of what a row replaces: its own file stays, and all of the import's votes."""
-        return source == one.source or (one.is_vote and source != "")
+        if source == one.source:
+            return True
+        return one.is_vote and source != "" and self.shas.get(source) != one.sha256
 
     def _vote(self, one: Imported, rows: Sequence[tuple[str, Judgement]]) -> int:
         return 1 + max((row.vote for _, row in rows), default=-1) if one.is_vote else one.row.vote

@@ -10,7 +10,6 @@ from typing import Any
 from ...errors import BabelmixError
 from ..verdict import Verdict
 from .entry import LABELS, Entry, Fields, Hints, compared, graded, score_pair, spelled, text_id
-from .fastchat import read_arena
 from .spellings import TARGETS
 
 _OUTPUT_IS_BETTER = re.compile(r"output \((a|b)\) is (?:the )?better", re.IGNORECASE)
@@ -31,7 +30,6 @@ def alpaca_eval(row: Fields, hints: Hints) -> Iterator[Entry | str]:
         baseline=hints.baseline or str(row.first("generator_1", "generator") or "output_1"),
         judge=hints.judge or row.judge("people" if row.has("annotator_index") else "unnamed"),
         category=row.get("dataset"),
-        lang=str(row.first("lang", "language") or "") or None,
         note=_completion(row.get("raw_completion")),
         weight=weight,
         length_a=len(outputs[0]) if isinstance(outputs[0], str) else None,
@@ -181,7 +179,7 @@ def logickor(row: Fields, hints: Hints) -> Iterator[Entry | str]:
             run=run,
             judge=hints.judge or row.judge("unnamed"),
             turn=turn,
-            lang=str(row.first("lang", "language") or "") or "ko",
+            lang=None if hints.lang_said else "ko",
             category=row.get("category") or None,
             note=str(held.get("judge_message") or ""),
             **graded(held.get("judge_score"), hints),
@@ -226,7 +224,6 @@ def judgebench(row: Fields, hints: Hints) -> Iterator[Entry | str]:
             judge=hints.judge or ".".join(str(name) for name in judge if name) or "unnamed",
             order=order,
             text=text if isinstance(text, str) and text.strip() else None,
-            read=read_arena(text),
             score_a=grades[0] if grades else None,
             score_b=grades[1] if grades else None,
             **same,

@@ -12,7 +12,7 @@ from typing import Any
 from ...io import file_digest, read_json, write_json, write_text
 from ...records import Judgement
 from .reading import ReadFile
-from .settle import Setting, beyond_scale, compare, has_text, looks_like_models, repeated
+from .settle import Setting, beyond_scale, compare, has_text, repeated
 from .store import Added
 
 SUMMARY, DIFFERENCES = "import.json", "differences.csv"
@@ -52,7 +52,7 @@ def summarise(
         "repeated": repeated(judgements),
         "read_as_published": comparison.same,
         "read_otherwise": comparison.differing,
-        "letters_seem_to_name_models": looks_like_models(file.entries, setting),
+        "letters_seem_to_name_models": comparison.letters_seem_to_name_models,
     }
 
 
@@ -94,13 +94,15 @@ def _write_differences(path: Path, files: Sequence[Mapping[str, Any]]) -> None:
     writer = csv.DictWriter(table, _DIFFERENCE_COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for held in files:
-        writer.writerows({"file": held["file"]} | row for row in held["read_otherwise"])
+        writer.writerows(
+            {"file": held.get("path", held["file"])} | row for row in held["read_otherwise"]
+        )
     write_text(path, table.getvalue())
 
 
 def file_line(held: Mapping[str, Any]) -> str:
-    left = "".join(f"; left out {n} rows: {why}" for why, n in held["rows_left_out"].items())
-    missing = "".join(f"; {n} rows: {why}" for why, n in held["missing_parts"].items())
+    left = "".join(f"; left out {n} of the rows: {why}" for why, n in held["rows_left_out"].items())
+    missing = "".join(f"; {n} of the rows: {why}" for why, n in held["missing_parts"].items())
     unscored = "".join(f"; unscored {n}: {reason}" for reason, n in held["unscored"].items())
     differing = len(held["read_otherwise"])
     compared = held["read_as_published"] + differing
@@ -127,7 +129,7 @@ def file_line(held: Mapping[str, Any]) -> str:
         else ""
     )
     return (
-        f"{held['file']} ({held['format']}): {held['rows_used']} of {held['rows']} rows{left}; "
+        f"{held['path']} ({held['format']}): {held['rows_used']} of {held['rows']} rows{left}; "
         f"{held['scored']} of {held['judgements']} judgements scored{missing}{unscored}{read}"
         f"{''.join(said)}{hint}"
     )

@@ -16,7 +16,7 @@ from ...sources.readers import read_rows
 #: Where a JSON object keeps its rows.
 _CONTAINERS = ("data", "rows", "samples", "results", "annotations", "examples", "items", "records")
 #: Fields that a row has and an object around rows has not.
-_OF_ROWS = {"question_id", "id", "idx", "pair_id", "uid", "instruction", "doc_id", "sample_id"}
+_OF_ROWS = {"question_id", "id", "idx", "pair_id", "uid", "instruction", "input", "doc_id"}
 _MISSING = object()
 _PLACEHOLDER = re.compile(r"\{(run|judge|baseline|lang|benchmark)(\*?)\}|(\*\*|\*)")
 
@@ -36,13 +36,13 @@ def read_published(path: Path) -> list[Any]:
         if whole is None:
             raise
         return rows_of_object(whole)
-    if len(rows) == 1 and isinstance(rows[0], dict):
+    if len(rows) == 1 and isinstance(rows[0], dict) and _whole_object(path) is not None:
         return rows_of_object(rows[0])
     return rows
 
 
 def _whole_object(path: Path) -> dict[str, Any] | None:
-    """A JSON object over several lines, None where the file is none."""
+    """The JSON object that a file is, None where it is none."""
     try:
         value = json.loads(path.read_bytes().decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError):
@@ -92,12 +92,19 @@ def _cells(row: dict[Any, Any], path: Path, line: int) -> dict[str, Any]:
     return {name.strip(): value or None for name, value in row.items()}
 
 
-def parse_renamed(pairs: Sequence[str]) -> dict[str, str]:
-    """``--map``: their field by our name."""
+def parse_renamed(pairs: Sequence[str], known: str) -> dict[str, str]:
+    """``--map``: their field by our name, which must be one of ``known`` (a pattern)."""
     renamed = dict(pair.partition("=")[::2] for pair in pairs)
     wrong = [pair for pair in pairs if not all(pair.partition("=")[::2])]
     if wrong:
         raise BabelmixError(f"--map: write OURS=THEIRS, as `--map run=model_name`; found {wrong}.")
+    for ours in renamed:
+        if not re.fullmatch(known, ours):
+            raise BabelmixError(
+                f"--map: '{ours}' is no name of ours that is read. Names are, with those of the "
+                "known formats: question_id, run, judge, lang, category, turn, sample, and "
+                "docs/importing.md lists the others."
+            )
     return renamed
 
 
@@ -171,7 +178,8 @@ def names_in_path(path: Path, pattern: str) -> dict[str, str]:
             f"--from-path: '{pattern}' names nothing. Allowed: {{run}}, {{judge}}, {{baseline}}, "
             "{lang}, {benchmark}."
         )
-    found = re.search(rf"(?:^|/){written}$", path.resolve().as_posix())
+    # As late as it fits: the folders above are none of the pattern's.
+    found = re.fullmatch(rf"(?:.*/)?{written}", path.resolve().as_posix())
     if found is None:
         raise BabelmixError(f"--from-path: {path} does not fit '{pattern}'.")
     return found.groupdict()
