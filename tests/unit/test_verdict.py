@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from babelmix.judge.parsing.normalise import fold
 from babelmix.judge.parsing.labels import RATING_LABELS
+from babelmix.judge.parsing.normalise import fold
 from babelmix.judge.verdict import parse_preference, parse_rating
 
 # What FastChat, MT-Bench-X, OpenCompass and others get wrong, and the right answer.

@@ -1,8 +1,8 @@
 """Verb ``read-verdict``: print what is read in judges' replies, one JSON line per reply.
 
-Standard input holds JSON lines with `text`, and `finish_reason` where the service told it. Each line
-printed has `value` (null if unscored), `reason`, `strength` (of Arena's verdicts), and `span`: the
-text that was read, with its first character's place in the reply (`start`) and that after its last
+Standard input holds JSON lines with `text`, and `finish_reason` where the service told it. Each
+line printed has `value` (null if unscored), `reason`, `strength` (of preferences), and `span`: the
+text that was read, its first character's place in the reply (`start`) and the place after its last
 (`end`).
 """
 

@@ -28,7 +28,8 @@ _TAGS = {
 _TAG_NAMES = "|".join(sorted(_TAGS, key=len, reverse=True))
 _MARK = re.compile(
     r"(?:<|&lt;)[ ]?(?P<tag_close>/?)(?:[a-z]{1,8}:)?"
-    rf"(?P<tag>{_TAG_NAMES})(?:[ \t][^<>\n]{{0,80}})?(?P<self_close>/?)[ ]?(?:>|&gt;)"
+    rf"(?P<tag>{_TAG_NAMES})(?:[ \t][^<>\n=]{{0,40}}=[^<>\n]{{0,80}})?"
+    r"(?P<self_close>/?)[ ]?(?:>|&gt;)"
     r"|\[(?P<square_close>/?)think(?:ing)?\]"
     r"|◁(?P<kimi_close>/?)think(?:ing)?▷"
     r"|<\|?(?P<special>(?:start|begin|end)_(?:of_)?(?:thinking|thought)|inner_(?:prefix|suffix))\|?>"
@@ -43,6 +44,8 @@ _MARK = re.compile(
     r"|(?P<granite_close>Here(?: is|'s) my response:)",
     re.IGNORECASE,
 )
+#: Each mark holds one of them: most replies have none, and need no search.
+_SIGNS = ("<", "&lt;", "◁", "[/", "[t", "[T", "ere is my", "ere's my", "ERE IS MY", "ERE'S MY")
 #: gpt-oss whose control tokens were dropped: "analysisWe need …assistantfinalRating: [[8]]".
 _BARE_ANALYSIS = re.compile(r"\s{0,9}analysis(?=[A-Z])")
 _BARE_FINAL = "assistantfinal"
@@ -122,6 +125,8 @@ def _marks(text: str) -> list[_Mark]:
             marks.append(_Mark(final, final + len(_BARE_FINAL), "bare", "close"))
     elif text.startswith(_BARE_FINAL):
         marks.append(_Mark(0, len(_BARE_FINAL), "harmony", "close"))
+    if not any(sign in text for sign in _SIGNS):
+        return marks
     for match in _MARK.finditer(text):
         if not _is_mentioned(text, match) and (mark := _mark(match)) is not None:
             marks.append(mark)
@@ -160,5 +165,8 @@ def _mark(match: re.Match[str]) -> _Mark | None:
 
 def _is_mentioned(text: str, match: re.Match[str]) -> bool:
     """Tell whether quotes or backticks enclose the mark alone: it is only spoken of."""
-    before, after = text[max(0, match.start() - 1) : match.start()], text[match.end() : match.end() + 1]
+    before, after = (
+        text[max(0, match.start() - 1) : match.start()],
+        text[match.end() : match.end() + 1],
+    )
     return bool(before and after) and before in _OPENING_QUOTES and after in _CLOSING_QUOTES

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import Generic, Literal
+from typing import Any, Generic, Literal
 
 from . import cues
 from .code_spans import CodeSpans
@@ -21,10 +21,10 @@ from .readers import PreferenceReader, RatingReader, Value, Verdict
 #: Only the last of them are looked at: a reply with more is babble, and must not cost minutes.
 MAX_CANDIDATES = 500
 
-#: What a candidate is. ``own``: the judge's own value. ``boxed``: a box without a label, perhaps the
-#: result of a calculation. ``foreign``: after some other label ("Turn 1: [[8]]"). ``criterion``: the
-#: grade of one criterion. ``quoted``: in quotation marks. ``claimed``: what the judged text says of
-#: itself. ``example``: the format's own example.
+#: What a candidate is. ``own``: the judge's own value. ``boxed``: a box without a label, perhaps
+#: the result of a calculation. ``foreign``: after some other label ("Turn 1: [[8]]").
+#: ``criterion``: the grade of one criterion. ``quoted``: in quotation marks. ``claimed``: what the
+#: judged text says of itself. ``example``: the format's own example.
 Kind = Literal["own", "boxed", "foreign", "criterion", "quoted", "claimed", "example"]
 
 
@@ -51,14 +51,15 @@ class Candidate(Generic[Value]):
 QUOTES = "\"'`“”„‟‘’‚«»‹›「」『』"
 _FORM = re.compile(
     r"\[\[[ \t]{0,9}(?P<bracket>[^\[\]\n]{1,40})\]\]"
-    r"|boxed\{(?:(?:text(?:bf)?|mathbf|mathrm)\{)?[\[ \t]{0,4}(?P<box>[^{}\[\]\n]{1,40})[\] \t]{0,4}\}{1,2}"
+    r"|boxed\{(?:(?:text(?:bf)?|mathbf|mathrm)\{)?[\[ \t]{0,4}"
+    r"(?P<box>[^{}\[\]\n]{1,40})[\] \t]{0,4}\}{1,2}"
 )
 # A closing bracket lost, or only one of each: believed after a label alone.
 _HALF = re.compile(r"\[{1,2}[ \t]{0,9}([^\[\]\n]{1,40}?)[ \t]{0,9}(?:\]{1,2}|$)", re.MULTILINE)
 _MARKER = re.compile(r"\[(?:final[ \t])?(?:result|score|rating|verdict)\][ \t:]{0,3}\n?[ \t]{0,3}")
 _OPENING_QUOTE = re.compile(rf"[{QUOTES}][ \t]{{0,2}}$")
 _CLOSING_QUOTE = re.compile(rf"[ \t]{{0,2}}[.,:;]?[{QUOTES}]")
-_INDEXED = re.compile(r"[a-z0-9_)\]]$")
+_INDEXED = re.compile(r"[a-z0-9_)\]]\Z")
 # Longer words first: "es" is not "e" and a stray letter.
 _COPULA = (
     r"(?:is|was|ist|lautet|est de|est|es de|es|e di|e|ni|to|jest|=|:|：|为|為|是|は|"
@@ -72,14 +73,16 @@ _QUALIFIED = (
     r"cuoi cung|akhir))?(?:[ \t]{0,2}\([^()\n]{1,25}\))?"
 )
 _CRITERION_LABEL = re.compile(
-    rf"(?:^|\n|[\])\d][ \t]{{0,3}}[,;/|.][ \t]{{0,3}}|[(|•●-][ \t]{{0,3}}|\d[.)][ \t]{{0,3}})[^\w\n]{{0,4}}"
+    rf"(?:^|\n|[\])\d][ \t]{{0,3}}[,;/|.][ \t]{{0,3}}|[(|•●-][ \t]{{0,3}}|"
+    rf"\d[.)][ \t]{{0,3}})[^\w\n]{{0,4}}"
     rf"(?:the[ \t]|its[ \t]|for[ \t]|in[ \t])?(?:level of |instruction )?(?:{CRITERIA})"
     r"(?:[ \t]{0,2}[&/][ \t]{0,2}\w{3,15}|[ \t](?:and|of)[ \t]\w{3,15})?"
     rf"(?:[ \t]{{0,2}}\([^()\n]{{1,25}}\))?[ \t]{{0,2}}(?:{RATING_LABELS})?"
     r"(?:[ \t]{0,2}\([^()\n]{1,25}\))?[ \t]{0,3}(?:=|:|is|ist|est|e|es|–|—|-)?[^\w\n]{0,4}$"
 )
 _FOR_CRITERION = re.compile(
-    rf"\b(?:for|of|on|in|fur|pour|de|para|per)[ \t](?:the[ \t]|its[ \t]|la[ \t])?(?:{CRITERIA})[^\w\n]{{0,6}}"
+    r"(?<!level )\b(?:for|of|on|in|fur|pour|de|para|per)[ \t](?:the[ \t]|its[ \t]|la[ \t])?"
+    rf"(?:{CRITERIA})[^\w\n]{{0,6}}"
     r"(?:is[ \t])?[^\w\n]{0,4}$"
 )
 _CRITERION_AFTER = re.compile(
@@ -118,11 +121,13 @@ def make_labels(words: str, gap: int, tags: str, value: str) -> Labels:
     )
     below = rf"[ \t]{{0,2}}\n[ \t\n]{{0,3}}(?={value})"
     plain = (
-        rf"(?:(?P<label>{words}){_QUALIFIED}|(?P<overall>(?:^|(?<=\n))[^\w\n]{{0,6}}(?:{OVERALLS})))"
+        rf"(?:(?P<label>{words}){_QUALIFIED}|"
+        rf"(?P<overall>(?:^|(?<=\n))[^\w\n]{{0,6}}(?:{OVERALLS})))"
         rf"(?:{joined}\s{{0,3}}|{below})"
     )
+    bare, overalls = words.replace(r"\b", ""), OVERALLS.replace(r"\b", "")
     tag = (
-        rf"<(?P<name>(?:(?:{OVERALLS})[ -]?)?(?:{words}{tags})|(?:{OVERALLS})(?:score|rating|grade|verdict)?)>"
+        rf"<(?P<name>(?:(?:{overalls})[ -]?)?(?:{bare}{tags})|(?:{overalls}))>"
         r"\s{0,3}(?P<value>[^<>\n]{1,40}?)\s{0,3}</"
     )
     return Labels(words, re.compile(before), re.compile(plain), re.compile(tag))
@@ -134,42 +139,45 @@ VERDICT = make_labels(VERDICT_LABELS, 60, "|answer|better|preferred", r"[\[(]|[a
 Reader = RatingReader | PreferenceReader
 
 
-def find_forms(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> list[Candidate]:
+def find_forms(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> list[Candidate[Any]]:
     """Find the values that are marked as verdicts, in order, without options and scales."""
-    found: list[Candidate] = []
+    found: list[Candidate[Any]] = []
     for match in deque(_FORM.finditer(text), maxlen=MAX_CANDIDATES):
         content = match["bracket"] or match["box"]
         window = text[max(0, match.start() - 110) : match.start()]
         after = text[match.end() : match.end() + 30]
         label = labels.before.search(window)
         graded = None if label else _GRADED.search(window)
-        if not label and cues.RECITED.match(after):
+        if cues.RECITED.match(after):
             continue
         if found and (
             cues.DENOMINATOR.search(window)
-            or cues.SCALE_END.match(text[found[-1].end : match.start()][:12])
-            and "scale" in text[max(0, found[-1].start - 30) : found[-1].start]
+            or (
+                cues.SCALE_END.match(text[found[-1].end : match.start()][:12])
+                and "scale" in text[max(0, found[-1].start - 30) : found[-1].start]
+            )
         ):
             continue
         near = label is not None and window[label.end("label") :].strip("[$ ") == ""
-        if _INDEXED.search(window) and match["bracket"] and not near:
+        beside = bool(found) and found[-1].end == match.start()  # "[[8]][[9]]" is no index
+        if _INDEXED.search(window) and match["bracket"] and not near and not beside:
             continue
         at = match.start() - len(window) + label.start("label") if label else match.start()
         if code.hold(*match.span(), label=text[at : match.start()] if label else ""):
             continue
-        if code.lone is not None and code.lone < match.start() and not label:
-            if not _stands_alone(text, match.start(), match.end()):
-                continue
+        after_lone_fence = code.lone is not None and code.lone < match.start()
+        if after_lone_fence and not label and not _stands_alone(text, *match.span()):
+            continue
         words = label["label"].strip() if label else (graded[0] if graded and match["box"] else "")
-        candidate = Candidate(*match.span(), reader.inside(content), at, words)
+        candidate: Candidate[Any] = Candidate(*match.span(), reader.inside(content), at, words)
         found.append(_classified(text, candidate, box=match["box"] is not None and not words))
     found += _marked(text, labels, reader, code)
     return sorted(found, key=lambda candidate: candidate.start)[-MAX_CANDIDATES:]
 
 
-def find_plain(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> list[Candidate]:
+def find_plain(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> list[Candidate[Any]]:
     """Find labelled values without a form: ``Rating: 8/10``, ``Rating: [8]``."""
-    found: deque[Candidate] = deque(maxlen=MAX_CANDIDATES)
+    found: deque[Candidate[Any]] = deque(maxlen=MAX_CANDIDATES)
     for match in labels.plain.finditer(text):
         tail = text[match.end() : match.end() + 60]
         if "\n" in match[0]:  # on the next line the verdict must stand alone
@@ -194,21 +202,23 @@ def find_plain(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> li
         if code.hold(start, end, label=text[at:start]):
             continue
         quoted_name = text[at - 1 : at] in ('"', "'") and match[0][len(words) :][:1] in ('"', "'")
-        candidate = Candidate(start, end, verdict, at, words)
+        candidate: Candidate[Any] = Candidate(start, end, verdict, at, words)
         candidate = _classified(text, candidate, box=False, json_name=quoted_name)
         found.append(replace(candidate, final=candidate.final or quoted_name))
     return list(found)
 
 
-def _marked(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> list[Candidate]:
+def _marked(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> list[Candidate[Any]]:
     """Values in tags (``<rating>8</rating>``) and after Prometheus's marker (``[RESULT] 5``)."""
-    found: deque[Candidate] = deque(maxlen=MAX_CANDIDATES)
+    found: deque[Candidate[Any]] = deque(maxlen=MAX_CANDIDATES)
     for match in labels.tag.finditer(text):
         if _FORM.search(match["value"]) or code.hold(*match.span()):
             continue
         end = text.find(">", match.end(), match.end() + 60) + 1 or match.end()
         verdict = reader.inside(match["value"])
-        final = _OVERALL.search(match["name"]) is not None
+        if verdict.value is None and len(match["value"]) > 3 and not re.search(r"\d", match[0]):
+            continue  # words: "<evaluation>Good</evaluation>"
+        final = match["name"].startswith(("final", "overall", "total", "gesamt"))
         start = match.start()
         found.append(Candidate(start, end, verdict, start, match["name"], final=final))
     for match in _MARKER.finditer(text):
@@ -221,18 +231,20 @@ def _marked(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> list[
             read, start = held, tail.end()
         else:
             start = match.end()
-        candidate = Candidate(start, start + read[1], read[0], match.start(), match[0].strip())
+        words, end = match[0].strip(), start + read[1]
+        candidate: Candidate[Any] = Candidate(start, end, read[0], match.start(), words)
         found.append(_classified(text, candidate, box=False))
     return list(found)
 
 
 def _classified(
-    text: str, candidate: Candidate, box: bool, json_name: bool = False
-) -> Candidate:
+    text: str, candidate: Candidate[Any], box: bool, json_name: bool = False
+) -> Candidate[Any]:
     """Tell what a candidate is from the words around it."""
     at, label = candidate.label_start, candidate.label
     window = text[max(0, at - 110) : at]
     near = text[max(0, candidate.start - 110) : candidate.start]
+    near = near if candidate.start <= 110 else "\0" + near  # no line begins where the window does
     after = text[candidate.end : candidate.end + 40]
     before_label = text[max(0, at - 24) : at].rpartition("\n")[2]
     final = bool(label) and bool(
@@ -240,8 +252,8 @@ def _classified(
     )
     kind: Kind = "boxed" if box else "own"
     if cues.CLAIMED.search(window) or (label and cues.CLAIMED.search(near)):
-        kind = "claimed"
-    elif cues.EXAMPLE_BEFORE.search(window.rstrip(QUOTES)) and not json_name:
+        kind = "example" if not json_name and is_quoted(text, candidate) else "claimed"
+    elif cues.EXAMPLE_BEFORE.search(window.rstrip(QUOTES + " ")) and not json_name:
         kind = "example"
     elif not json_name and is_quoted(text, candidate):
         kind = "example" if _is_example(text, candidate) else "quoted"
@@ -251,13 +263,18 @@ def _classified(
         or _CRITERION_AFTER.match(after)
     ):
         kind = "criterion"
-    elif not label and not box and (foreign := _FOREIGN_LABEL.search(near)):
-        if not cues.REVISED.search(foreign[1]):
-            kind = "foreign"
+    elif not label and not box and _has_foreign_label(near):
+        kind = "foreign"
     return replace(candidate, kind=kind, final=final)
 
 
-def is_quoted(text: str, candidate: Candidate) -> bool:
+def _has_foreign_label(before: str) -> bool:
+    """Tell whether some other label stands before a value; "Finally: [[6]]" is none."""
+    foreign = _FOREIGN_LABEL.search(before)
+    return foreign is not None and not cues.REVISED.search(foreign[1])
+
+
+def is_quoted(text: str, candidate: Candidate[Any]) -> bool:
     """Tell whether quotation marks enclose the candidate, alone or together with its label.
 
     ``Rating: "[[8]]"`` is a verdict (the label stands outside). A line that is nothing but the
@@ -275,12 +292,13 @@ def is_quoted(text: str, candidate: Candidate) -> bool:
     if _OPENING_QUOTE.search(window):
         return False  # the label stands outside of the marks
     outside = text[max(0, candidate.label_start - 60) : candidate.label_start]
+    outside = outside.rstrip(" ")
     if outside[-1:] in QUOTES and outside:
         return not (ends_line and not outside.rpartition("\n")[2].strip(QUOTES + " \t"))
     return False
 
 
-def _is_example(text: str, candidate: Candidate) -> bool:
+def _is_example(text: str, candidate: Candidate[Any]) -> bool:
     """Tell whether the sentence around a quoted value speaks of the format, or gives an order."""
     before = cues.sentence_before(text, candidate.label_start)
     after = cues.sentence_after(text, candidate.end, 60)

@@ -1,4 +1,4 @@
-"""Verdicts in JSON: the reply is an object, or it ends in one (bare, fenced, or as Python writes it).
+"""Verdicts in JSON: the reply is an object, or it ends in one (bare, fenced, or in Python's way).
 
 Only names that are labels count. Names of the whole ("overall_score") go with the labels; values
 that differ are two verdicts.
@@ -20,8 +20,18 @@ _FENCED = re.compile(r"```(?:json5?|python|JSON)?[ \t]*\n?(?=[{\[])")
 #: Longer objects are not looked for.
 _MOST = 100_000
 #: Names of a preference that are no labels in prose.
-_CHOICES = r"answer|better|best|preferred|preferredanswer|betteranswer|betterresponse|pairwisechoice"
-_RANKED = {"model1": "A", "model2": "B", "m": "A", "a": "A", "b": "B", "output1": "A", "output2": "B"}
+_CHOICES = (
+    r"answer|better|best|preferred|preferredanswer|betteranswer|betterresponse|pairwisechoice"
+)
+_RANKED = {
+    "model1": "A",
+    "model2": "B",
+    "m": "A",
+    "a": "A",
+    "b": "B",
+    "output1": "A",
+    "output2": "B",
+}
 
 
 @dataclass(frozen=True, slots=True)

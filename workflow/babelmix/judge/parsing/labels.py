@@ -33,7 +33,8 @@ _RATINGS = (
 )
 #: Labels of a preference.
 _VERDICTS = (
-    "verdict decision choice judgement judgment winner preference final answer "
+    "verdict decision choice judgement judgment winner preference final answer preferred "
+    "better response better answer better assistant preferred response preferred answer "
     "urteil entscheidung endurteil gewinner "
     "verdict décision choix jugement "
     "verdetto decisione scelta giudizio "
@@ -54,7 +55,8 @@ _OVERALLS = (
     "general totaal eindcijfer algemeen ogółem końcowa łącznie celkově celkem итог итого "
     "итоговая итоговый общая загалом підсумкова الإجمالي الإجمالية النهائي النهائية "
     "综合 总体 总分 最终 總分 最終 総合 総評 全体 종합 총점 최종 전체 कुल समग्र अंतिम "
-    "kokonaisuutena yleisarvosana kokonaisarvosana genel toplam samlet totalt összesített összpontszám "
+    "kokonaisuutena yleisarvosana kokonaisarvosana genel toplam samlet totalt összesített "
+    "összpontszám "
     "συνολικά tổng keseluruhan akhir jumla mwisho รวม โดยรวม সামগ্রিক مجموع نهایی סופי כולל"
 )
 #: Criteria that judges grade one by one; such a grade is not the grade of the answer.
@@ -82,7 +84,8 @@ _CRITERIA = (
     "hjälpsamhet noggrannhet relevans tydlighet nøyaktighet nøjagtighed hyödyllisyys tarkkuus "
     "selkeys "
     "有用性 准确性 相关性 深度 创造性 详细程度 清晰度 完整性 事实正确性 满足用户需求 逻辑连贯性 "
-    "流畅性 連貫性 安全性 正確性 正确性 関連性 深さ 創造性 詳細さ 明確さ 明瞭さ 完全性 流暢さ 簡潔さ "
+    "流畅性 連貫性 安全性 正確性 正确性 関連性 深さ 創造性 詳細さ 明確さ 明瞭さ "
+    "完全性 流暢さ 簡潔さ "
     "유용성 정확성 관련성 깊이 창의성 상세함 명확성 완전성 일관성 유창성 도움 "
     "الدقة الفائدة الصلة العمق الوضوح الإبداع उपयोगिता सटीकता प्रासंगिकता गहराई स्पष्टता "
     "độ chính xác tính hữu ích akurasi relevansi kejelasan kedalaman kegunaan usahihi"
@@ -97,7 +100,9 @@ _UNSPACED = re.compile(
     r"[\u0e00-\u0eff\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af]"
 )
 _MULTI_WORD = {
-    *("final answer", "đánh giá", "kết luận", "phán quyết", "độ chính xác", "tính hữu ích"),
+    *("final answer", "better response", "better answer", "better assistant"),
+    *("preferred response", "preferred answer"),
+    *("đánh giá", "kết luận", "phán quyết", "độ chính xác", "tính hữu ích"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Read the value in a piece of folded text: a number on the scale, or a preference with strength."""
+"""Read the value in a piece of folded text: a grade on the scale, or a preference."""
 
 from __future__ import annotations
 
@@ -44,23 +44,29 @@ _PLAIN_NUMBER = re.compile(
     + "))"
 )
 #: Chinese and Japanese numerals up to ten, with a point: "八", "七点五".
-_HAN_DIGITS = {han: value for value, han in enumerate("零一二三四五六七八九十")} | {"两": 2, "〇": 0}
+_HAN_DIGITS = {han: value for value, han in enumerate("零一二三四五六七八九十")} | {
+    "两": 2,
+    "〇": 0,
+}
 _HAN = "".join(_HAN_DIGITS)
 _HAN_NUMBER = re.compile(rf"(?<![{_HAN}\w])([{_HAN}])(?:[点點]([{_HAN}]))?(?![{_HAN}])")
 
 _NAMES = (
     r"(?P<named>(?:ai[ \t])?(?:assistant|assistent|asistente|assistente|asystent|ассистент|"
-    r"l'assistant|answer|antwort|response|reponse|risposta|respuesta|resposta|odpowiedz|ответ|output|"
+    r"l'assistant|answer|antwort|response|reponse|risposta|respuesta|resposta|odpowiedz|ответ|"
+    r"output|"
     r"model|modell|modele|modelo|modello|option|answers from assistant|"
-    + "|".join(fold(n) for n in ("助手", "回答", "答案", "选项", "アシスタント", "어시스턴트", "답변"))
+    + "|".join(
+        fold(n) for n in ("助手", "回答", "答案", "选项", "アシスタント", "어시스턴트", "답변")
+    )
     + r"))"
 )
 _STRENGTHS: dict[str, tuple[Preference, Strength | None]] = {
-    **{form: ("A", "significant") for form in ("a>>b", "b<<a", "a++")},
-    **{form: ("A", "slight") for form in ("a>b", "b<a", "a+")},
-    **{form: ("B", "significant") for form in ("b>>a", "a<<b", "b++")},
-    **{form: ("B", "slight") for form in ("b>a", "a<b", "b+")},
-    **{form: ("tie", None) for form in ("a=b", "b=a", "a==b", "b==a", "a≈b", "b≈a")},
+    **dict.fromkeys(("a>>b", "b<<a", "a++"), ("A", "significant")),
+    **dict.fromkeys(("a>b", "b<a", "a+"), ("A", "slight")),
+    **dict.fromkeys(("b>>a", "a<<b", "b++"), ("B", "significant")),
+    **dict.fromkeys(("b>a", "a<b", "b+"), ("B", "slight")),
+    **dict.fromkeys(("a=b", "b=a", "a==b", "b==a", "a≈b", "b≈a"), ("tie", None)),
 }
 _LETTERS: dict[str, Preference] = {"a": "A", "b": "B", "c": "tie", "d": "both_bad"}
 _NUMBERED: dict[str, Preference] = {"1": "A", "2": "B"}
@@ -68,20 +74,21 @@ _LETTER = re.compile(
     rf"(?:(?P<label>[^\d:=]{{2,25}}):[ \t]*)?(?:{_NAMES}[ \t]*(?:#[ \t]?)?)?"
     r"(?P<bracket>\()?(?:(?P<letter>[abcd])|(?P<digit>[12]))(?(bracket)\))"
 )
-_COMPARED = r"(?:a[ \t]{0,2}(?:[<>]{1,2}|={1,2}|≈)[ \t]{0,2}b|b[ \t]{0,2}(?:[<>]{1,2}|={1,2}|≈)[ \t]{0,2}a|[ab]\+{1,2})"
+_SIGN = r"[ \t]{0,2}(?:[<>]{1,2}|={1,2}|≈)[ \t]{0,2}"
+_COMPARED = rf"(?:a{_SIGN}b|b{_SIGN}a|[ab]\+{{1,2}})"
 _ENDING = r"(?=[ \t]*(?:$|[\n;!?)(\]\"'“”}|<。]|[.,:](?![\w'])|[–—-]|"
 _ENDING += "|".join(fold(e) for e in ("입니다", "です", "가 ", "이 ")) + "))"
 _PLAIN_LETTER = re.compile(
     rf"[\"'“”]?(?:{_NAMES}[ \t]*(?:#[ \t]?)?)?(?P<bracket>\()?"
     rf"(?:(?P<strength>{_COMPARED})|(?P<letter>[abcd])|(?P<digit>[12]))(?(bracket)\)){_ENDING}"
 )
-_TIES = {
-    fold(word)
-    for word in """tie tied draw gleichstand unentschieden égalité parità pareggio empate empat remis
-    gelijkspel ничья нічия oavgjort uavgjort uafgjort tasapeli berabere hòa seri sare remíza
-    döntetlen egalitate ισοπαλία viik תיקו تعادل बराबरी 平局 平手 打平 引き分け 同点 무승부 동점 비김
-    equal same""".split()
-}
+_TIE_WORDS = (
+    "tie tied draw gleichstand unentschieden égalité parità pareggio empate empat remis "
+    "gelijkspel ничья нічия oavgjort uavgjort uafgjort tasapeli berabere hòa seri sare remíza "
+    "döntetlen egalitate ισοπαλία viik תיקו تعادل बराबरी 平局 平手 打平 引き分け 同点 "
+    "무승부 동점 비김"
+)
+_TIES = {fold(word) for word in f"{_TIE_WORDS} equal same".split()}
 _PLAIN_TIE = re.compile(
     r"[\"'“”]?(?:an?[ \t]+|un[ae]?[ \t]+|ein[ \t]+)?(?:"
     + "|".join(sorted((t for t in _TIES if t not in ("equal", "same")), key=lambda t: (-len(t), t)))
@@ -89,6 +96,13 @@ _PLAIN_TIE = re.compile(
 )
 #: Letters of other alphabets that stand for A and B ("В" and "С" look like Latin ones and are not).
 _ALIKE = str.maketrans({"а": "a", "α": "a", "б": "b", "β": "b", "ა": "a", "ბ": "b"})
+
+
+#: A whole reply that names only a letter: "Answer: A", "B is better".
+_BARE_LETTER = re.compile(
+    r"(?:(?:the[ \t])?(?:answer|better one)(?:[ \t]is|:)[ \t]?(?=[ab]\Z))?"
+    r"(?P<letter>[ab])(?:[ \t]is[ \t](?:clearly[ \t]|slightly[ \t])?(?:better|best))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +179,8 @@ class PreferenceReader:
         """Read a reply that is nothing but a preference."""
         if content in _LETTERS or content in _TIES or re.sub(r"\s", "", content) in _STRENGTHS:
             return self.inside(content)
+        if said := _BARE_LETTER.fullmatch(content):
+            return self.inside(said["letter"])
         match = _LETTER.fullmatch(content)
         return self.inside(content) if match and match["named"] and not match["label"] else None
 

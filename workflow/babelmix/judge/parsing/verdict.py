@@ -32,32 +32,22 @@ from typing import Any, Generic, cast
 from ...text.reasoning import visible_text
 from . import cues
 from .candidates import QUOTES, RATING, VERDICT, Candidate, Labels, find_forms, find_plain
+from .choice import AMBIGUOUS, JSON, Choice, ambiguous, differ, key, listed
 from .code_spans import CodeSpans
 from .json_reply import JsonReply, read_json_reply, trailing_json
-from .normalise import FoldedText, fold
-from .prose import OUT_OF, UNITS, spoken_grades, spoken_preferences
+from .normalise import FoldedText
+from .prose import spoken_grades, spoken_preferences
 from .readers import SCALE, Preference, PreferenceReader, RatingReader, Value, Verdict
 
 #: Why a reply that hit the judge's ``max_tokens`` is unscored.
 TRUNCATED = "reply cut off at max_tokens"
-AMBIGUOUS = "ambiguous"
 #: What services call the end of a reply that was cut.
 _CUT = {"length", "max_tokens", "MAX_TOKENS", "max_output_tokens", "model_length"}
 _WRAPPER = re.compile(r"\s*<(answer|response|output|result)>(.*)</\1>\s*", re.DOTALL)
-_JOINED = re.compile(
-    rf"[ \t,;/&|–{QUOTES}-]{{0,6}}(?:(?:or|and|oder|und|ou|et|o|e|y|or maybe|bis|to|a)[ \t]{{1,3}})?"
-    rf"[{QUOTES}]?"
-)
-#: Endings of Korean and Japanese sentences after a value.
-_SENTENCE_ENDINGS = ("점입니다", "입니다", "이다", "です", "とします", "となります", "だ", "である")
-#: What may follow a value that ends its statement.
-_TAIL = re.compile(
-    rf"[^\w\n]{{0,6}}(?:{OUT_OF}[ \t]*\[{{0,2}}\d{{1,3}}\]{{0,2}})?[^\w\n]{{0,4}}(?:{UNITS})?"
-    rf"(?:{'|'.join(fold(end) for end in _SENTENCE_ENDINGS)})?[^\w\n]{{0,6}}$"
-)
 _PANDALM = re.compile(r"\s{0,9}(?P<pick>1|2|tie)\s{1,9}#{1,4}[ \t]?reason")
 _SCORE_PAIR = re.compile(
-    r"\s{0,9}(?P<first>\d{1,2}(?:\.\d)?)(?:[ \t]*,[ \t]*|[ \t]+)(?P<second>\d{1,2}(?:\.\d)?)[ \t]*(?:\n|$)"
+    r"\s{0,9}(?P<first>\d{1,2}(?:\.\d)?)(?:[ \t]*,[ \t]*|[ \t]+)"
+    r"(?P<second>\d{1,2}(?:\.\d)?)[ \t]*(?:\n|$)"
 )
 
 
@@ -79,9 +69,7 @@ def parse_preference(text: str, finish_reason: str | None = None) -> Verdict[Pre
 class _Reading(Generic[Value]):
     """One reply being read for one kind of verdict."""
 
-    def __init__(
-        self, text: str, labels: Labels, reader: RatingReader | PreferenceReader
-    ) -> None:
+    def __init__(self, text: str, labels: Labels, reader: RatingReader | PreferenceReader) -> None:
         self.original = text
         self.labels = labels
         self.reader: Any = reader
@@ -89,6 +77,7 @@ class _Reading(Generic[Value]):
         self.seen = visible_text(text)
         self.folded = FoldedText(text, self.seen.spans)
         self.text = self.folded.text
+        self.choice = Choice(self.text, labels, self.pairwise)
 
     def verdict(self, finish_reason: str | None) -> Verdict[Value]:
         """Apply the rules of the module's head."""
@@ -160,8 +149,8 @@ class _Reading(Generic[Value]):
             return None
         span = self.folded.plain_origin(reply.start, reply.end)
         if len(values) > 1:
-            listed = ", ".join(value[:20] for value in values)
-            return Verdict(None, f"{AMBIGUOUS}: two verdicts side by side ({listed})", span=span)
+            shown = ", ".join(value[:20] for value in values)
+            return Verdict(None, f"{AMBIGUOUS}: two verdicts side by side ({shown})", span=span)
         content = FoldedText(values[0]).text
         inner = content.strip().strip("[]" + QUOTES).strip()
         at = self.folded.plain.rfind(values[0], reply.start, reply.end)
@@ -177,14 +166,17 @@ class _Reading(Generic[Value]):
         # Its place among the other candidates; its own span is known already.
         position = len(self.text) - (len(self.folded.plain) - reply.start)
         place = max(0, position)
-        return [Candidate(place, len(self.text), found, place, "json", final=True)]
+        return [Candidate(place, len(self.text), found, place, JSON)]
 
     # Among candidates
 
     def _from_forms(
         self, forms: Sequence[Candidate[Value]], plain: Sequence[Candidate[Value]]
     ) -> Verdict[Value] | None:
-        forms = self._without_recitals(forms)
+        unread = any(form.verdict.value is None for form in forms)
+        is_said = unread and self._from_sentences() is not None
+        forms = self.choice.of_this_protocol(forms, plain, is_said)
+        forms = self.choice.without_recitals(forms)
         own = [form for form in forms if form.kind == "own"]
         strong = [form for form in own if form.labelled]
         weak = [form for form in forms if form not in strong and form.kind in ("own", "foreign")]
@@ -193,23 +185,42 @@ class _Reading(Generic[Value]):
         pool = strong or weak or quoted
         if not pool:
             return None
+        if pool is quoted:
+            spoken = [other for other in plain if other.kind == "own"]
+            if spoken and spoken[-1].start > quoted[-1].start:
+                return None  # what stands unquoted after them counts
+            if spoken and differ(spoken[-1], quoted[-1]):
+                return ambiguous([spoken[-1], quoted[-1]])
+            said = self._from_sentences()
+            if said is not None and said.value != quoted[-1].verdict.value:
+                return Verdict(None, f"{AMBIGUOUS}: a quoted value and another in its sentences")
         if strong and weak and weak[-1].start > strong[-1].start:
             last = weak[-1]
-            if _differ(last, strong[-1]) and last.verdict.value is not None:
-                if self._is_final(last, strong[-1]):
-                    return self._ambiguous([strong[-1], last])
-        chosen = self._last_plain([*pool, *claimed], pool, [*strong, *weak])
+            contradicts = differ(last, strong[-1]) and last.verdict.value is not None
+            if contradicts and self.choice.is_final(last, strong[-1]):
+                return ambiguous([strong[-1], last])
+        chosen = self.choice.last_plain([*pool, *claimed], pool, [*strong, *weak])
         if isinstance(chosen, Verdict):
             return chosen
-        if weak and not strong and quoted and quoted[-1].start > chosen.start:
-            if _differ(quoted[-1], chosen) and self._is_final(quoted[-1], chosen):
-                return self._ambiguous([chosen, quoted[-1]])
-        later = [other for other in plain if other.kind == "own" and other.start > chosen.end]
+        parts = [f for f in forms if f.kind == "criterion" and f.start < chosen.start]
+        unclear = parts if not chosen.labelled else []
+        unclear = [f for f in unclear if differ(f, chosen)][-1:]
+        if unclear and not self.choice.is_final(chosen, unclear[0]):
+            return ambiguous([*parts, chosen])
+        later_quote = quoted[-1] if pool is weak and quoted else chosen
+        contradicts = later_quote.start > chosen.start and differ(later_quote, chosen)
+        if contradicts and self.choice.is_final(later_quote, chosen):
+            return ambiguous([chosen, later_quote])
+        labels = [other for other in plain if other.kind == "own"]
+        earlier = [other for other in labels if other.start < chosen.start]
+        if chosen.label == JSON and earlier and differ(earlier[-1], chosen):
+            return ambiguous([earlier[-1], chosen])
+        later = [other for other in labels if other.start > chosen.end]
         if later and cues.CORRECTED.search(self.text, chosen.end, later[-1].start):
             return self._read(later[-1])
-        whole = [other for other in later if other.final and _differ(other, chosen)]
+        whole = [other for other in later if other.final and differ(other, chosen)]
         if whole and not chosen.final:
-            return self._ambiguous([chosen, whole[-1]])
+            return ambiguous([chosen, whole[-1]])
         return self._read(chosen)
 
     def _from_labels(self, plain: Sequence[Candidate[Value]]) -> Verdict[Value] | None:
@@ -218,18 +229,20 @@ class _Reading(Generic[Value]):
         if not pool:
             return None
         whole = [other for other in pool if other.final]
-        if whole and len({_key(other) for other in whole}) == 1:
-            return self._read(whole[-1])
         last = pool[-1]
+        if whole and len({key(other) for other in whole}) == 1:
+            if not last.final and differ(last, whole[-1]):
+                return ambiguous([whole[-1], last])
+            return self._read(whole[-1])
         for other in pool[-6:-1]:
             between = self.text[other.end : last.label_start]
-            if _differ(other, last) and not (
+            if differ(other, last) and not (
                 cues.REVISED.search(between) or other.label == last.label or len(between) > 40
             ):
-                return self._ambiguous([other, last])
-        claims = [other for other in plain if other.kind == "claimed" and _differ(other, last)]
+                return ambiguous([other, last])
+        claims = [other for other in plain if other.kind == "claimed" and differ(other, last)]
         if claims and claims[-1].start > last.start:
-            return self._ambiguous([last, claims[-1]])
+            return ambiguous([last, claims[-1]])
         return self._read(last)
 
     def _from_boxes(self, forms: Sequence[Candidate[Value]]) -> Verdict[Value] | None:
@@ -240,8 +253,11 @@ class _Reading(Generic[Value]):
         last = boxes[-1]
         rest = self.text[last.end :].strip(" \t\n.。" + QUOTES)
         line = cues.sentence_before(self.text, last.start).strip(" \t\n" + QUOTES)
-        if len({_key(box) for box in boxes}) > 1 or rest or len(line) > 12:
+        if len({key(box) for box in boxes}) > 1 or rest or len(line) > 12:
             return None
+        said = self._from_sentences()
+        if said is not None and said.value != last.verdict.value:
+            return Verdict(None, f"{AMBIGUOUS}: a box and another value in its sentences")
         return self._read(last)
 
     def _from_sentences(self) -> Verdict[Value] | None:
@@ -270,94 +286,23 @@ class _Reading(Generic[Value]):
             return Verdict(None, "the reasoning was cut off before a verdict")
         kinds = {candidate.kind for candidate in candidates}
         if "criterion" in kinds:
-            listed = [c for c in candidates if c.kind == "criterion"]
-            return Verdict(None, f"{AMBIGUOUS}: only grades of single criteria {_listed(listed)}")
+            shown = [c for c in candidates if c.kind == "criterion"]
+            return Verdict(None, f"{AMBIGUOUS}: only grades of single criteria {listed(shown)}")
         if "claimed" in kinds:
             return Verdict(None, "only a value that the judged text claims")
         if "quoted" in kinds or "example" in kinds:
-            return Verdict(None, "only a quoted example of the format")
+            return Verdict(None, "only a quoted example of the format, or a quoted claim")
         return Verdict(None, "no verdict found")
 
-    def _last_plain(
-        self,
-        all_of: Sequence[Candidate[Value]],
-        pool: Sequence[Candidate[Value]],
-        neighbours: Sequence[Candidate[Value]],
-    ) -> Candidate[Value] | Verdict[Value]:
-        """The last of the pool, unless others differ and it is not plainly final."""
-        chosen = pool[-1]
-        if chosen.verdict.value is None:
-            readable = [c for c in pool if c.verdict.value is not None]
-            if readable and not chosen.labelled and not re.search(r"\d", self._content(chosen)):
-                chosen = readable[-1]  # "[[citation needed]]" is no verdict at all
-        for other in [c for c in {*pool, *neighbours} if _differ(c, chosen)]:
-            first, second = sorted((chosen, other), key=lambda c: c.start)
-            if second.start - first.end <= 26 and _JOINED.fullmatch(
-                self.text, first.end, second.start
-            ):
-                return self._ambiguous([first, second], "two verdicts side by side")
-        differing = [
-            c for c in all_of if _differ(c, chosen) and c.verdict.value is not None
-        ]
-        if not differing or chosen.verdict.value is None:
-            return chosen
-        whole = [c for c in pool if c.final]
-        if chosen.final or (whole and len({_key(c) for c in whole}) == 1):
-            final = chosen if chosen.final else whole[-1]
-            if not any(c.start > final.start and c.kind == "claimed" for c in differing):
-                if self._is_final(final, differing[-1]) or not chosen.final:
-                    return final
-        if max(c.start for c in differing) < chosen.start and self._is_final(chosen, differing[-1]):
-            return chosen
-        return self._ambiguous([*differing, chosen])
-
-    def _is_final(self, last: Candidate[Value], earlier: Candidate[Value]) -> bool:
-        """Tell whether the last of several values is a statement of its own, after the others."""
-        if last.kind in ("claimed", "example", "criterion", "foreign"):
-            return False
-        before = cues.sentence_before(self.text, last.label_start)
-        between = self.text[earlier.end : last.label_start][-160:]
-        revised = cues.REVISED.search(between) or cues.REVISED.search(last.label)
-        if not (revised or cues.SENTENCE_END.search(between + " ")):
-            return False
-        if cues.HYPOTHETICAL.search(before) and not revised:
-            return False
-        if len(before) > 90 and not revised and not last.final:
-            return False
-        return _TAIL.match(cues.sentence_after(self.text, last.end, 60)) is not None
-
-    def _without_recitals(self, forms: Sequence[Candidate[Value]]) -> list[Candidate[Value]]:
-        """Leave out a list of the protocol's options: three or more that all differ, close by."""
-        if not self.pairwise:
-            return list(forms)
-        kept: list[Candidate[Value]] = []
-        run: list[Candidate[Value]] = []
-        for form in [*forms, None]:
-            is_next = (
-                form is not None
-                and run
-                and form.start - run[-1].end < 110
-                and form.verdict.value is not None
-                and (form.verdict.value, form.verdict.strength)
-                not in {(r.verdict.value, r.verdict.strength) for r in run}
-            )
-            if not is_next:
-                kept += [] if len(run) >= 3 and not run[-1].labelled else run
-                run = []
-            if form is not None:
-                run.append(form)
-        return kept
-
     # Results
-
-    def _content(self, candidate: Candidate[Value]) -> str:
-        return self.text[candidate.start : candidate.end]
 
     def _read(self, candidate: Candidate[Value]) -> Verdict[Value]:
         verdict = candidate.verdict
         if verdict.span is not None:  # JSON knows its own place
             return verdict
-        if candidate.kind == "own" and not self._content(candidate).startswith(("[", "boxed")):
+        if candidate.kind == "own" and not self.text[candidate.start : candidate.end].startswith(
+            ("[", "boxed")
+        ):
             return self._at(verdict, candidate.label_start, candidate.end)
         return self._at(verdict, candidate.start, candidate.end)
 
@@ -365,26 +310,3 @@ class _Reading(Generic[Value]):
         first, last = self.folded.origin(start, end)
         first -= self.original[:first].endswith("\\") and self.text.startswith("boxed", start)
         return replace(verdict, span=(first, last))
-
-    def _ambiguous(
-        self, candidates: Sequence[Candidate[Value]], what: str = "several different verdicts"
-    ) -> Verdict[Value]:
-        return Verdict(None, f"{AMBIGUOUS}: {what} {_listed(candidates)}")
-
-
-def _key(candidate: Candidate[Any]) -> object:
-    return candidate.verdict.value if candidate.verdict.value is not None else candidate.verdict.reason
-
-
-def _differ(one: Candidate[Any], other: Candidate[Any]) -> bool:
-    return _key(one) != _key(other)
-
-
-def _listed(candidates: Sequence[Candidate[Any]]) -> str:
-    """Their values, each once, in order: "(2, 10)", with the strength of a preference."""
-    shown: dict[str, None] = {}
-    for candidate in candidates[-6:]:
-        value, strength = candidate.verdict.value, candidate.verdict.strength
-        name = f"{value:g}" if isinstance(value, float) else str(value or "none")
-        shown[f"{name}, {strength}" if strength else name] = None
-    return f"({' / '.join(shown)})"

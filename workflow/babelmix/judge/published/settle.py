@@ -120,8 +120,8 @@ def read_text(entry: Entry, setting: Setting) -> Verdict[Any]:
     if entry.read is not None:
         return entry.read
     if entry.protocol == "single":
-        return parse_rating(text, setting.scale)
-    return parse_preference(text)
+        return parse_rating(text, setting.scale, entry.finish_reason)
+    return parse_preference(text, entry.finish_reason)
 
 
 def _given(entry: Entry, setting: Setting) -> Verdict[Any]:
