@@ -472,3 +472,13 @@ def test_old_files_without_the_new_columns_are_read(tmp_path: Path) -> None:
     assert table(tmp_path / "out", "preferences")[0]["wins"] == "1"
     assert found[0].origin == "published"
     write_records(file, [row], Judgement)
+
+
+def test_a_cut_reply_is_not_scored(tmp_path: Path) -> None:
+    text = "I could say Rating: [[3]], but let me think about"
+    rows = [
+        {"question_id": str(n), "run": "m", "raw": text, "finish_reason": reason}
+        for n, reason in enumerate(["length", "max_tokens"])
+    ]
+    found = bring(write_lines(tmp_path / "c.jsonl", rows))
+    assert [r.score for r in found] == [None, None]

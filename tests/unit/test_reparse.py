@@ -114,7 +114,7 @@ def test_an_old_journal_is_re_read_without_a_call(tmp_path: Path) -> None:
 
 
 def test_a_published_reply_that_says_it_was_cut_is_unscored() -> None:
-    entry = Entry("q", "r", "j", text="Rating: [[8]]", extra={"finish_reason": "length"})
+    entry = Entry("q", "r", "j", text="Rating: [[8]]", finish_reason="length")
     assert read_text(entry, Setting()).value is None
     assert read_text(Entry("q", "r", "j", text="Rating: [[8]]"), Setting()).value == 8
 

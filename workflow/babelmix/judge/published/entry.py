@@ -50,7 +50,8 @@ class Hints:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A verdict as published. ``text`` is the judge's reply, None where the file has none.
+    """A verdict as published. ``text`` is the judge's reply, None where the file has none;
+    ``finish_reason`` is ``length`` where it was cut at its token limit.
 
     ``given`` is what the file says of it: a score, ``A``/``B``/``tie``/``both_bad`` in the shown
     order, or None for a failure. ``spelled`` is how the file writes it, ``says`` how that was read,
@@ -71,6 +72,7 @@ class Entry:
     baseline: str = ""
     order: str = ""
     text: str | None = None
+    finish_reason: str | None = None
     given: float | str | None = None
     spelled: str | None = None
     says: str = ""

@@ -71,7 +71,7 @@ KNOWN_FIELDS = "|".join(
         r"(score|scores|verdict|raw|weight)(_turn_?\d+)?(_(ab|ba))?",
         "question_id|id|key|idx|uid|pair_id|conversation_id|run|model|model_id|baseline|judge",
         "judge_id|judge_name|annotator|annotator_index|lang|language|category|turn|turn_number",
-        "sample|order|length|baseline_length|model_[ab12]|winner(_model_[ab]|_tie|_ab|_ba)?",
+        "sample|order|finish_reason|stop_reason|length|baseline_length|model_[ab12]|winner(_model_[ab]|_tie|_ab|_ba)?",
         r"g[12]_winner|(g[12]_)?judge?ment(_turn\d+|_ab|_ba)?|games|instruction|input",
         r"output_[12]|generator(_[12])?|preference|dataset|raw_completion|label|results|cmp_key",
         r"motivation_app|annotator\d+|\w+_(result|reason)|Answer[12]|review(_reverse)?",

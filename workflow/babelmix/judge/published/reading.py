@@ -120,7 +120,7 @@ def _read_file(
                 continue
             own = options.lang.of_row(fields.row, where)
             own = own or options.lang.own_of_row(fields.row, where) or one.lang
-            entries.append(one if own == one.lang else replace(one, lang=own))
+            entries.append(replace(one, lang=own, finish_reason=_finish_reason(fields)))
         file.used_rows += bool(entries)
         if entries:
             file.missing.update(reasons)
@@ -131,6 +131,12 @@ def _read_file(
         _mark_ambiguous(file, hints)
     _count_spellings(file)
     return file
+
+
+def _finish_reason(row: Fields) -> str | None:
+    """Why a reply ended, in OpenAI's words; ``max_tokens`` is Anthropic's for ``length``."""
+    reason = row.first("finish_reason", "stop_reason")
+    return "length" if reason in ("max_tokens", "MAX_TOKENS") else reason and str(reason)
 
 
 def _with_mapped(hints: Hints, row: Fields, renamed: Mapping[str, str]) -> Hints:

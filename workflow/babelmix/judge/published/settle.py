@@ -119,10 +119,9 @@ def read_text(entry: Entry, setting: Setting) -> Verdict[Any]:
         return Verdict(None, f"{FAILED}: {text.strip()}")
     if entry.read is not None:
         return entry.read
-    finish_reason = entry.extra.get("finish_reason")
     if entry.protocol == "single":
-        return parse_rating(text, setting.scale, finish_reason)
-    return parse_preference(text, finish_reason)
+        return parse_rating(text, setting.scale, entry.finish_reason)
+    return parse_preference(text, entry.finish_reason)
 
 
 def _given(entry: Entry, setting: Setting) -> Verdict[Any]:
