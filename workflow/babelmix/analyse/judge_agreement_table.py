@@ -121,9 +121,7 @@ def _votes_row(
 ) -> list[dict[str, Any]]:
     """Votes of several people under one name against each other; no row where none has two."""
     verdicts = {"win": "A", "loss": "B", "tie": "tie"}
-    by_item = {
-        item: [verdicts[result] for result in of] for item, of in votes.groupby(level=_ITEM)
-    }
+    by_item = {item: [verdicts[result] for result in of] for item, of in votes.groupby(level=_ITEM)}
     several = {item: of for item, of in by_item.items() if len(of) > 1}
     if not several:
         return []
