@@ -159,9 +159,11 @@ def test_the_resampled_alpha_is_the_packages(rows: list[Any], level: Level) -> N
     totals: list[float] = []
 
     class Once(Bootstrap):
-        def statistic(self, sums: Any, combine: Any, values: int | None = None) -> Estimate:
+        def statistic(
+            self, sums: Any, combine: Any, values: int | None = None, scale: Any = None
+        ) -> Estimate:
             totals.append(float(combine(sums.sum(axis=1))))
-            return super().statistic(sums, combine, values)
+            return super().statistic(sums, combine, values, scale)
 
     found = krippendorff_alpha(list(zip(*rows, strict=True)), level, bootstrap=Once(samples=50))
     assert totals == ([] if found.value is None else [pytest.approx(found.value)])

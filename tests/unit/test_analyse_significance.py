@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from babelmix.analyse import simulate
 from babelmix.analyse.significance import correlation, detectable, holm, seed_spread, sign_flip_p
 from babelmix.analyse.statistics import Bootstrap, Estimate
 from babelmix.analyse.wording import difference_sentence
+from babelmix.errors import BabelmixError
 
 QUICK = Bootstrap(samples=400)
 
@@ -132,3 +134,47 @@ def test_a_few_questions_give_wide_intervals(questions: int) -> None:
     assert found.high is not None
     assert found.se is not None
     assert found.high - found.low >= 2 * 1.8 * found.se or questions < 5
+
+
+def test_a_p_of_nan_is_no_test() -> None:
+    found = holm({"a": 0.01, "b": float("nan"), "c": None, "d": 0.04})
+    assert found == {"a": pytest.approx(0.02), "b": None, "c": None, "d": pytest.approx(0.04)}
+    assert holm({"a": float("nan")}) == {"a": None}
+    with pytest.raises(BabelmixError, match=r"p of a is 1\.5"):
+        holm({"a": 1.5})
+
+
+def test_few_questions_have_an_exact_p() -> None:
+    """Three of three: 2 of 8 patterns; SciPy's permutation test counts the same."""
+    assert sign_flip_p([1, 2, 3], [0, 0, 0], list("abc")) == 0.25
+    values = np.random.default_rng(9).normal(0.5, 1, 9)
+    theirs = stats.permutation_test(
+        (values,), np.mean, permutation_type="samples", n_resamples=np.inf
+    )
+    assert sign_flip_p(values, 0 * values, range(9)) == pytest.approx(theirs.pvalue)
+    assert sign_flip_p([np.inf, 1.0], [0.0, 0.0], ["a", "b"]) is None
+
+
+def test_detectable_knows_few_questions() -> None:
+    """Two questions: t of one degree of freedom, not 1.96."""
+    found = detectable(Estimate(0.0, None, None, 2, 2, 1.0))
+    assert found == pytest.approx(stats.t.ppf(0.975, 1) + stats.t.ppf(0.8, 1))
+    assert detectable(Estimate(0.0, None, None, 1, 1, 1.0)) is None
+    assert detectable(Estimate(0.0, None, None, 9, 9, float("nan"))) is None
+
+
+def test_correlation_leaves_out_what_is_not_finite() -> None:
+    x = [1.0, 2.0, 3.0, 4.0, 5.0, float("nan"), 7.0]
+    y = [1.0, 3.0, 2.0, 5.0, 4.0, 1.0, float("inf")]
+    found, clean = correlation(x, y), correlation(x[:5], y[:5])
+    assert found is not None
+    assert clean is not None
+    theirs = stats.pearsonr(x[:5], y[:5])
+    interval = theirs.confidence_interval(0.95)
+    assert (found.value, found.clusters) == (pytest.approx(theirs.statistic), 5)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert (clean.note, found.note) == ("", "2 of 7 points left out: not finite")
+    line = correlation([1, 2, 3, 4], [2, 4, 6, 8])
+    assert line is not None
+    assert (line.low, line.note) == (None, "no interval: all points lie on one line")
+    assert correlation([float("nan")] * 5, [1.0, 2, 3, 4, 5]) is None

@@ -181,7 +181,7 @@ def fleiss_kappa(
     kept = [(labels, at[i]) for i, labels in enumerate(rated) if len(labels) > 1]
     ranks = _labels(label for labels, _ in kept for label in labels)
     if len(ranks) < 2:
-        return Estimate(None, None, None, 0, 0)
+        return Estimate(None, None, None, 0, 0, note="no value: fewer than two different labels")
     place: dict[Any, int] = {}
     for _, cluster in kept:
         place.setdefault(cluster, len(place))
@@ -203,7 +203,7 @@ def fleiss_kappa(
             (totals[1] / totals[0] - chance) / np.where(chance < 1, 1 - chance, np.nan)
         )
 
-    return (bootstrap or Bootstrap()).statistic(sums, kappa, len(kept))
+    return (bootstrap or Bootstrap()).statistic(sums, kappa, len(kept), (-1.0, 1.0))
 
 
 def krippendorff_alpha(
@@ -226,7 +226,7 @@ def krippendorff_alpha(
     kept = [(labels, c) for labels, c in zip(rated, at, strict=True) if len(labels) > 1]
     ranks = _labels(label for labels, _ in kept for label in labels)
     if len(ranks) < 2:
-        return Estimate(None, None, None, 0, 0)
+        return Estimate(None, None, None, 0, 0, note="no value: fewer than two different labels")
     counts = np.zeros((len(kept), len(ranks)))
     for row, (labels, _) in enumerate(kept):
         for label in labels:
@@ -239,7 +239,7 @@ def krippendorff_alpha(
     )
     sums = _coincidences(counts, [cluster for _, cluster in kept])
     found = (bootstrap or Bootstrap()).statistic(
-        sums, lambda totals: _alpha(totals, scale, level), len(kept)
+        sums, lambda totals: _alpha(totals, scale, level), len(kept), (-1.0, 1.0)
     )
     return replace(found, value=float(value))
 

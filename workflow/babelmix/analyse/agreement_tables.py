@@ -16,9 +16,16 @@ from .agreement import (
     krippendorff_alpha,
 )
 from .frames import ANSWER
-from .statistics import Bootstrap
+from .statistics import Bootstrap, Estimate
 from .study import ALL, StudySet
-from .table import ESTIMATE_COLUMNS, EVALUATION_COLUMNS, Table, estimate_cells, evaluation_cells
+from .table import (
+    ESTIMATE_COLUMNS,
+    EVALUATION_COLUMNS,
+    Table,
+    estimate_cells,
+    evaluation_cells,
+    joined_notes,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,6 +124,7 @@ def agreement_table(voters: list[Voter], bootstrap: Bootstrap, within: bool = Fa
             "alpha_low": "Lower end of its interval.",
             "alpha_high": "Upper end.",
             "questions": "Questions.",
+            "interval_note": ESTIMATE_COLUMNS["interval_note"],
         },
         ("left", "right", "language", "turn"),
     )
@@ -152,19 +160,25 @@ def _agreement_cells(
     sides = [Ballots({i: v.votes[i] for i in items}, clusters) for v in (left, right)]
     same = left is right
     cells: dict[str, Any] = {}
+    estimates = {}
     for setting in SETTINGS:
         found = group_agreement(sides[0], None if same else sides[1], setting, bootstrap)
         name = setting.lower()
+        estimates[name] = found
         cells |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
         cells |= {f"{name}_votes": found.values}
         if setting == "S1":
             cells["questions"] = found.clusters
-    return cells | _chance_corrected(left, right, items, bootstrap)
+    kappa, estimates["alpha"] = _chance_corrected(left, right, items, bootstrap)
+    cells |= {"kappa": kappa, "alpha": estimates["alpha"].value}
+    cells |= {"alpha_low": estimates["alpha"].low, "alpha_high": estimates["alpha"].high}
+    return cells | {"interval_note": joined_notes(estimates)}
 
 
 def _chance_corrected(
     left: Voter, right: Voter, items: list[Any], bootstrap: Bootstrap
-) -> dict[str, Any]:
+) -> tuple[float | None, Estimate]:
+    """Return κ and Krippendorff's α."""
     if left is right:
         rated = [[_plain(v) for v in left.votes[i]] for i in items]
         raters = list(zip_longest(*rated))
@@ -175,11 +189,7 @@ def _chance_corrected(
         raters = [tuple(_plain(a) for _, a, _ in votes), tuple(_plain(b) for _, _, b in votes)]
         kappa = cohen_kappa(raters[0], raters[1])
         clusters = [i[3] for i, _, _ in votes]
-    alpha = krippendorff_alpha(raters, "nominal", clusters, bootstrap)
-    return {"kappa": kappa} | {
-        f"alpha{end}": value
-        for end, value in (("", alpha.value), ("_low", alpha.low), ("_high", alpha.high))
-    }
+    return kappa, krippendorff_alpha(raters, "nominal", clusters, bootstrap)
 
 
 def _plain(vote: str | None) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .frames import ITEM, aligned, over_seeds
+from .grade_tables import SCORES
 from .significance import correlation, detectable, sign_flip_p
 from .statistics import Bootstrap
 from .study import StudySet, Variant
@@ -16,6 +17,7 @@ from .table import (
     Table,
     estimate_cells,
     evaluation_cells,
+    joined_notes,
     variant_cells,
 )
 
@@ -33,6 +35,7 @@ def bilingual_table(study: StudySet, pairs: pd.DataFrame, bootstrap: Bootstrap) 
         EVALUATION_COLUMNS
         | VARIANT_COLUMNS
         | {
+            "order_rule": "How both orders became one outcome (as in `preferences`).",
             "alone": "Language of the monolingual mixture that it is compared with.",
             "score": "Mean score of the mixture of two.",
             "score_low": "Lower end of its interval.",
@@ -57,7 +60,9 @@ def bilingual_table(study: StudySet, pairs: pd.DataFrame, bootstrap: Bootstrap) 
                 for single in _alone(variant, present):
                     row = _compared(items, variant, single, bootstrap)
                     if row is not None:
-                        table.rows.append(evaluation_cells(study, str(evaluation)) | row)
+                        cells = evaluation_cells(study, str(evaluation))
+                        cells["order_rule"] = study.order_rules[str(evaluation)]
+                        table.rows.append(cells | row)
     return table
 
 
@@ -74,12 +79,12 @@ def _compared(
     both = both[~both["lang"].isin(variant.languages)]
     if both.empty:
         return None
-    columns = ("left", "right", "question_id", "lang")
-    sides = [both[name].to_numpy() for name in columns]
-    difference = bootstrap.difference(*sides)
+    left, right = both["left"].to_numpy(), both["right"].to_numpy()
+    at = both["question_id"].to_numpy(), both["lang"].to_numpy()
+    difference = bootstrap.difference(left, right, *at, scale=SCORES)
     means = {
-        name: bootstrap.mean(side, *sides[2:])
-        for name, side in zip(("score", "score_alone"), sides[:2], strict=True)
+        "score": bootstrap.share(left, *at, scale=SCORES),
+        "score_alone": bootstrap.share(right, *at, scale=SCORES),
     }
     return (
         variant_cells(variant)
@@ -87,7 +92,7 @@ def _compared(
             "alone": single.languages[0],
             "languages": both["lang"].nunique(),
             "detectable": detectable(difference, bootstrap.confidence),
-            "p": sign_flip_p(*sides),
+            "p": sign_flip_p(left, right, *at),
         }
         | {
             f"{name}{end}": value
@@ -95,6 +100,7 @@ def _compared(
             for end, value in (("", mean.value), ("_low", mean.low), ("_high", mean.high))
         }
         | estimate_cells(difference, "difference")
+        | {"interval_note": joined_notes(means | {"difference": difference})}
     )
 
 
@@ -112,6 +118,7 @@ def correlation_table(study: StudySet, transfer: Table) -> Table:
             "low": "Lower end of its interval.",
             "high": "Upper end.",
             "languages": "Languages, n.",
+            "interval_note": "Why there is no interval; else empty.",
         },
         ("study", "evaluation", "model"),
     )
@@ -126,6 +133,6 @@ def correlation_table(study: StudySet, transfer: Table) -> Table:
                 {"study": key[0], "model": key[2]}
                 | evaluation_cells(study, key[1])
                 | {"r": found.value, "low": found.low, "high": found.high}
-                | {"languages": found.clusters}
+                | {"languages": found.clusters, "interval_note": found.note}
             )
     return table

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import BabelmixError, unknown_name
 from .frames import ITEM, aligned, languages_of, load_judgements, load_scores, over_seeds
+from .grade_tables import SCORES, grade_scale
+from .intervals import Scale
 from .pairs import outcomes
 from .significance import detectable, sign_flip_p
 from .statistics import Bootstrap, Estimate
@@ -23,11 +25,11 @@ from .wording import difference_sentence, interval
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Judge-free measures that are compared, with the unit and the factor they are shown in.
-_FREE = {
-    "answer_language": ("% in asked language", 100.0),
-    "empty": ("% empty", 100.0),
-    "length_chars": ("characters", 1.0),
+#: Judge-free measures that are compared: their unit, the factor they are shown in, their scale.
+_FREE: dict[str, tuple[str, float, Scale | None]] = {
+    "answer_language": ("% in asked language", 100.0, (0.0, 100.0)),
+    "empty": ("% empty", 100.0, (0.0, 100.0)),
+    "length_chars": ("characters", 1.0, None),
 }
 
 
@@ -79,15 +81,20 @@ def compare(
     shared = set(left.runs) & set(right.runs)
     if shared:
         raise BabelmixError(f"compare: {', '.join(sorted(shared))} would be on both sides.")
-    for name, unit, frame in _measures(study, results, left, right):
+    for name, unit, scale, frame in _measures(study, results, left, right):
         pairs = aligned(frame, left.name, right.name)
         for language, rows in languages_of(pairs.dropna(subset=["left", "right"])):
             if len(rows):
-                yield _comparison(name, unit, language, rows, bootstrap)
+                yield _comparison(name, unit, language, rows, bootstrap, scale)
 
 
 def _comparison(
-    measure: str, unit: str, language: str, rows: pd.DataFrame, bootstrap: Bootstrap
+    measure: str,
+    unit: str,
+    language: str,
+    rows: pd.DataFrame,
+    bootstrap: Bootstrap,
+    scale: Scale | None,
 ) -> Comparison:
     sides = rows["left"].to_numpy(), rows["right"].to_numpy()
     at = rows["question_id"].to_numpy(), rows["lang"].to_numpy()
@@ -97,35 +104,36 @@ def _comparison(
         language=language,
         left=bootstrap.mean(sides[0], *at).value,
         right=bootstrap.mean(sides[1], *at).value,
-        difference=bootstrap.difference(*sides, *at),
+        difference=bootstrap.difference(*sides, *at, scale=scale),
         p=sign_flip_p(*sides, *at),
     )
 
 
 def _measures(
     study: StudySet, results: Path, left: Side, right: Side
-) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """(name, unit, frame with ``variant`` = a side's name, ITEM and ``value``)."""
+) -> Iterator[tuple[str, str, Scale | None, pd.DataFrame]]:
+    """(name, unit, scale, frame with ``variant`` = a side's name, ITEM and ``value``)."""
     side_of = dict.fromkeys(left.runs, left.name) | dict.fromkeys(right.runs, right.name)
     paths = [p for run in side_of for p in sorted(results.glob(f"judgements/*/{run}.parquet"))]
     judged = load_judgements(paths, study)
     judged["variant"] = judged["run"].map(side_of)
     single = judged[judged["protocol"] == "single"].rename(columns={"score": "value"})
     for evaluation, rows in single.groupby("evaluation"):
-        yield str(evaluation), "grade points", over_seeds(rows, ["variant", *ITEM])
-    voted = outcomes(judged)
+        items = over_seeds(rows, ["variant", *ITEM])
+        yield str(evaluation), "grade points", grade_scale(items["value"].to_numpy()), items
+    voted = outcomes(judged, study.order_rules)
     voted["baseline"] = voted["baseline"].map(lambda run: study.variant_of_run.get(run, run))
     for evaluation, rows in voted.groupby("evaluation"):
         items = over_seeds(rows, ["variant", "baseline", *ITEM])
-        yield f"{evaluation} (same baseline)", "score points", _same_baseline(items)
+        yield f"{evaluation} (same baseline)", "score points", SCORES, _same_baseline(items)
     paths = [p for run in side_of for p in sorted(results.glob(f"scores/*/{run}.parquet"))]
     scored = load_scores(paths, study)
     scored["variant"] = scored["run"].map(side_of)
     for benchmark, of in scored.groupby("benchmark"):
-        for metric, (unit, factor) in _FREE.items():
+        for metric, (unit, factor, scale) in _FREE.items():
             rows = of[of["metric"] == metric]
             rows = rows.assign(value=factor * rows["value"].astype(float))
-            yield f"{metric} on {benchmark}", unit, over_seeds(rows, ["variant", *ITEM])
+            yield f"{metric} on {benchmark}", unit, scale, over_seeds(rows, ["variant", *ITEM])
 
 
 def _same_baseline(items: pd.DataFrame) -> pd.DataFrame:
@@ -148,6 +156,7 @@ def table_lines(found: list[Comparison], study: StudySet) -> Iterator[str]:
             "p",
             "detectable",
             "questions",
+            "interval",
         ]
     ]
     for one in found:
@@ -164,12 +173,14 @@ def table_lines(found: list[Comparison], study: StudySet) -> Iterator[str]:
                 "–" if one.p is None else f"{one.p:.4f}",
                 "–" if size is None else f"{size:.2f}",
                 str(one.difference.clusters),
+                one.difference.note or "usual",
             ]
         )
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    last = len(widths) - 1
     for row in rows:
         texts = [
-            cell.ljust(w) if i < 2 else cell.rjust(w)
+            cell.ljust(w) if i < 2 or i == last else cell.rjust(w)
             for i, (cell, w) in enumerate(zip(row, widths, strict=True))
         ]
         yield "  ".join(texts).rstrip()

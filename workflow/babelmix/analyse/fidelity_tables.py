@@ -11,6 +11,7 @@ from ..io import read_records
 from ..langid import base_code, identify, strip_non_prose, supported
 from ..records import Question
 from .frames import ANSWER, ITEM, languages_of, metric, over_seeds
+from .grade_tables import mean_grade, mean_score
 from .language_tables import answered, share
 from .statistics import Bootstrap
 from .study import ALL, StudySet
@@ -179,17 +180,16 @@ def fidelity_table(study: StudySet, placed: pd.DataFrame, bootstrap: Bootstrap) 
     )
     off = placed["place"].isin([OTHER, NOTHING])
     for (evaluation, name), frame in placed.groupby(["evaluation", "variant"]):
-        worst = 1.0 if study.evaluations[str(evaluation)]["protocol"] == "single" else 0.0
+        single = study.evaluations[str(evaluation)]["protocol"] == "single"
+        worst, measure = (1.0, mean_grade) if single else (0.0, mean_score)
         cells = evaluation_cells(study, str(evaluation)) | variant_cells(study.variants[name])
         for which, rows in _selections(frame, off.loc[frame.index], worst):
             for lang, items in languages_of(over_seeds(rows, ITEM)):
                 if len(items):
-                    columns = ("value", "question_id", "lang")
-                    estimate = bootstrap.mean(*(items[c].to_numpy() for c in columns))
                     table.rows.append(
                         cells
                         | {"language": lang, "answers": which}
-                        | estimate_cells(estimate, "mean")
+                        | estimate_cells(measure(bootstrap, items), "mean")
                     )
     return table
 

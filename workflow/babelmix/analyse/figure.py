@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .study import StudySet
 from .table import ReadTable
+from .wording import note_of, short_note
 
 if TYPE_CHECKING:
     import altair
@@ -70,17 +72,30 @@ def with_value(rows: Rows, column: str) -> Rows:
         {"value": row[column]}
         | {name: row.get(name) for name in keep if row.get(name) is not None}
         | {name: row[name] for name in ("language", "category", "turn") if row.get(name)}
-        | {"interval": interval_text(row)}
+        | {"interval": interval_text(row, column)}
         for row in rows
         if row.get(column) is not None
     ]
 
 
-def interval_text(row: dict[str, Any]) -> str:
-    """``1.2 … 3.4`` for a tooltip."""
+def interval_text(row: dict[str, Any], column: str = "value") -> str:
+    """``1.2 … 3.4 (t interval: 5 questions)`` for a tooltip; why there is none."""
+    note = short_note(note_of(row.get("interval_note"), column))
     if row.get("low") is None or row.get("high") is None:
-        return "none"
-    return f"{row['low']:.3g} … {row['high']:.3g}"
+        return note or "none"
+    ends = f"{row['low']:.3g} … {row['high']:.3g}"
+    return f"{ends} ({note})" if note else ends
+
+
+def notes_words(rows: Rows, column: str) -> str:
+    """`` Not the usual interval in 2 of 12 values (t interval: 2).`` Nothing where all are."""
+    notes = (note_of(row.get("interval_note"), column) for row in rows)
+    kinds = Counter(note.partition(":")[0] for note in notes)
+    usual = kinds.pop("", 0)
+    if not kinds:
+        return ""
+    counts = ", ".join(f"{kind}: {count}" for kind, count in sorted(kinds.items()))
+    return f" Not the usual interval in {len(rows) - usual} of {len(rows)} values ({counts})."
 
 
 def renamed_mean(rows: Rows) -> Rows:
@@ -95,8 +110,8 @@ def present(order: Sequence[str], rows: Rows, column: str) -> list[str]:
 
 
 def interval_words(study: StudySet) -> str:
-    """``95 % intervals, bootstrap over questions``."""
-    return f"{study.confidence:.0%} intervals (bootstrap over questions)".replace("%", " %")
+    """``95 % intervals over questions``."""
+    return f"{study.confidence:.0%} intervals over questions".replace("%", " %")
 
 
 def extremes(rows: Rows, form: str, name: str = "label") -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .frames import ITEM, aligned, languages_of, over_seeds
+from .grade_tables import grade_scale
 from .significance import detectable, holm, sign_flip_p
 from .statistics import Bootstrap
 from .study import ALL, StudySet, Variant
@@ -17,6 +18,7 @@ from .table import (
     Table,
     estimate_cells,
     evaluation_cells,
+    joined_notes,
     variant_cells,
 )
 
@@ -116,10 +118,11 @@ def _gain_rows(pairs: pd.DataFrame, against: str, bootstrap: Bootstrap) -> Itera
         sides = rows["left"].to_numpy(), rows["right"].to_numpy()
         at = rows["question_id"].to_numpy(), rows["lang"].to_numpy()
         gain = bootstrap.gain(*sides, *at)
-        difference = bootstrap.difference(*sides, *at)
+        difference = bootstrap.difference(*sides, *at, scale=grade_scale(*sides))
         yield (
             {"language": lang}
             | estimate_cells(gain, "gain")
+            | {"interval_note": joined_notes({"gain": gain, "difference": difference})}
             | {
                 "difference": difference.value,
                 "difference_low": difference.low,
@@ -227,7 +230,7 @@ def _contrast_rows(
     for lang, rows in languages_of(items):
         sides = rows["left"].to_numpy(), rows["right"].to_numpy()
         at = rows["question_id"].to_numpy(), rows["lang"].to_numpy()
-        difference = bootstrap.difference(*sides, *at)
+        difference = bootstrap.difference(*sides, *at, scale=grade_scale(*sides))
         yield (
             {"language": lang}
             | estimate_cells(difference, "difference")

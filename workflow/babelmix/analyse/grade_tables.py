@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .frames import languages_of
+from .intervals import Floats, Scale
 from .statistics import Bootstrap, Estimate, coverage
 from .study import ALL, StudySet
 from .table import (
@@ -21,11 +24,31 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def stratified_mean(bootstrap: Bootstrap, frame: pd.DataFrame) -> Estimate:
+#: Lowest and highest grade of a single answer.
+GRADES: Scale = (1.0, 10.0)
+#: Lowest and highest preference score.
+SCORES: Scale = (0.0, 100.0)
+
+
+def grade_scale(*values: Floats) -> Scale | None:
+    """Return the scale of grades, None where a value lies outside it (published grades may)."""
+    for of in values:
+        if ((of < GRADES[0]) | (of > GRADES[1])).any():
+            return None
+    return GRADES
+
+
+def mean_grade(bootstrap: Bootstrap, frame: pd.DataFrame) -> Estimate:
     """Mean of ``value`` over languages (each weighs the same), with interval."""
-    return bootstrap.mean(
-        frame["value"].to_numpy(), frame["question_id"].to_numpy(), frame["lang"].to_numpy()
-    )
+    values = np.asarray(frame["value"], dtype=float)
+    at = frame["question_id"].to_numpy(), frame["lang"].to_numpy()
+    return bootstrap.mean(values, *at, scale=grade_scale(values))
+
+
+def mean_score(bootstrap: Bootstrap, frame: pd.DataFrame) -> Estimate:
+    """Mean preference score, 0 to 100, over languages (each weighs the same), with interval."""
+    at = frame["question_id"].to_numpy(), frame["lang"].to_numpy()
+    return bootstrap.share(frame["value"].to_numpy(), *at, scale=SCORES)
 
 
 def grades_table(
@@ -54,7 +77,7 @@ def grades_table(
                 evaluation_cells(study, evaluation)
                 | variant_cells(variant)
                 | {"seeds": len(variant.runs), "language": lang}
-                | estimate_cells(stratified_mean(bootstrap, rows), "mean")
+                | estimate_cells(mean_grade(bootstrap, rows), "mean")
                 | {"coverage": coverage(int(of["scored"].sum()), len(of))}
             )
     return table
@@ -89,6 +112,6 @@ def category_table(study: StudySet, grades: pd.DataFrame, bootstrap: Bootstrap) 
                 table.rows.append(
                     cells
                     | {"category": category, "turn": turn, "language": lang}
-                    | estimate_cells(stratified_mean(bootstrap, rows), "mean")
+                    | estimate_cells(mean_grade(bootstrap, rows), "mean")
                 )
     return table

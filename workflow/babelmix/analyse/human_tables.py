@@ -21,6 +21,7 @@ from .table import (
     Table,
     estimate_cells,
     evaluation_cells,
+    joined_notes,
     variant_cells,
 )
 
@@ -144,6 +145,7 @@ def corrected_table(
             of = items.assign(benchmark=cells["benchmark"]).merge(said, "left", on=PAIR)
             found = corrected_mean(of["value"], of["human"], list(of["question_id"]), bootstrap)
             if found is not None:
+                notes = {"corrected": found.estimate, "human_score": found.human}
                 table.rows.append(
                     cells
                     | variant_cells(study.variants[str(name)])
@@ -154,6 +156,7 @@ def corrected_table(
                         "human_high": found.human.high,
                     }
                     | estimate_cells(found.estimate, "corrected")
+                    | {"interval_note": joined_notes(notes)}
                     | {"labelled": found.labelled, "weight": found.weight}
                 )
     return table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .frames import ITEM, languages_of, over_seeds
-from .grade_tables import stratified_mean
+from .grade_tables import mean_score
 from .language_tables import share
 from .statistics import Bootstrap, coverage
 from .study import ALL, StudySet
@@ -28,13 +28,16 @@ def preferences_table(study: StudySet, pairs: pd.DataFrame, bootstrap: Bootstrap
     table = Table(
         "preferences",
         "Preferences against the baseline",
-        "Each pair of answers is judged in both orders. Score = 100 · (wins + ½ ties) / pairs; 50 "
-        "is parity. A variant against itself has 50 by definition and no interval. Each language "
-        "weighs the same in `all`.",
+        "Each pair of answers is judged in both orders. Score = 100 · (wins + ½ ties) / pairs "
+        "(under the order rule `score`, the mean of what the orders give); 50 is parity. A "
+        "baseline is never compared with itself: it has no row. Each language weighs the same in "
+        "`all`.",
         EVALUATION_COLUMNS
         | VARIANT_COLUMNS
         | {
             "protocol": "`pairwise` or `side_by_side`.",
+            "order_rule": "How both orders became one outcome: `strict` (win + tie = tie), "
+            "`lenient` (win + tie = win) or `score` (added up; win + tie is worth 75).",
             "baseline": "Variant compared with; `several` where it differs by language.",
             "language": "Language, or `all`.",
             "wins": "Pairs won (all seeds and samples).",
@@ -50,16 +53,16 @@ def preferences_table(study: StudySet, pairs: pd.DataFrame, bootstrap: Bootstrap
     for (evaluation, name), frame in pairs.groupby(["evaluation", "variant"]):
         cells = evaluation_cells(study, evaluation) | variant_cells(study.variants[name])
         cells["protocol"] = frame["protocol"].iloc[0]
+        cells["order_rule"] = study.order_rules[str(evaluation)]
         for lang, rows in languages_of(frame):
             items = over_seeds(rows, ITEM)
             table.rows.append(
                 cells
                 | {"baseline": _baseline(study, rows), "language": lang}
                 | _counts(rows)
-                | estimate_cells(stratified_mean(bootstrap, items), "score")
+                | estimate_cells(mean_score(bootstrap, items), "score")
                 | {"flipped": _flip_share(rows)}
             )
-    table.rows += _diagonal(study, pairs, table.rows)
     return table
 
 
@@ -81,27 +84,6 @@ def _counts(rows: pd.DataFrame) -> dict[str, int]:
 def _flip_share(rows: pd.DataFrame) -> float | None:
     judged = rows["flipped"].dropna()
     return float(judged.astype(float).mean()) if len(judged) else None
-
-
-def _diagonal(
-    study: StudySet, pairs: pd.DataFrame, rows: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """A baseline against itself is never judged: parity by definition."""
-    judged = {(row["evaluation"], row["variant"], row["language"]) for row in rows}
-    added = []
-    for (evaluation, run, lang), frame in pairs.groupby(["evaluation", "baseline", "lang"]):
-        name = study.variant_of_run.get(run)
-        if name is None or (evaluation, name, lang) in judged:
-            continue
-        judged.add((evaluation, name, lang))
-        added.append(
-            evaluation_cells(study, evaluation)
-            | variant_cells(study.variants[name])
-            | {"protocol": frame["protocol"].iloc[0], "baseline": name, "language": lang}
-            | {"wins": 0, "ties": 0, "losses": 0, "unscored": 0, "score": 50.0}
-            | {"questions": 0, "values": 0}
-        )
-    return added
 
 
 def position_table(

@@ -12,6 +12,7 @@ from .figure import (
     extremes,
     figure_id,
     interval_words,
+    notes_words,
     present,
     renamed_mean,
     seeds_words,
@@ -51,7 +52,8 @@ def judged_figures(study: StudySet, name: str, tables: dict[str, ReadTable]) -> 
 
 def _grades(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Iterator[Figure]:
     variants, labels = variant_order(study, name)
-    rows = renamed_mean(with_value(select(table, variants, evaluation=evaluation), "mean"))
+    found = select(table, variants, evaluation=evaluation)
+    rows = renamed_mean(with_value(found, "mean"))
     means = [row for row in rows if row["language"] == MEAN]
     if not rows:
         return
@@ -63,7 +65,8 @@ def _grades(study: StudySet, name: str, evaluation: str, table: ReadTable) -> It
         title=f"Mean grade by mixture and language · {evaluation}",
         caption=(
             f"Single grades, 1 to 10, with {interval_words(study)}. In the mean each language "
-            f"weighs the same. Unscored answers do not enter.{seeds_words(study, name)}"
+            f"weighs the same. Unscored answers do not enter."
+            f"{notes_words(found, 'mean')}{seeds_words(study, name)}"
         ),
         alt=(
             f"Dot plot with error bars of {len(means)} models: mean grade over all languages, "
@@ -83,8 +86,10 @@ def _grades(study: StudySet, name: str, evaluation: str, table: ReadTable) -> It
 def _gains(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Iterator[Figure]:
     _, labels = variant_order(study, name)
     rows: Rows = []
+    all_found: Rows = []
     for against in (BEST, MEAN_OF_SINGLES):
         found = select(table, study=name, evaluation=evaluation, against=against, language=ALL)
+        all_found += found
         rows += [row | {"against": against} for row in with_value(found, "gain")]
     best = [row for row in rows if row["against"] == BEST]
     if not rows:
@@ -97,7 +102,7 @@ def _gains(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Ite
         caption=(
             "100 · (S_mix − S_mono) / S_mono on the mean grade over all languages, paired by "
             f"question, with {interval_words(study)}. An interval that holds 0 shows no difference."
-            f"{seeds_words(study, name)}"
+            f"{notes_words(all_found, 'gain')}{seeds_words(study, name)}"
         ),
         alt=(
             f"Dot plot with error bars: gain over the best monolingual model in percent, "
@@ -226,7 +231,7 @@ def human_figures(study: StudySet, name: str, table: ReadTable) -> Iterator[Figu
 def _matrix(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Iterator[Figure]:
     variants, labels = variant_order(study, name)
     found = select(table, variants, evaluation=evaluation)
-    rows = renamed_mean(with_value(found, "score"))
+    rows = renamed_mean(with_value(found + _parity(study, found), "score"))
     if not rows:
         return
     languages = present([MEAN, *study.languages], rows, "language")
@@ -257,6 +262,20 @@ def _matrix(study: StudySet, name: str, evaluation: str, table: ReadTable) -> It
             middle=50,
         ),
     )
+
+
+def _parity(study: StudySet, rows: Rows) -> Rows:
+    """Return a cell of 50 for each baseline in the language where others are compared with it.
+
+    Nothing is measured there, so that the table has no such row.
+    """
+    have = {(row["variant"], row["language"]) for row in rows}
+    unknown = {"questions": 0, "interval_note": "no interval: parity by definition"}
+    return [
+        {"label": study.variants[name].label, "language": language, "score": 50.0} | unknown
+        for name, language in sorted({(r["baseline"], r["language"]) for r in rows})
+        if name in study.variants and language != ALL and (name, language) not in have
+    ]
 
 
 def _outcomes(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Iterator[Figure]:
@@ -317,6 +336,7 @@ def bilingual_figure(
             "Preference score on the languages that are in neither mixture; 50 is parity with the "
             f"baseline of each language. {interval_words(study).capitalize()}; compare the pairs "
             f"by the intervals of their differences, in the table. {counts}"
+            f"{notes_words(found, 'difference')}"
         ),
         alt=f"Dot plot with error bars of {len({r['label'] for r in rows})} mixtures of two "
         f"languages and their languages alone. {counts}",
@@ -361,7 +381,8 @@ def correlation_words(points: list[tuple[float, float]], confidence: float) -> s
     if found is None:
         return None
     words = f"Pearson r = {found.value:.2f}, n = {found.clusters}"
+    left_out = f", {found.note}" if found.note else ""
     if found.low is None:
-        return f"{words} (too few points for an interval)."
+        return f"{words} ({found.note})."
     ends = interval(confidence, found.low, found.high, ".2f").partition(": ")[2]
-    return f"{words}, {confidence:.0%} interval {ends}.".replace("%", " %")
+    return f"{words}, {confidence:.0%} interval {ends}{left_out}.".replace("%", " %")

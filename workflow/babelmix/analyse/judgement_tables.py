@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..config.evaluation import OrderRule
 from ..errors import BabelmixError
 from ..io import file_digest, read_records, write_json
+from ..judge.outcome import RULES
 from ..records import Judgement
 from ..resources import language_catalogue
 from .frames import grades, load_judgements, without_repeats
@@ -23,9 +25,10 @@ from .pairs import outcomes
 from .statistics import Bootstrap
 from .study import load_study
 from .table import Table
+from .weighted_table import Published, read_published, weighted_table
 
 
-def describe_judgements(paths: Sequence[Path]) -> dict[str, Any]:
+def describe_judgements(paths: Sequence[Path], order_rule: OrderRule = "strict") -> dict[str, Any]:
     """What ``study.json`` would say, from the judgements themselves."""
     evaluations: dict[str, Any] = {}
     runs: dict[str, Any] = {}
@@ -46,6 +49,7 @@ def describe_judgements(paths: Sequence[Path]) -> dict[str, Any]:
                     "engine": "published" if row.key and not row.tokens_in else "openai",
                     "protocol": row.protocol,
                     "baseline": row.baseline or None,
+                    "order_rule": order_rule,
                 },
             )
     ordered = sorted(languages)
@@ -71,19 +75,23 @@ def _same_evaluation(path: Path, name: str, rows: Sequence[Judgement]) -> None:
 
 
 def tables_of(
-    study_path: Path, paths: Sequence[Path], bootstrap: Bootstrap | None = None
+    study_path: Path,
+    paths: Sequence[Path],
+    bootstrap: Bootstrap | None = None,
+    published: Published | None = None,
 ) -> list[Table]:
-    """Grades, preferences, position bias, agreement, coverage and cost; those with rows."""
+    """The tables of judgements that have rows: grades, preferences, position bias, agreement …"""
     bootstrap = bootstrap or Bootstrap()
     study = load_study(study_path)
     every = load_judgements(paths, study, repeats=True)
     judged = without_repeats(every)
     graded = grades(judged)
-    pairs = outcomes(judged)
+    pairs = outcomes(judged, study.order_rules)
     tables = [
         grades_table(study, judged, graded, bootstrap),
         category_table(study, graded, bootstrap),
         preferences_table(study, pairs, bootstrap),
+        weighted_table(study, judged, bootstrap, published),
         position_table(study, judged, pairs, bootstrap),
         judge_agreement_table(study, judged, pairs, bootstrap),
         coverage_table(study, every),
@@ -98,6 +106,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "judgements", nargs="+", type=Path, help="judgement files, or folders that hold some"
     )
     parser.add_argument("--folder", required=True, type=Path, help="where the tables go")
+    parser.add_argument(
+        "--order-rule",
+        choices=RULES,
+        default="strict",
+        help="how the verdicts of both orders become one: strict (win + tie = tie), lenient (win + "
+        "tie = win), score (what both orders give to each side is added up)",
+    )
+    parser.add_argument(
+        "--gamed-baselines",
+        type=Path,
+        metavar="df_gamed.csv",
+        help="AlpacaEval's file of that name, for its length-controlled win rate of weighted "
+        "preferences; without it the rate leaves the difficulty of instructions out",
+    )
+    parser.add_argument(
+        "--instructions",
+        type=Path,
+        metavar="JSON",
+        help="AlpacaEval's evaluation set or a model's outputs on it: which instruction is which",
+    )
     parser.add_argument("--samples", type=int, default=2000, help="bootstrap samples")
     parser.add_argument("--confidence", type=float, default=0.95, help="of every interval")
 
@@ -115,13 +143,14 @@ def find_files(places: Sequence[Path]) -> list[Path]:
 def run(args: argparse.Namespace) -> None:
     """Run the verb."""
     paths = find_files(args.judgements)
+    published = read_published(args.gamed_baselines, args.instructions)
     write_json(
         args.folder / "study.json",
-        describe_judgements(paths)
+        describe_judgements(paths, args.order_rule)
         | {"confidence": args.confidence, "bootstrap_samples": args.samples},
     )
     bootstrap = Bootstrap(args.confidence, args.samples)
-    tables = tables_of(args.folder / "study.json", paths, bootstrap)
+    tables = tables_of(args.folder / "study.json", paths, bootstrap, published)
     entries = []
     for table in tables:
         table.write(args.folder)

@@ -10,7 +10,7 @@ from .frames import ANSWER, languages_of
 from .judge_agreement_table import SAME_GRADE
 from .statistics import Bootstrap
 from .study import ALL, StudySet
-from .table import EVALUATION_COLUMNS, Table, evaluation_cells
+from .table import ESTIMATE_COLUMNS, EVALUATION_COLUMNS, Table, evaluation_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +43,7 @@ def jury_tables(
             "low": "Lower end of its interval (bootstrap over questions).",
             "high": "Upper end.",
             "questions": "Questions.",
+            "interval_note": ESTIMATE_COLUMNS["interval_note"],
         },
         ("evaluation", "between", "language"),
     )
@@ -98,4 +99,5 @@ def _agreement(
         "low": alpha.low,
         "high": alpha.high,
         "questions": len(set(questions)),
+        "interval_note": alpha.note,
     }

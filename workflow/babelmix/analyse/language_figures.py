@@ -14,6 +14,7 @@ from .figure import (
     figure_id,
     interval_text,
     interval_words,
+    notes_words,
     present,
     renamed_mean,
     seeds_words,
@@ -87,9 +88,8 @@ def _curve(study: StudySet, series: Series, measure: str, rows: Rows) -> Figure:
     kind, _, of = measure.partition(":")
     title, y_title = _MEASURES[kind]
     names = _line_names(study, series, rows)
-    lines = [
-        {**_point(row), "line": names[row["language"]]} for row in rows if row["language"] in names
-    ]
+    of_lines = [row for row in rows if row["language"] in names]
+    lines = [{**_point(row), "line": names[row["language"]]} for row in of_lines]
     codes = [c for c in study.languages if c != series.main or series.policy != "pinch"]
     dots = [_point(row) | {"language": row["language"]} for row in rows if row["language"] in codes]
     pinch = series.policy == "pinch"
@@ -110,7 +110,7 @@ def _curve(study: StudySet, series: Series, measure: str, rows: Rows) -> Figure:
         caption=(
             f"Dots are languages, lines are means ({', '.join(names.values())}), bands "
             f"{interval_words(study)}."
-            f"{stretched}{seeds_words(study, series.study)} "
+            f"{notes_words(of_lines, 'value')}{stretched}{seeds_words(study, series.study)} "
             f"Mixture family {series.family}, model {model}."
         ),
         alt=f"Line chart, {y_title} against {axis}. {first}: {ends[0]}, {ends[1]}.",

@@ -134,8 +134,10 @@ def health_table(study: StudySet, scores: pd.DataFrame) -> Table:
     return table
 
 
+#: What takes items (columns ITEM, value) to their mean.
+Estimator = Callable[[Bootstrap, "pd.DataFrame"], Estimate]
 #: A measure of the curves: its name, its items (columns variant, ITEM, value), its estimator.
-Measure = tuple[str, "pd.DataFrame", Callable[[Bootstrap, "pd.DataFrame"], Estimate]]
+Measure = tuple[str, "pd.DataFrame", Estimator]
 
 
 def series_table(

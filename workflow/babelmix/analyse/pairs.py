@@ -2,42 +2,92 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from .frames import ANSWER
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..config.evaluation import OrderRule
+
 #: What an outcome is worth in the score (study 1's adjusted win rate, study 2's score).
 WORTH = {"win": 100.0, "tie": 50.0, "loss": 0.0}
 _PAIR = ["evaluation", "variant", "run", "baseline", "protocol", *ANSWER, "vote"]
+#: What an order of a pair says.
+_SAID = ["verdict", "weight", "score_a", "score_b"]
 _MIRRORED = {"A": "B", "B": "A"}
 
 
-def outcomes(judgements: pd.DataFrame) -> pd.DataFrame:
-    """One row per pair of answers and vote: ``outcome`` (None when unscored), ``value``, ``flipped``.
+def outcomes(
+    judgements: pd.DataFrame, rules: Mapping[str, OrderRule] | None = None
+) -> pd.DataFrame:
+    """One row per pair of answers and vote: ``outcome`` (None: unscored), ``value``, ``flipped``.
 
-    ``value`` is 100 for a win, 50 for a tie, 0 for a loss. ``flipped`` is True where the two orders
-    contradict each other, False where they agree, None where one of them is missing. A vote that
-    knows no order (``order`` is empty: a person's) is an outcome by itself, and never flipped.
+    ``rules``: how the two orders are joined, by evaluation; ``strict`` where it says nothing.
+    ``value`` is 100 for a win, 50 for a tie, 0 for a loss; under the rule ``score`` it may lie
+    between. ``flipped`` is True where the two orders contradict each other, False where they agree,
+    None where one of them is missing. A vote that knows no order (``order`` is empty: a person's)
+    is an outcome by itself, and never flipped. A run against itself is no pair.
     """
     from ..judge.outcome import outcome
 
     pairs = judgements[judgements["protocol"] != "single"]
+    pairs = pairs[pairs["run"] != pairs["baseline"]]
     pairs = _votes_as_orders(pairs)
-    wide = pairs.set_index([*_PAIR, "voted", "order"])["verdict"].unstack("order").reset_index()
+    wide = pairs.set_index([*_PAIR, "voted", "order"])[_SAID].unstack("order")
+    rule_of = rules or {}
     joined = [
-        outcome(ab, ba) for ab, ba in zip(_verdicts(wide, "AB"), _verdicts(wide, "BA"), strict=True)
+        outcome(ab.verdict, ba.verdict, rule_of.get(evaluation, "strict"), *_sums(ab, ba))
+        for evaluation, ab, ba in zip(
+            wide.index.get_level_values("evaluation"),
+            _order(wide, "AB"),
+            _order(wide, "BA"),
+            strict=True,
+        )
     ]
-    wide["outcome"] = [found.result for found in joined]
-    wide["value"] = [WORTH.get(found.result or "", float("nan")) for found in joined]
-    wide["flipped"] = [
+    rows: pd.DataFrame = wide.index.to_frame(index=False)
+    rows["outcome"] = [found.result for found in joined]
+    rows["value"] = [
+        float("nan") if found.points is None else 100.0 * found.points for found in joined
+    ]
+    rows["flipped"] = [
         None if voted or found.consistent is None else not found.consistent
-        for voted, found in zip(wide["voted"], joined, strict=True)
+        for voted, found in zip(rows["voted"], joined, strict=True)
     ]
-    rows: pd.DataFrame = wide[[*_PAIR, "outcome", "value", "flipped"]]
+    rows = rows[[*_PAIR, "outcome", "value", "flipped"]]
     return rows.astype({"outcome": object, "value": float, "flipped": object})
+
+
+class _Said(NamedTuple):
+    """What one order says: verdict, weight of the first answer, grades of first and second."""
+
+    verdict: str | None
+    weight: float | None
+    score_a: float | None
+    score_b: float | None
+
+
+def _order(wide: pd.DataFrame, order: str) -> list[_Said]:
+    columns = []
+    for name in _SAID:
+        at = (name, order)
+        values = wide[at].tolist() if at in wide.columns else [None] * len(wide)
+        columns.append([None if value is None or value != value else value for value in values])
+    return [_Said(*row) for row in zip(*columns, strict=True)]
+
+
+def _sums(
+    ab: _Said, ba: _Said
+) -> tuple[tuple[float | None, float | None], tuple[float, float] | None]:
+    """The run's weight in each order, and both sides' grades over both orders."""
+    weights = (ab.weight, None if ba.weight is None else 1.0 - ba.weight)
+    grades = (ab.score_a, ba.score_b, ab.score_b, ba.score_a)
+    if any(grade is None for grade in grades):
+        return weights, None
+    run_ab, run_ba, other_ab, other_ba = (float(grade or 0.0) for grade in grades)
+    return weights, (run_ab + run_ba, other_ab + other_ba)
 
 
 def _votes_as_orders(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -46,12 +96,12 @@ def _votes_as_orders(pairs: pd.DataFrame) -> pd.DataFrame:
 
     pairs = pairs.assign(voted=pairs["order"] == "")
     votes = pairs[pairs["voted"]]
-    mirrored = votes["verdict"].map(lambda verdict: _MIRRORED.get(verdict, verdict))
-    orders = [votes.assign(order="AB"), votes.assign(order="BA", verdict=mirrored)]
-    return pd.concat([pairs[~pairs["voted"]], *orders], ignore_index=True)
-
-
-def _verdicts(wide: pd.DataFrame, order: str) -> list[str | None]:
-    if order not in wide.columns:
-        return [None] * len(wide)
-    return [verdict if isinstance(verdict, str) else None for verdict in wide[order]]
+    mirrored = votes.assign(
+        order="BA",
+        verdict=votes["verdict"].map(lambda verdict: _MIRRORED.get(verdict, verdict)),
+        weight=1.0 - votes["weight"].astype(float),
+        score_a=votes["score_b"],
+        score_b=votes["score_a"],
+    )
+    parts = [pairs[~pairs["voted"]], votes.assign(order="AB"), mirrored]
+    return pd.concat([part for part in parts if len(part)] or [pairs], ignore_index=True)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .intervals import Scale
 from .statistics import Bootstrap, Estimate, Floats
 
 
@@ -29,12 +30,16 @@ class Corrected:
 
 
 def corrected_mean(
-    judge: ArrayLike, human: ArrayLike, clusters: Sequence[Any], bootstrap: Bootstrap
+    judge: ArrayLike,
+    human: ArrayLike,
+    clusters: Sequence[Any],
+    bootstrap: Bootstrap,
+    scale: Scale = (0.0, 100.0),
 ) -> Corrected | None:
     """Mean of what people would say of all items. ``human`` is NaN where nobody was asked.
 
-    Both are on one scale. Items that the judge left unscored count only through the people. None
-    with fewer than two labelled items. The interval resamples ``clusters`` (questions).
+    Both are on one ``scale``. Items that the judge left unscored count only through the people.
+    None with fewer than two labelled items. The interval resamples ``clusters`` (questions).
     """
     f, y = np.array(judge, dtype=float), np.array(human, dtype=float)
     labelled = ~np.isnan(y) & ~np.isnan(f)
@@ -65,8 +70,9 @@ def corrected_mean(
         correction = totals[2] / totals[3]
         return correction + weight * totals[0] / totals[1] if weight else correction
 
-    own = bootstrap.mean(y[labelled], np.asarray(names)[at[labelled]])
-    return Corrected(bootstrap.statistic(sums, combine, n + rest), own, weight, n)
+    own = bootstrap.share(y[labelled], np.asarray(names)[at[labelled]], scale=scale)
+    whole = bootstrap.statistic(sums, combine, n + rest, scale)
+    return Corrected(whole, own, weight, n)
 
 
 def _weight(f: Floats, y: Floats, judged: Floats, n: int, rest: int) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .frames import ITEM, aligned, over_seeds
+from .grade_tables import SCORES, grade_scale
 from .significance import seed_spread
 from .statistics import Bootstrap
 from .study import StudySet
@@ -53,14 +54,16 @@ def noise_table(
         ("evaluation", "run", "other_run"),
     )
     for evaluation, frame in _judged(judgements, pairs):
+        single = study.evaluations[evaluation]["protocol"] == "single"
         for name, of in frame.groupby("variant"):
             runs = sorted(of["run"].unique())
             by_run = of.assign(variant=of["run"])
             for left, right in ((a, b) for i, a in enumerate(runs) for b in runs[i + 1 :]):
                 both = aligned(by_run, left, right)
-                difference = bootstrap.difference(
-                    *(both[c].to_numpy() for c in ("left", "right", "question_id", "lang"))
-                )
+                left_side, right_side = both["left"].to_numpy(), both["right"].to_numpy()
+                at = both["question_id"].to_numpy(), both["lang"].to_numpy()
+                scale = grade_scale(left_side, right_side) if single else SCORES
+                difference = bootstrap.difference(left_side, right_side, *at, scale=scale)
                 table.rows.append(
                     evaluation_cells(study, evaluation)
                     | variant_cells(study.variants[str(name)])

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BabelmixError
 from ..io import read_json
+
+if TYPE_CHECKING:
+    from ..config.evaluation import OrderRule
 
 #: The pseudo-language of a mean over languages.
 ALL = "all"
@@ -124,6 +127,15 @@ class StudySet:
         """The evaluations by name."""
         evaluations: dict[str, dict[str, Any]] = self.raw["evaluations"]
         return evaluations
+
+    @property
+    def order_rules(self) -> dict[str, OrderRule]:
+        """How the two orders of a pair are joined, by evaluation (not of single grades)."""
+        return {
+            name: spec.get("order_rule") or "strict"
+            for name, spec in self.evaluations.items()
+            if spec.get("protocol") != "single"
+        }
 
     def is_by_rules(self, evaluation: str) -> bool:
         """Whether no model judges: rules, or a jury of rules alone."""

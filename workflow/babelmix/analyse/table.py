@@ -28,10 +28,12 @@ VARIANT_COLUMNS = {
 }
 #: Columns of an interval, with their docs.
 ESTIMATE_COLUMNS = {
-    "low": "Lower end of the interval (bootstrap over questions).",
+    "low": "Lower end of the interval (over questions; see docs/statistics.md).",
     "high": "Upper end of the interval.",
-    "questions": "Questions behind the value: the clusters of the bootstrap.",
+    "questions": "Questions behind the value: what the interval counts.",
     "values": "Measured values behind the value.",
+    "interval_note": "Why there is no value or no interval, or which other interval it is (t, "
+    "exact, binomial) and why; empty where it is the usual one.",
 }
 #: Columns of a tested difference, with their docs.
 TEST_COLUMNS = {
@@ -171,7 +173,19 @@ def estimate_cells(estimate: Estimate, value: str = "value") -> dict[str, Any]:
         "high": estimate.high,
         "questions": estimate.clusters,
         "values": estimate.values,
+        "interval_note": estimate.note,
     }
+
+
+def joined_notes(estimates: Mapping[str, Estimate]) -> str:
+    """Return the notes of several intervals of one row as one text: ``[column] note | …``.
+
+    One note that all of them have is said once, without a column. ``wording.note_of`` reads it.
+    """
+    notes = {name: estimate.note for name, estimate in estimates.items()}
+    if len(set(notes.values())) == 1:
+        return next(iter(notes.values()))
+    return " | ".join(f"[{name}] {note}" for name, note in notes.items() if note)
 
 
 def evaluation_cells(study: StudySet, evaluation: str) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from .gain_tables import contrast_table, gains_table
 from .grade_tables import (
     category_table,
     grades_table,
-    stratified_mean,
+    mean_grade,
+    mean_score,
 )
 from .human_tables import corrected_table, load_labels, raters_table, ratings_table
 from .input_tables import (
@@ -37,6 +38,7 @@ from .input_tables import (
 from .judge_tables import cost_table, coverage_table, position_table, preferences_table
 from .jury_table import jury_tables
 from .language_tables import (
+    Estimator,
     Measure,
     answer_language_table,
     answered_in_table,
@@ -77,8 +79,9 @@ def build_tables(
     scored = load_scores(scores, study)
     judged = load_judgements(judgements, study)
     graded = grades(judged)
-    pairs = outcomes(judged)
-    measures = language_measures(scored) + _measures("grade", graded) + _measures("score", pairs)
+    pairs = outcomes(judged, study.order_rules)
+    measures = language_measures(scored)
+    measures += _measures("grade", graded, mean_grade) + _measures("score", pairs, mean_score)
     preferences = preferences_table(study, pairs, bootstrap)
     transfer = transfer_table(study, preferences)
     labels = load_labels(humans)
@@ -130,12 +133,12 @@ def _stacked(single: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([graded.astype({"outcome": object}), pairs[[*columns, "outcome"]]])
 
 
-def _measures(kind: str, frame: pd.DataFrame) -> list[Measure]:
+def _measures(kind: str, frame: pd.DataFrame, estimator: Estimator) -> list[Measure]:
     """The judged measures of each evaluation, seeds and samples averaged."""
     found: list[Measure] = []
     for evaluation, rows in frame.groupby("evaluation", sort=True):
         items = rows.astype({"value": float}).groupby(["variant", *ITEM])["value"].mean()
-        found.append((f"{kind}:{evaluation}", items.reset_index(), stratified_mean))
+        found.append((f"{kind}:{evaluation}", items.reset_index(), estimator))
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from .statistics import Estimate
 
 #: Narrow, and no line break.
@@ -14,10 +16,23 @@ def percent(value: float | None, decimals: int) -> str:
     return "–" if value is None else f"{value + 1e-9:.{decimals}f}{NARROW}%"
 
 
-def interval(confidence: float, low: float | None, high: float | None, form: str) -> str:
-    """``95 %: 1.2 … 3.4``, or that there is none."""
+def note_of(note: str | None, column: str) -> str:
+    """Return what a row's note says of one column (``table.joined_notes`` joins several)."""
+    parts = re.findall(r"(?:^|\| )\[(\w+)\] ([^|]*)", note or "")
+    return (note or "") if not parts else dict(parts).get(column, "").strip()
+
+
+def short_note(note: str | None) -> str:
+    """Return the first part of a note: what kind of interval it is, or why there is none."""
+    return (note or "").partition(";")[0]
+
+
+def interval(
+    confidence: float, low: float | None, high: float | None, form: str, note: str | None = ""
+) -> str:
+    """``95 %: 1.2 … 3.4``, or that there is none and why (``note``)."""
     if low is None or high is None:
-        return "no interval: too few questions"
+        return short_note(note) or "no interval"
     level = f"{100 * confidence:.3g}{NARROW}%"
     return f"{level}: {low:{form}}\u00a0…\u00a0{high:{form}}"
 
@@ -44,9 +59,11 @@ def difference_sentence(
     Where 0 lies in the interval it says so, and which effect could have been detected. The same
     where the p value ``corrected`` for other comparisons says that this one may be chance.
     """
+    if difference.value is None and difference.values:
+        return f"The difference of {left} and {right} is unknown ({short_note(difference.note)})."
     if difference.value is None:
         return f"{left} and {right} have no question in common that was scored."
-    size = interval(confidence, difference.low, difference.high, f"+{form}")
+    size = interval(confidence, difference.low, difference.high, f"+{form}", difference.note)
     by = f"{difference.value:+{form}} {unit} ({size})"
     if difference.excludes(0) and (corrected is None or corrected < 1 - confidence):
         better, worse = (left, right) if difference.value > 0 else (right, left)

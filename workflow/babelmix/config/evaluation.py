@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from .base import Lang, Name, Section
 
 Protocol = Literal["single", "pairwise", "side_by_side"]
+#: How the verdicts of both orders of a pair become one outcome (``judge.outcome``).
+OrderRule = Literal["strict", "lenient", "score"]
 
 
 class Generation(Section):
@@ -276,6 +278,14 @@ class Evaluation(Section):
             "language), or a mixture's name."
         ),
     )
+    order_rule: OrderRule = Field(
+        default="strict",
+        description=(
+            "How the verdicts of both orders become one outcome. `strict` (both studies): win + "
+            "tie = tie. `lenient`: win + tie = win. `score`: what both orders give to each side is "
+            "added up; a win and a tie are worth ¾."
+        ),
+    )
 
     @model_validator(mode="after")
     def _needs_baseline(self) -> Evaluation:
@@ -283,6 +293,11 @@ class Evaluation(Section):
             raise ValueError(f"protocol `{self.protocol}` needs a `baseline`")
         if self.protocol == "single" and self.baseline is not None:
             raise ValueError("protocol `single` takes no `baseline`")
+        if self.protocol == "single" and self.order_rule != "strict":
+            raise ValueError(
+                f"protocol `single` takes no `order_rule` (it is `{self.order_rule}`): only pairs "
+                "are judged in two orders. Leave it out, or choose `pairwise` or `side_by_side`"
+            )
         return self
 
 

@@ -42,7 +42,11 @@ def lines(rows: list[dict[str, Any]], confidence: float) -> Iterator[str]:
                 yield f"{head} {setting:<14} {value:6.1%}{ends}, {row[f'{setting}_votes']} votes"
         for name in ("kappa", "alpha"):
             if row[name] is not None:
-                yield f"{head} {name:<14} {row[name]:6.3f}"
+                low, high = (row.get(f"{name}{end}") for end in ("_low", "_high"))
+                ends = "" if low is None else f" ({confidence:.0%}: {low:.3f} … {high:.3f})"
+                yield f"{head} {name:<14} {row[name]:6.3f}{ends}"
+        if row["interval_note"]:
+            yield f"{head} note: {row['interval_note']}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

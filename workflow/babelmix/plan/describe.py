@@ -93,6 +93,8 @@ def _evaluation(plan: Plan, planned: EvaluationPlan) -> dict[str, Any]:
         "baseline": wanted.baseline,
         "languages": sorted({c for langs in planned.languages_by_run.values() for c in langs}),
     }
+    if wanted.order_rule != "strict":
+        shown["order_rule"] = wanted.order_rule
     return shown | ({"members": planned.members} if planned.members else {})
 
 

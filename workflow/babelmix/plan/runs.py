@@ -102,6 +102,7 @@ def plan_evaluations(
         for evaluation in study.evaluations:
             name = evaluation_name(evaluation)
             plan = plans.setdefault(name, EvaluationPlan(name, evaluation))
+            _require_same_rule(plan, evaluation)
             plan.studies.append(study_name)
             languages = config.benchmarks[evaluation.benchmark].languages
             for run in names:
@@ -111,6 +112,17 @@ def plan_evaluations(
         if isinstance(judge, Jury):
             _add_members(config, plans, plan, judge)
     return plans
+
+
+def _require_same_rule(plan: EvaluationPlan, evaluation: Evaluation) -> None:
+    """One evaluation has one table, and so one rule for its two orders."""
+    rules = sorted({plan.evaluation.order_rule, evaluation.order_rule})
+    if len(rules) > 1:
+        raise BabelmixError(
+            f"evaluation '{plan.name}': order_rule is both `{rules[0]}` and `{rules[1]}`. It is "
+            "judged once for all studies: give it the same `order_rule` in each of them (and in "
+            "the juries that its judge belongs to)."
+        )
 
 
 def _add_members(
@@ -125,6 +137,7 @@ def _add_members(
             # By the jury's grades another run may be the best than by the member's own.
             name, chosen_by = f"{name}.{jury.evaluation.judge}", jury.name
         plan = plans.setdefault(name, EvaluationPlan(name, evaluation, chosen_by=chosen_by))
+        _require_same_rule(plan, evaluation)
         jury.members.append(name)
         for run, asked in jury.languages_by_run.items():
             plan.ask(run, asked, languages)

@@ -57,7 +57,7 @@ def _gain(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Stat
     top = max(rows, key=lambda row: (row["difference"], row["variant"]))
     mono = top["against_label"].removeprefix(f"{BEST} (").removesuffix(")")
     low, high = top["difference_low"], top["difference_high"]
-    size = interval(study, low, high, "+.2f")
+    size = interval(study, low, high, "+.2f", wording.note_of(top["interval_note"], "difference"))
     points = f"{top['difference']:+.2f} grade points ({size})"
     corrected = top["p_holm"]
     alone = corrected is None or corrected < 1 - study.confidence
@@ -117,7 +117,14 @@ def contrast_statements(study: StudySet, name: str, table: ReadTable) -> Iterato
     for row in select(table, language=ALL):
         if row["evaluation"] not in spec["evaluations"] or not own & {row["left"], row["right"]}:
             continue
-        difference = Estimate(row["difference"], row["low"], row["high"], 0, 0)
+        difference = Estimate(
+            row["difference"],
+            row["low"],
+            row["high"],
+            int(row["questions"]),
+            int(row["values"]),
+            note=row["interval_note"] or "",
+        )
         text = wording.difference_sentence(
             row["left"],
             row["right"],
@@ -146,7 +153,7 @@ def _preference(study: StudySet, name: str, evaluation: str, table: ReadTable) -
     if not rows:
         return None
     top = max(rows, key=lambda row: (row["score"], row["variant"]))
-    size = interval(study, top["low"], top["high"], ".1f")
+    size = interval(study, top["low"], top["high"], ".1f", top["interval_note"])
     score = f"score {top['score']:.1f} ({size}; 50 is parity)"
     against = _opponent(study, evaluation)
     if top["low"] is not None and top["low"] > 50:
@@ -230,7 +237,8 @@ def _rows_words(row: dict[str, Any], main: str) -> str:
 
 def _share_words(study: StudySet, row: dict[str, Any], column: str = "value") -> str:
     low, high = ((None if v is None else 100 * v) for v in (row["low"], row["high"]))
-    return f"{percent(100 * row[column], 0)} ({interval(study, low, high, '.0f')})"
+    ends = interval(study, low, high, ".0f", row["interval_note"])
+    return f"{percent(100 * row[column], 0)} ({ends})"
 
 
 def _shares(study: StudySet, name: str, table: ReadTable) -> Iterator[Statement]:
@@ -255,9 +263,11 @@ def _shares(study: StudySet, name: str, table: ReadTable) -> Iterator[Statement]
             )
 
 
-def interval(study: StudySet, low: float | None, high: float | None, form: str) -> str:
+def interval(
+    study: StudySet, low: float | None, high: float | None, form: str, note: str | None = ""
+) -> str:
     """An interval at the study set's confidence, in words."""
-    return wording.interval(study.confidence, low, high, form)
+    return wording.interval(study.confidence, low, high, form, note)
 
 
 def _best_of(count: int) -> str:
@@ -268,7 +278,8 @@ def _best_of(count: int) -> str:
 
 
 def _basis(row: dict[str, Any]) -> str:
-    return f"{row['questions']:.0f} questions, {row['values']:.0f} answered turns."
+    note = f"; {row['interval_note']}" if row.get("interval_note") else ""
+    return f"{row['questions']:.0f} questions, {row['values']:.0f} answered turns{note}."
 
 
 def _judge(study: StudySet, evaluation: str) -> str:

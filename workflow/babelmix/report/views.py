@@ -10,6 +10,7 @@ from ..analyse.figure import Rows, select
 from ..analyse.gain_tables import BEST, MEAN
 from ..analyse.study import ALL, StudySet
 from ..analyse.table import ReadTable
+from ..analyse.wording import note_of, short_note
 from .statements import percent
 
 
@@ -55,13 +56,15 @@ def number(value: float | None, form: str = ",.0f") -> Cell:
 
 
 def estimate(row: dict[str, Any] | None, column: str, form: str, factor: float = 1.0) -> Cell:
-    """A value with its interval under it."""
+    """A value with its interval under it, and what is unusual about that."""
     if row is None or row[column] is None:
         return Cell("–", number=True)
     low, high = row.get("low"), row.get("high")
     small = ""
     if low is not None and high is not None:
         small = f"{formatted(factor * low, form)} … {formatted(factor * high, form)}"
+    if note := short_note(note_of(row.get("interval_note"), column)):
+        small = f"{small} ({note})" if small else note
     return Cell(formatted(factor * row[column], form), small, number=True)
 
 
