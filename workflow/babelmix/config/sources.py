@@ -43,7 +43,8 @@ class Source(Section):
             "Shape of the file: `lima` (`conversations`, or instruction/output/history), `alpaca` "
             "(instruction/input/output, also Bactrian-X; or Dolly's instruction/context/response), "
             "`messages` (role/content), `sharegpt` (from/value), `guanaco` (one text with "
-            "`### Human:`), `parallel` (one row, all languages), `oasst` (messages or trees of OpenAssistant, see `threads`), "
+            "`### Human:`), `parallel` (one row, all languages), `oasst` (messages or trees of "
+            "OpenAssistant, see `threads`), "
             "`alpaca_eval` (prompts only), `fields` (any other shape, by a map of `fields`), "
             "`mt_bench` and `mt_bench_x` (two-turn questions, references in "
             "`reference_answer/gpt-4.jsonl`)."
@@ -56,8 +57,9 @@ class Source(Section):
         default=None,
         description=(
             "Local file: JSON, JSONL, CSV, TSV (each also .gz), parquet or Arrow; or a folder that "
-            "`save_to_disk` of the `datasets` library made (see `split`). `{data_root}` stands for the `data_root` key (or BABELMIX_DATA_ROOT), `{lang}` and `{LANG}` for the "
-            "language code in small and capital letters; `*` takes several files, in order of name."
+            "`save_to_disk` of the `datasets` library made (see `split`). `{data_root}` stands for "
+            "the `data_root` key (or BABELMIX_DATA_ROOT), `{lang}` and `{LANG}` for the language "
+            "code in small and capital letters; `*` takes several files, in order of name."
         ),
     )
     hub: Annotated[Hub | None, BeforeValidator(as_hub)] = Field(
@@ -218,7 +220,7 @@ class Source(Section):
     @model_validator(mode="before")
     @classmethod
     def _revision_beside_the_name(cls, given: Any) -> Any:
-        """`{hub: owner/name, revision: …}` is short for `{hub: {repo: owner/name, revision: …}}`."""
+        """Read `{hub: owner/name, revision: …}` as `{hub: {repo: owner/name, revision: …}}`."""
         if isinstance(given, dict) and isinstance(given.get("hub"), str) and "revision" in given:
             hub = {"repo": given["hub"], "revision": given["revision"]}
             given = {k: v for k, v in given.items() if k != "revision"} | {"hub": hub}
@@ -273,7 +275,7 @@ class Source(Section):
 
 
 class Dataset(Section):
-    """A pool: the same ids in every language, or (`parallel: false`) languages of their own rows."""
+    """A pool: the same ids in every language, or (`parallel: false`) each with its own rows."""
 
     sources: list[Name] = Field(min_length=1, description="Sources whose rows are put together.")
     languages: list[Lang] = Field(min_length=1, description="Languages of the pool.")

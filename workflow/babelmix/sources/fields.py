@@ -7,9 +7,8 @@ is found by its whole name first.
 
 from __future__ import annotations
 
-from typing import Any
-
 from collections import Counter
+from typing import Any
 
 from ..config.sources import FieldMap, Source
 from ..records import Message

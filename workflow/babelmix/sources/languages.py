@@ -51,11 +51,6 @@ def code_of(
     for code, named in values.items():
         if value in ([named] if isinstance(named, str) else named):
             return code
-    taken = {
-        name for named in values.values() for name in ([named] if isinstance(named, str) else named)
-    }
-    if value in taken:
-        return None
     for code in languages:
         if value.replace("_", "-").casefold() == code.casefold():
             return code

@@ -8,6 +8,7 @@ source's ``tool_turns`` says. Raises BadRow for everything else.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -129,10 +130,8 @@ def _json(value: Any) -> str:
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, dict) and isinstance(value.get("arguments"), str):
-        try:
+        with contextlib.suppress(ValueError):
             value = {**value, "arguments": json.loads(value["arguments"])}
-        except ValueError:
-            pass
     return json.dumps(_there(value), ensure_ascii=False)
 
 
