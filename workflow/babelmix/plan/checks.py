@@ -15,7 +15,7 @@ from ..config.sources import Dataset, Source
 from ..config.translators import ApertiumTranslator, OpenAITranslator, Service
 from ..endpoints import foreign_key, is_loopback
 from ..errors import BabelmixError, unknown_name
-from ..io import local_parts
+from ..sources import places
 from ..translate.cost import price_of
 
 #: Seconds that a file server's clock may go before ours.
@@ -149,7 +149,7 @@ def local_files(name: str, source: Source) -> list[str]:
         return []
     files = []
     for place in dict.fromkeys(language_path(source.path, c) for c in source.languages):
-        files += (local_parts(place) or [place]) if "*" in place else [place]
+        files += places.local_files(place, source.split, f"sources.{name}")[0]
     for file in files:
         if not Path(file).is_file():
             raise BabelmixError(

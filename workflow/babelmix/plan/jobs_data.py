@@ -42,6 +42,8 @@ class DataJobs(JobsBase):
             "path": "{lang}",
             "hub": None,
             "file": None,
+            "config": None,
+            "split": None,
             "url": None,
             "sha256": {},
             "licence": "",

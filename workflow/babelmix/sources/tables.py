@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -58,3 +59,29 @@ def _chosen(present: list[str], columns: Iterable[str] | None) -> list[str] | No
     """The wanted columns that are there; all (None) where none of them is, to name them."""
     wanted = [] if columns is None else [name for name in present if name in set(columns)]
     return wanted or None
+
+
+def write_rows(target: Path, rows: Iterable[dict[str, Any]], features: Any) -> int:
+    """Rows of the ``datasets`` library -> parquet, whole or not at all, in batches."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from ..io import atomic_path
+
+    schema = features.arrow_schema if features else None
+    iterator = iter(rows)
+    count = 0
+    with atomic_path(target) as temporary:
+        writer: pq.ParquetWriter | None = None
+        try:
+            while batch := list(itertools.islice(iterator, _ROWS)):
+                table = pa.Table.from_pylist(batch, schema=schema)
+                writer = writer or pq.ParquetWriter(temporary, table.schema, compression="zstd")
+                writer.write_table(table.cast(writer.schema))
+                count += len(batch)
+        finally:
+            if writer is not None:
+                writer.close()
+        if writer is None:
+            raise BabelmixError(f"{target.name}: the split holds no row.")
+    return count
