@@ -282,10 +282,11 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             kind = f"{asked.get('type', 'model')}s"
             owner = asked.get("organization") or who[0]
             name = f"{owner}/{asked['name']}"
+            closed = bool(asked.get("private")) or asked.get("visibility") == "private"
             url = f"{hub.endpoint}/{'datasets/' if kind == 'datasets' else ''}{name}"
             if (kind, name) in hub.repos:
                 return self._json({"error": "You already created this repo", "url": url}, 409)
-            hub.add(kind, name, {".gitattributes": b""}, private=bool(asked.get("private")))
+            hub.add(kind, name, {".gitattributes": b""}, private=closed)
             self._json({"url": url, "name": name, "id": name})
 
         def _api(self, kind: str, name: str, rest: list[str]) -> None:

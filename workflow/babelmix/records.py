@@ -240,6 +240,21 @@ def to_table(records: Iterable[Any], record_type: type, masked: bool | None = No
     return pa.Table.from_pylist([_plain(r) for r in rows], schema=schema_of(record_type, masked))
 
 
+def with_mask(table: pa.Table) -> pa.Table:
+    """The table with messages that say that they are trained on, where they say nothing."""
+    place = table.schema.get_field_index("messages")
+    field = schema_of(Conversation, True).field("messages")
+    if table.schema.field(place).type == field.type:
+        return table
+    lists = table["messages"].combine_chunks()
+    members = [lists.values.field("role"), lists.values.field("content")]
+    members.append(pa.array([True] * len(lists.values), pa.bool_()))
+    struct = field.type.value_type
+    values = pa.StructArray.from_arrays(members, fields=list(struct))
+    made = pa.ListArray.from_arrays(lists.offsets, values, type=field.type)
+    return table.set_column(place, field, made)
+
+
 @functools.cache
 def _names(record_type: type) -> tuple[str, ...]:
     return tuple(f.name for f in dataclasses.fields(record_type))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..io import atomic_path
-from ..records import Conversation, is_masked, schema_of, to_table
+from ..records import Conversation, is_masked, schema_of, to_table, with_mask
 
 #: Characters of a row group. A pool of fewer is one group, the same bytes as `write_records` makes.
 CHARACTERS = 24_000_000
@@ -87,18 +86,3 @@ class _Output:
 def _writer(path: Path, masked: bool) -> pq.ParquetWriter:
     schema = schema_of(Conversation, masked)
     return pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
-
-
-def with_mask(table: pa.Table) -> pa.Table:
-    """The table with messages that say that they are trained on, where they say nothing."""
-    place = table.schema.get_field_index("messages")
-    field = schema_of(Conversation, True).field("messages")
-    if table.schema.field(place).type == field.type:
-        return table
-    lists = table["messages"].combine_chunks()
-    members = [lists.values.field("role"), lists.values.field("content")]
-    members.append(pa.array([True] * len(lists.values), pa.bool_()))
-    struct = field.type.value_type
-    values = pa.StructArray.from_arrays(members, fields=list(struct))
-    made = pa.ListArray.from_arrays(lists.offsets, values, type=field.type)
-    return table.set_column(place, field, made)
