@@ -33,6 +33,8 @@ _FAR = (7, 11, 13)
 BROKEN = 5.0
 #: Standard errors by which pairs must be more alike than strangers to call the pairing shown.
 SHOWN = 3.0
+#: Rows in a row that must fit no better than strangers before they are called lost.
+FEWEST = 25
 #: Rows from which on a pairing that nothing shows is refused; of fewer it is only warned of.
 ENOUGH = 100
 _MAX_CHARS = 4000
@@ -49,6 +51,19 @@ class Evidence:
     def total(self) -> float:
         """Standard errors by which rows are like those in their own places."""
         return _errors(self.scores[0])
+
+    def lost_at(self) -> int | None:
+        """The row from which on a long run is no more alike than strangers, as the rest is not."""
+        own = self.scores[0]
+        usual = float(np.median(own))
+        if usual <= 0:
+            return None
+        start, end, _ = _best_run(usual / 2 - own)
+        rows = end - start
+        expected = usual * math.sqrt(rows)
+        if rows < FEWEST or expected < 2 * BROKEN or _errors(own[start:end]) > expected / 5:
+            return None
+        return self.first + start
 
     def broken_at(self) -> tuple[int, int] | None:
         """(row, shift) from which on shifted rows are the more alike; None where none are."""
@@ -100,19 +115,26 @@ def check_alignment(
     """
     sizes = [sum(1 for _ in texts(code)) for code in (pivot, lang)]
     rows = min(sizes)
-    broken, total, looked_at = None, 0.0, 0
+    broken, lost, total, looked_at = None, None, 0.0, 0
     if not trusted or sizes[0] != sizes[1]:
-        broken, total, looked_at = _look(texts, pivot, lang, rows)
+        broken, lost, total, looked_at = _look(texts, pivot, lang, rows)
     if sizes[0] != sizes[1]:
         raise BabelmixError(
             f"{where}: its rows have no ids and pair by their place, but '{pivot}' has {sizes[0]} "
             f"rows and '{lang}' {sizes[1]}.{_shown(broken, pivot, lang)} Add the missing rows, or "
             "give the rows ids."
         )
+    if broken is None and lost is not None:
+        raise BabelmixError(
+            f"{where}: its rows have no ids and pair by their place, but from about row {lost + 1} "
+            f"on many rows of '{pivot}' and '{lang}' have no more in common than rows taken at "
+            "random. Fix the files, give the rows ids, or set `alignment: trust` if you know that "
+            "they pair."
+        )
     if broken is not None:
         raise BabelmixError(
             f"{where}: its rows have no ids and pair by their place, but they do not pair."
-            f"{_shown(broken, pivot, lang)} Mend the files, give the rows ids, or set `alignment: "
+            f"{_shown(broken, pivot, lang)} Fix the files, give the rows ids, or set `alignment: "
             "trust` if you know that they pair."
         )
     warnings = []
@@ -151,11 +173,11 @@ def _shown(broken: tuple[int, int] | None, pivot: str, lang: str) -> str:
 
 def _look(
     texts: Callable[[str], Iterator[str]], pivot: str, lang: str, rows: int
-) -> tuple[tuple[int, int] | None, float, int]:
-    """Where the pairing breaks (row from 0, shift), the evidence for it, and rows looked at."""
+) -> tuple[tuple[int, int] | None, int | None, float, int]:
+    """Where pairs shift (row from 0, shift), where they are lost, the evidence, rows looked at."""
     if rows <= DENSE:
         evidence = compare(*_pieces(texts, pivot, lang, [(0, rows)])[0])
-        return evidence.broken_at(), evidence.total(), rows
+        return evidence.broken_at(), evidence.lost_at(), evidence.total(), rows
     starts = [round(i * (rows - BLOCK) / (BLOCKS - 1)) for i in range(BLOCKS)]
     spans = [(start, start + BLOCK) for start in starts]
     pieces = _pieces(texts, pivot, lang, spans)
@@ -163,13 +185,17 @@ def _look(
     evidence = compare(*joined, blocks=[len(p[0]) for p in pieces])
     broken = evidence.broken_at()
     if broken is None:
-        return None, evidence.total(), BLOCK * BLOCKS
+        lost = evidence.lost_at()
+        if lost is not None:
+            lost = spans[min(lost // BLOCK, BLOCKS - 1)][0] + lost % BLOCK
+        return None, lost, evidence.total(), BLOCK * BLOCKS
     block = min(broken[0] // BLOCK, BLOCKS - 1)
     # The break lies between the last block that still paired and this one.
     begin = spans[max(block - 1, 0)][0]
     end = min(spans[block][1], begin + 20 * DENSE)
     refined = compare(*_pieces(texts, pivot, lang, [(begin, end)])[0], first=begin).broken_at()
-    return refined or (spans[block][0], broken[1]), evidence.total(), BLOCK * BLOCKS
+    found = refined or (spans[block][0], broken[1])
+    return found, None, evidence.total(), BLOCK * BLOCKS
 
 
 def _join(pieces: Sequence[tuple[list[str], list[str]]]) -> tuple[list[str], list[str]]:

@@ -11,10 +11,11 @@ from collections import Counter
 from typing import Any
 
 from ..config.sources import FieldMap, Source
+from ..config.where import as_number
 from ..records import Message
 from .rows import BadRow, alternating, missing, text_of
 from .turns import Form, read_turns, turn_list
-from .where import fits
+from .where import compares_numbers, fits
 
 #: What a path gives when the row has nothing there.
 MISSING = object()
@@ -60,8 +61,14 @@ def read_fields(
 ) -> list[Message]:
     """A row by its map -> messages; raises BadRow with the path that failed."""
     for path, wanted in fields.where.items():
-        if not fits(at(row, in_language(path, lang)), wanted, lang):
-            raise BadRow(f"{path} is not as `where` asks")
+        found = at(row, in_language(path, lang))
+        if not fits(found, wanted, lang):
+            odd = isinstance(found, str) and compares_numbers(wanted) and as_number(found) is None
+            raise BadRow(
+                f"{path} is no number, with which `where` could compare"
+                if odd
+                else f"{path} is not as `where` asks"
+            )
     if fields.turns:
         messages = _turns(row, lang, fields, source, changes)
     else:

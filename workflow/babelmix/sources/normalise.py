@@ -58,6 +58,8 @@ def run(args: argparse.Namespace) -> None:
         pivot = read_records(args.pivot_file, Conversation)
         rows, manifest = follow_pivot(spec, readings, pivot)
         manifest["alignment"] = _check_pairs(spec, records, readings)
+        for found in manifest["alignment"].values():
+            manifest["warnings"] += found["warnings"]
         kept = write_conversations(args.output, rows)
     write_json(args.manifest, manifest)
     for warning in manifest["warnings"]:
@@ -197,7 +199,6 @@ def _check_pairs(
         where = f"source '{name}' of dataset '{spec.dataset}'"
         trusted = spec.sources[name].alignment == "trust"
         found[name] = check_alignment(texts, spec.pivot, spec.lang, where, trusted)
-        reading.parsed.notes += found[name]["warnings"]
     return found
 
 

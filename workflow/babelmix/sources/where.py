@@ -30,6 +30,14 @@ def fits(found: Any, wanted: Wanted, lang: str) -> bool:
     return _same(found, wanted, lang)
 
 
+def compares_numbers(wanted: Wanted) -> bool:
+    """Whether a condition is a comparison with a number, or a range."""
+    if isinstance(wanted, Range):
+        return True
+    found = re.fullmatch(COMPARISON, wanted) if isinstance(wanted, str) else None
+    return found is not None and found[1] != "!=" and as_number(found[2]) is not None
+
+
 def _is_there(found: Any) -> bool:
     return isinstance(found, str | int | float) and found == found
 
