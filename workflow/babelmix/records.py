@@ -202,7 +202,6 @@ def _arrow_type(hint: Any) -> tuple[pa.DataType, bool]:
     return _ARROW[hint], False
 
 
-@functools.cache
 def schema_of(record_type: type, masked: bool = False) -> pa.Schema:
     """Return the Arrow schema of a record type; the field order is the declaration order.
 

@@ -60,8 +60,8 @@ def columns_of(source: Source, lang: str) -> set[str] | None:
     """The columns that a source's rows are read from, in one language; None for all."""
     if source.fields is not None:
         fields = source.fields
-        paths = [fields.id, *fields.prompt, fields.answer, fields.turns, fields.system]
-        paths = [in_language(p, lang) for p in (*paths, *fields.where, "tools") if p]
+        given = [fields.id, *fields.prompt, fields.answer, fields.turns, fields.system]
+        paths = [in_language(p, lang) for p in (*given, *fields.where, "tools") if p]
     elif source.adapter in _COLUMNS:
         paths = [*_COLUMNS[source.adapter], "id"]
     else:

@@ -54,8 +54,7 @@ def code_of(
     for code in languages:
         if value.replace("_", "-").casefold() == code.casefold():
             return code
-    named = _names().get(value.casefold())
-    tag = _parts(named or value)
+    tag = _parts(_names().get(value.casefold()) or value)
     if tag is None:
         return None
     fitting = [(_closeness(tag, _parts(code)), code) for code in languages]

@@ -231,7 +231,8 @@ def _unwrapped(path: Path | str, value: Any, or_row: bool = False) -> Iterator[A
 def _list_items(path: Path | str, text: _Text) -> Iterator[Any]:
     """Items of one JSON list, decoded as they come."""
     decoder = json.JSONDecoder()
-    buffer, at, wanted, opened, closed, comma = "", 0, _CHARS, False, False, False
+    buffer, at, wanted, opened, closed = "", 0, _CHARS, False, False
+    comma: bool | None = False  # None: one must follow
     lines = iter(text)
     ended = False
 
@@ -271,9 +272,9 @@ def _list_items(path: Path | str, text: _Text) -> Iterator[Any]:
                 value, end = decoder.raw_decode(buffer, at)
             except (ValueError, RecursionError) as error:
                 if ended:
-                    line = text.line - buffer.count("\n", getattr(error, "pos", at))
+                    place = text.line - buffer.count("\n", getattr(error, "pos", at))
                     raise BabelmixError(
-                        f"{path}: line {max(line, 1)} is not valid JSON ({error})."
+                        f"{path}: line {max(place, 1)} is not valid JSON ({error})."
                     ) from None
                 break
             if not ended and end >= len(buffer) - 1:
