@@ -72,7 +72,8 @@ def _measure_once(source_json: str, path: str) -> tuple[int, float]:
         return len(found), sum(len(t) for q in found for t in q.turns) / len(found)
     count = characters = 0
     columns = columns_of(source, lang)
-    for row in stream(iter_rows(path, columns), source, "", lang, "", path, Parsed()):
+    raw = itertools.islice(iter_rows(path, columns), source.take)
+    for row in stream(raw, source, "", lang, "", path, Parsed()):
         count += 1
         characters += sum(len(m.content) for m in row.messages)
     if not count:
@@ -112,6 +113,8 @@ def _source_rows(plan: Plan, source: str) -> int:
     measured = _local(plan, source)
     if measured is not None:
         return measured[0]
+    if section.take is not None:
+        return section.take
     if section.expected_rows is not None:
         return section.expected_rows
     entry = catalogue().get(section.builtin or "")

@@ -70,6 +70,7 @@ class Chooser:
         """Rows within ``max_chars``; ids are looked at and rows counted in the first pass."""
         ids, limit = Ids(), self.spec.max_chars
         for reading in self.readings.values():
+            reading.parsed.wanted = frozenset()  # other languages ask for bad ids, not the pivot
             for row in reading.first() if counted else reading.again():
                 if counted:
                     ids.add(row.id)

@@ -36,11 +36,11 @@ class Reading:
 
     def again(self) -> Iterator[Conversation]:
         """The same rows once more, not counted."""
-        return self._make(Parsed())
+        return self._make(_uncounted())
 
     def texts(self) -> Iterator[str]:
         """The text of every row that has its place in the file, also of unusable ones (empty)."""
-        parsed = Parsed()
+        parsed = _uncounted()
         done = 0
         for row in self._make(parsed):
             number = parsed.read - 1
@@ -48,6 +48,11 @@ class Reading:
             yield "\n".join(message.content for message in row.messages)
             done = number + 1
         yield from itertools.repeat("", parsed.read - done)
+
+
+def _uncounted() -> Parsed:
+    """Counts that nobody asks for; ids of bad rows would be as many as the file has."""
+    return Parsed(wanted=frozenset())
 
 
 def open_source(
