@@ -479,3 +479,35 @@ def test_a_draw_of_a_large_file_takes_little_memory(tmp_path: Path) -> None:
     code, peak = done.stdout.splitlines()[-1].split()
     assert (code, int(peak) <= 300) == ("0", True), peak
     assert read_table(tmp_path / "o.parquet").num_rows == 1000
+
+
+def test_the_audit_looks_past_tools() -> None:
+    """A call that is the same in both languages is neither untranslated nor in the wrong one."""
+    from babelmix.specs import CollectSpec
+    from babelmix.translate.collect import audit_rows
+
+    spec = CollectSpec(
+        version=1, dataset="d", lang="de", pivot="en", on_failed_check="keep", as_translation=True
+    )
+    call = '<tool_call>\n{"name": "find the cheapest hotel in the whole town for me"}\n</tool_call>'
+    said = {
+        "en": ("Where can I sleep cheaply tonight?", "The cheapest hotel is near the station."),
+        "de": ("Wo kann ich heute Nacht billig schlafen?", "Das billigste Hotel ist am Bahnhof."),
+    }
+    rows = {
+        lang: Conversation(
+            "i",
+            lang,
+            "d",
+            "s",
+            [
+                Message("user", asked),
+                Message("assistant", call),
+                Message("tool", "There is a very cheap hotel near the station of this town."),
+                Message("assistant", answered),
+            ],
+        )
+        for lang, (asked, answered) in said.items()
+    }
+    audit_rows([rows["en"]], [rows["de"]], spec)
+    assert [check.name for check in rows["de"].checks if not check.ok] == []

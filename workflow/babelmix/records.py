@@ -29,6 +29,11 @@ class Message:
     train: bool = True
 
 
+def is_verbatim(message: Message) -> bool:
+    """Whether a message is a tool's, or a call of one: the same in every language."""
+    return message.role == "tool" or message.content.startswith(TOOL_CALL)
+
+
 @dataclass(slots=True)
 class Check:
     """One audit result of a row: its name, whether it passed, a measured value, a detail."""

@@ -72,8 +72,8 @@ def _measure_once(source_json: str, path: str) -> tuple[int, float]:
         return len(found), sum(len(t) for q in found for t in q.turns) / len(found)
     count = characters = 0
     columns = columns_of(source, lang)
-    raw = itertools.islice(iter_rows(path, columns), source.take)
-    for row in stream(raw, source, "", lang, "", path, Parsed()):
+    some = itertools.islice(iter_rows(path, columns), source.take)
+    for row in stream(some, source, "", lang, "", path, Parsed()):
         count += 1
         characters += sum(len(m.content) for m in row.messages)
     if not count:

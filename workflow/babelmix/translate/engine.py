@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from ..io import digest
-from ..records import TOOL_CALL, TOOLS, Check, Conversation, Message
+from ..records import TOOLS, Check, Conversation, Message, is_verbatim
 from .backends.base import Backend, Limits
 from .protect import protected_pieces
 from .store import Translations
@@ -33,7 +33,7 @@ def plan_rows(rows: Sequence[Conversation], backend: Backend, pivot: str) -> lis
 
 def _parts(message: Message, backend: Backend, pivot: str) -> list[Part]:
     """One message cut for a backend; what tools are told and say is kept as it is."""
-    if message.role == "tool" or message.content.startswith(TOOL_CALL):
+    if is_verbatim(message):
         return [message.content]
     text, tools = message.content, ""
     if message.role == "system":
