@@ -210,15 +210,19 @@ def _pieces(
 ) -> list[tuple[list[str], list[str]]]:
     """The texts of both languages in some spans of rows (spans may overlap), cut to a length."""
     found: list[tuple[list[str], list[str]]] = [([], []) for _ in spans]
-    last = max(end for _, end in spans)
+    last, passed = max(end for _, end in spans), 0
     for row, pair in enumerate(zip_longest(texts(pivot), texts(lang), fillvalue="")):
         # A few more of the longer file: they may fit rows of the other one.
         if row >= last + SHIFTS:
             break
-        for (start, end), (left, right) in zip(spans, found, strict=True):
-            if start <= row < end:
-                left.append(pair[0][:_MAX_CHARS])
-                right.append(pair[1][:_MAX_CHARS])
+        while passed < len(spans) and spans[passed][1] <= row:
+            passed += 1
+        for place in range(passed, len(spans)):  # spans are in order
+            if spans[place][0] > row:
+                break
+            left, right = found[place]
+            left.append(pair[0][:_MAX_CHARS])
+            right.append(pair[1][:_MAX_CHARS])
     return found
 
 
