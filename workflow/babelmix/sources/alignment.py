@@ -33,6 +33,8 @@ _FAR = (7, 11, 13)
 BROKEN = 5.0
 #: Standard errors by which pairs must be more alike than strangers to call the pairing shown.
 SHOWN = 3.0
+#: Below so many, a pairing of many rows is refused; in between it is warned of.
+NOT_SHOWN = 2.0
 #: Rows in a row that must fit no better than strangers before they are called lost.
 FEWEST = 25
 #: Rows from which on a pairing that nothing shows is refused; of fewer it is only warned of.
@@ -139,7 +141,7 @@ def check_alignment(
         )
     warnings = []
     if not trusted and total < SHOWN:
-        if rows >= ENOUGH:
+        if rows >= ENOUGH and total < NOT_SHOWN:
             raise BabelmixError(
                 f"{where}: its rows have no ids and pair by their place, but nothing shows that "
                 f"'{pivot}' and '{lang}' are translations of each other, row by row (numbers, "
@@ -212,8 +214,7 @@ def _pieces(
     found: list[tuple[list[str], list[str]]] = [([], []) for _ in spans]
     last, passed = max(end for _, end in spans), 0
     for row, pair in enumerate(zip_longest(texts(pivot), texts(lang), fillvalue="")):
-        # A few more of the longer file: they may fit rows of the other one.
-        if row >= last + SHIFTS:
+        if row >= last:
             break
         while passed < len(spans) and spans[passed][1] <= row:
             passed += 1
