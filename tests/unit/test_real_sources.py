@@ -161,7 +161,7 @@ def test_dolly_in_its_own_columns() -> None:
 
 
 def test_prompts_are_no_training_rows() -> None:
-    with pytest.raises(BabelmixError, match="conversations is not a list: 300"):
+    with pytest.raises(BabelmixError, match="conversations is not a list of objects: 300"):
         parse("lima", "lima/test.jsonl")
 
 

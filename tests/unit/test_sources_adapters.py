@@ -54,7 +54,7 @@ def test_alpaca_joins_input_by_a_blank_line_and_keeps_ids() -> None:
         {"instruction": "Ho", "output": " Hello\n"},
     ]
     parsed = parse("alpaca", rows, id_prefix="row-")
-    assert [r.id for r in parsed.rows] == ["alpaca-107", "row-1", "row-2"]
+    assert [r.id for r in parsed.rows] == ["row-alpaca-107", "row-1", "row-2"]
     assert parsed.rows[0].messages[0].content == "Sum up.\n\nText."
     assert parsed.rows[2].messages[1].content == " Hello\n"
 
@@ -92,11 +92,11 @@ def test_sharegpt() -> None:
         {"text": "q"},
     ]
     parsed = parse("sharegpt", rows, id_prefix="r")
-    assert [r.id for r in parsed.rows] == ["x", "r1", "r2"]
+    assert [r.id for r in parsed.rows] == ["rx", "r1", "r2"]
     assert turns(parsed)[1] == [("system", "s"), ("user", "q"), ("assistant", "a")]
     assert parsed.left_out == {
         "roles do not alternate between user and assistant": 1,
-        "speaker is neither of user and assistant (or system, in the first place)": 1,
+        "role is not user or assistant (or system, in the first place)": 1,
         "turn is empty": 1,
         "conversations is missing": 1,
     }
@@ -137,7 +137,7 @@ def test_bad_rows_are_counted_and_row_numbers_stay() -> None:
         "row is not an object": 1,
         "input is not text": 1,
         "instruction holds broken Unicode": 1,
-        "id is neither text nor a whole number": 1,
+        "id is neither text nor a number": 1,
     }
     assert parsed.examples["row is not an object"] == [3]
     assert parsed.read == len(parsed.rows) + parsed.left_out.total()

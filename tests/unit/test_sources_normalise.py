@@ -13,7 +13,8 @@ from babelmix.errors import BabelmixError
 from babelmix.io import file_digest, read_json, read_records
 from babelmix.records import Conversation, Message
 from babelmix.sources.adapters import Parsed
-from babelmix.sources.normalise import choose_rows, draw, follow_pivot
+from babelmix.sources.choose import draw
+from babelmix.sources.normalise import choose_rows, follow_pivot
 from babelmix.specs import NormaliseSpec
 
 

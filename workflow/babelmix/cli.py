@@ -36,7 +36,11 @@ VERBS: dict[str, tuple[str, str]] = {
     "count-tokens": ("train.counts", "count tokens of a pool's language, for budgets in tokens"),
     "build-mixture": ("mixtures.build", "select the rows of one mixture"),
     "clear-mixture": ("mixtures.clear", "let a mixture be trained on, its pools searched"),
-    "export-mixture": ("mixtures.export", "write a mixture with its texts, for other trainers"),
+    "export-mixture": (
+        "mixtures.export",
+        "write a mixture or pool with its texts, for others",
+    ),
+    "push-to-hub": ("publish.push", "upload a dataset, a checkpoint or judgements to the hub"),
     "mixture-manifest": ("mixtures.manifest", "write all that is known of one mixture"),
     "benchmark": ("sources.benchmark", "read a benchmark's questions in one language"),
     "pretrain-base": ("train.base", "pre-train the demo's tiny five-language base model"),

@@ -19,10 +19,19 @@ import pyarrow as pa
 
 @dataclass(slots=True)
 class Message:
-    """One turn. ``role`` is ``system``, ``user`` or ``assistant``."""
+    """One turn. ``role`` is ``system``, ``user``, ``assistant`` or ``tool`` (a tool's result).
+
+    ``train`` is False for an assistant turn that is context only: its tokens get no loss.
+    """
 
     role: str
     content: str
+    train: bool = True
+
+
+def is_verbatim(message: Message) -> bool:
+    """Whether a message is a tool's, or a call of one: the same in every language."""
+    return message.role == "tool" or message.content.startswith(TOOL_CALL)
 
 
 @dataclass(slots=True)
@@ -37,6 +46,9 @@ class Check:
 
 #: Checks that a row fails when its language does not have it: its text is then the pivot's own.
 ABSENT_CHECKS = frozenset({"present", "translated"})
+
+#: What calls of tools open with, and definitions of tools; neither is ever translated.
+TOOL_CALL, TOOLS = "<tool_call>", "<tools>"
 
 #: The flag of a row whose task does not survive translation (its value: kinds of such tasks). The
 #: check passes all the same: the translation need not be bad.
@@ -199,6 +211,8 @@ LATER_COLUMNS: dict[str, Any] = {
     "vote": 0,
     **dict.fromkeys(("weight", "score_a", "score_b", "length_a", "length_b")),
 }
+#: Member of a message that is written only where a row needs it; without it all turns are trained.
+MASK = "train"
 
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 Record = TypeVar("Record")
@@ -217,19 +231,56 @@ def _arrow_type(hint: Any) -> tuple[pa.DataType, bool]:
     return _ARROW[hint], False
 
 
-def schema_of(record_type: type) -> pa.Schema:
-    """The Arrow schema of a record type; the field order is the declaration order."""
+def schema_of(record_type: type, masked: bool = False) -> pa.Schema:
+    """Return the Arrow schema of a record type; the field order is the declaration order.
+
+    ``masked``: messages say whether they are trained on. Files without such messages lack the
+    member, so that they are the same bytes as before there was one.
+    """
     hints = get_type_hints(record_type)
     fields = []
     for f in dataclasses.fields(record_type):
-        arrow, nullable = _arrow_type(hints[f.name])
+        if record_type is Message and f.name == MASK and not masked:
+            continue
+        hint = hints[f.name]
+        if masked and hint == list[Message]:
+            struct = pa.struct(list(schema_of(Message, True)))
+            arrow, nullable = pa.list_(pa.field("item", struct, nullable=False)), False
+        else:
+            arrow, nullable = _arrow_type(hint)
         fields.append(pa.field(f.name, arrow, nullable=nullable))
     return pa.schema(fields)
 
 
-def to_table(records: Iterable[Any], record_type: type) -> pa.Table:
-    """Records -> Arrow table with the record type's schema (also when there are none)."""
-    return pa.Table.from_pylist([_plain(r) for r in records], schema=schema_of(record_type))
+def is_masked(records: Iterable[Any]) -> bool:
+    """Whether some message of the records is not to be trained on."""
+    return any(not m.train for r in records for m in getattr(r, "messages", ()))
+
+
+def to_table(records: Iterable[Any], record_type: type, masked: bool | None = None) -> pa.Table:
+    """Build an Arrow table with the record type's schema (also when there are no records).
+
+    ``masked`` as in ``schema_of``; left out, the records decide.
+    """
+    rows = list(records)
+    if masked is None:
+        masked = record_type is Conversation and is_masked(rows)
+    return pa.Table.from_pylist([_plain(r) for r in rows], schema=schema_of(record_type, masked))
+
+
+def with_mask(table: pa.Table) -> pa.Table:
+    """The table with messages that say that they are trained on, where they say nothing."""
+    place = table.schema.get_field_index("messages")
+    field = schema_of(Conversation, True).field("messages")
+    if table.schema.field(place).type == field.type:
+        return table
+    lists = table["messages"].combine_chunks()
+    members = [lists.values.field("role"), lists.values.field("content")]
+    members.append(pa.array([True] * len(lists.values), pa.bool_()))
+    struct = field.type.value_type
+    values = pa.StructArray.from_arrays(members, fields=list(struct))
+    made = pa.ListArray.from_arrays(lists.offsets, values, type=field.type)
+    return table.set_column(place, field, made)
 
 
 @functools.cache

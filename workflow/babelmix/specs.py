@@ -44,6 +44,11 @@ class NormaliseSpec(Spec):
     fraction: float | None = None
     max_chars: int | None
     seed: int
+    parallel: bool = Field(
+        default=True,
+        exclude_if=lambda value: value is True,
+        description="Whether the languages share their ids; else each is its own pivot.",
+    )
 
 
 class TranslateSpec(Spec):

@@ -6,7 +6,7 @@ is what makes a stage and all that follows it run again. A comment costs nothing
 
 STAGE_VERSIONS: dict[str, int] = {
     "fetch": 2,
-    "normalise": 3,
+    "normalise": 4,
     "translate": 4,
     "quality": 1,
     "round_trip": 1,

@@ -135,7 +135,7 @@ rule collect_language:
     """Join a language's shards, correct and audit them; failed rows stay, with their checks."""
     input:
         pivot=lambda w: JOBS.path(
-            f"normalised/{w.dataset}.{JOBS.plan.dataset(w.dataset).pivot}.parquet"
+            f"normalised/{w.dataset}.{JOBS.plan.pivot_of(w.dataset, w.lang)}.parquet"
         ),
         shards=lambda w: JOBS.shards(w.dataset, w.lang),
         corrections=lambda w: JOBS.corrections_file(w.dataset, w.lang),

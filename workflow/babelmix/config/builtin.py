@@ -66,7 +66,7 @@ def _fill(given: Any, languages: list[str], where: str) -> Any:
         raise unknown_name("built-in source", str(name), catalogue(), f"{where}.builtin")
     filled = dict(catalogue()[name].source)
     if any(given.get(place) is not None for place in _PLACES):
-        for key in (*_PLACES, "file", "sha256"):
+        for key in (*_PLACES, "file", "config", "split", "sha256"):
             filled.pop(key, None)
     if any(key in given for key in _COUNTING):
         filled.pop("expected_rows", None)

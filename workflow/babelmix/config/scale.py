@@ -58,7 +58,7 @@ def scaled(config: Config) -> Config:
 
 def _kept_languages(config: Config) -> set[str]:
     """First languages of each family and benchmark; main and pivot languages always."""
-    kept = {dataset.pivot for dataset in config.datasets.values()}
+    kept = {pool.pivot for pool in config.datasets.values() if pool.parallel}
     for family in config.mixtures.values():
         kept |= set(getattr(family, "languages", [])[:LANGUAGES])
         kept |= {main} if (main := getattr(family, "main", None)) else set()

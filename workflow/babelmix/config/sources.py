@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from .audit import Audit, FailurePolicy
 from .base import Lang, Name, Section
+from .fields import FieldMap, Hub, as_hub, is_default
 
 Adapter = Literal[
     "lima",
     "alpaca",
     "messages",
     "sharegpt",
+    "guanaco",
     "parallel",
     "oasst",
     "alpaca_eval",
@@ -24,90 +26,6 @@ Adapter = Literal[
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{64}$")]
 #: Adapters that read benchmark questions only.
 QUESTION_ADAPTERS = ("mt_bench", "mt_bench_x")
-
-
-class Hub(Section):
-    """A dataset repository on the Hugging Face Hub."""
-
-    repo: str = Field(description="Owner and name, e.g. GAIR/lima.")
-    revision: str = Field(
-        default="main",
-        description=(
-            "Commit to fetch. Pin a commit hash: `main` may change under you (the fetch warns and "
-            "records the commit it got). `refs/convert/parquet` is the hub's own conversion to "
-            "parquet, there for almost every dataset."
-        ),
-    )
-    gated: bool = Field(
-        default=False, description="True when the terms must be accepted on its page first."
-    )
-    token_env: str = Field(
-        default="HF_TOKEN", description="Environment variable that holds the access token."
-    )
-
-
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-class FieldMap(Section):
-    """Where rows of a shape of their own keep their parts.
-
-    Each value is a path: names joined by dots step into objects, whole numbers into lists
-    (`instances.0.output`, `messages.-1.content`), and `{lang}` or `{LANG}` stands for the language.
-    Give `prompt` (with `answer`) or `turns`.
-    """
-
-    id: str | None = Field(
-        default=None, description="The row's id; left out, rows are numbered after `id_prefix`."
-    )
-    prompt: Annotated[list[str], BeforeValidator(_as_list)] = Field(
-        default_factory=list,
-        description=(
-            "The user's text: one path, or several whose texts are joined by a blank line (all but "
-            "the first may be missing or empty in a row)."
-        ),
-    )
-    answer: str | None = Field(
-        default=None, description="The assistant's text. Without it the rows are prompts alone."
-    )
-    turns: str | None = Field(
-        default=None,
-        description="A list of turns: texts (the user begins), or objects with a role and a text.",
-    )
-    role: str = Field(default="role", description="In a turn: who speaks.")
-    content: str = Field(default="content", description="In a turn: what is said.")
-    roles: dict[str, Literal["system", "user", "assistant"]] = Field(
-        default_factory=dict,
-        description=(
-            "Names of speakers beside the usual ones (user, human, prompter; assistant, gpt, "
-            "chatgpt, bot, model; system), e.g. `{Kunde: user, Berater: assistant}`."
-        ),
-    )
-    system: str | None = Field(
-        default=None, description="A system prompt of the row; rows without one are fine."
-    )
-    where: dict[str, str | int | bool | list[str | int]] = Field(
-        default_factory=dict,
-        description=(
-            "Keep only rows with these values, e.g. `{lang: en, quality: [4, 5]}`; the others are "
-            "counted."
-        ),
-    )
-
-    @model_validator(mode="after")
-    def _one_form(self) -> FieldMap:
-        if bool(self.prompt) == bool(self.turns):
-            raise ValueError("give either `prompt` (with `answer`) or `turns`")
-        if self.turns and self.answer:
-            raise ValueError("`answer` goes with `prompt`; `turns` holds the answers itself")
-        return self
-
-    def per_language(self) -> bool:
-        """Whether one file holds several languages, told apart by a path or a value."""
-        parts = [self.answer, self.turns, self.content, *self.prompt]
-        parts += [v for v in self.where.values() if isinstance(v, str)]
-        return any("{lang}" in part or "{LANG}" in part for part in parts if part)
 
 
 class Source(Section):
@@ -124,8 +42,9 @@ class Source(Section):
         description=(
             "Shape of the file: `lima` (`conversations`, or instruction/output/history), `alpaca` "
             "(instruction/input/output, also Bactrian-X; or Dolly's instruction/context/response), "
-            "`messages` (role/content), `sharegpt` (from/value), `parallel` (one row, all "
-            "languages), `oasst` (messages or trees of OpenAssistant, see `threads`), "
+            "`messages` (role/content), `sharegpt` (from/value), `guanaco` (one text with "
+            "`### Human:`), `parallel` (one row, all languages), `oasst` (messages or trees of "
+            "OpenAssistant, see `threads`), "
             "`alpaca_eval` (prompts only), `fields` (any other shape, by a map of `fields`), "
             "`mt_bench` and `mt_bench_x` (two-turn questions, references in "
             "`reference_answer/gpt-4.jsonl`)."
@@ -137,15 +56,47 @@ class Source(Section):
     path: str | None = Field(
         default=None,
         description=(
-            "Local file: JSON, JSONL, CSV, TSV (each also .gz), parquet or Arrow. `{data_root}` "
-            "stands for the `data_root` key (or BABELMIX_DATA_ROOT), `{lang}` and `{LANG}` for the "
-            "language code in small and capital letters; `*` takes several files, in order of name."
+            "Local file: JSON, JSONL, CSV, TSV (each also .gz), parquet or Arrow; or a folder that "
+            "`save_to_disk` of the `datasets` library made (see `split`). `{data_root}` stands for "
+            "the `data_root` key (or BABELMIX_DATA_ROOT), `{lang}` and `{LANG}` for the language "
+            "code in small and capital letters; `*` takes several files, in order of name."
         ),
     )
-    hub: Hub | None = Field(default=None, description="Where to fetch it when `path` is not given.")
+    hub: Annotated[Hub | None, BeforeValidator(as_hub)] = Field(
+        default=None,
+        description=(
+            "Where to fetch it when `path` is not given: a dataset's name on the hub "
+            "(`CohereLabs/aya_dataset`), or a section where it needs more than that."
+        ),
+    )
     file: str | None = Field(
         default=None,
-        description="File in the hub repository; may hold `{lang}`, `{LANG}` and `*`.",
+        description=(
+            "File in the hub repository; may hold `{lang}`, `{LANG}` and `*`. Or give `split`, and "
+            "the `datasets` library finds the files."
+        ),
+    )
+    config: str | None = Field(
+        default=None,
+        exclude_if=is_default(None),
+        description=(
+            "With `hub` and `split`: the dataset's configuration (subset); may hold `{lang}`. Left "
+            "out: its default one."
+        ),
+    )
+    split: str | None = Field(
+        default=None,
+        exclude_if=is_default(None),
+        description="Split of a hub dataset or of a folder that `save_to_disk` made, e.g. `train`.",
+    )
+    take: int | None = Field(
+        default=None,
+        ge=1,
+        exclude_if=is_default(None),
+        description=(
+            "Only the first so many rows, in the files' order. Of a hub dataset with `split` they "
+            "are streamed: only what they need is downloaded."
+        ),
     )
     url: str | None = Field(
         default=None,
@@ -161,9 +112,64 @@ class Source(Section):
             "differs is refused."
         ),
     )
+    language_column: str | None = Field(
+        default=None,
+        exclude_if=is_default(None),
+        description=(
+            "For one file with several languages: the path to each row's language. Codes (ISO "
+            "639-1, 639-3, BCP 47, FLORES: de, deu, de-DE, deu_Latn) and English names are "
+            "understood; rows of languages that are not in `languages` are counted."
+        ),
+    )
+    language_values: dict[Lang, str | list[str]] = Field(
+        default_factory=dict,
+        exclude_if=is_default({}),
+        description=(
+            "What `language_column` calls a language where that is neither code nor name, e.g. "
+            "`{zh-Hant: Traditional Chinese}`."
+        ),
+    )
+    tool_turns: Literal["leave_out", "drop", "mask", "keep"] = Field(
+        default="leave_out",
+        exclude_if=is_default("leave_out"),
+        description=(
+            "Dialogues with calls of tools: `leave_out` the row; `drop` calls and results and keep "
+            "the rest; `keep` them as turns (calls are trained on, in `<tool_call>` tags as Hermes "
+            "and Qwen write them; results have the role `tool`; definitions of tools stand in "
+            "`<tools>` tags at the end of the system message); or `mask`: the same, but calls are "
+            "context and not trained on. Neither is translated."
+        ),
+    )
+    odd_ends: Literal["leave_out", "trim"] = Field(
+        default="leave_out",
+        exclude_if=is_default("leave_out"),
+        description=(
+            "Dialogues that open with an answer or close with a question: `leave_out` the row, or "
+            "`trim` those turns (counted)."
+        ),
+    )
     id_prefix: str = Field(
         default="",
-        description="Put before row numbers where rows have no id of their own, e.g. `lima-`.",
+        description=(
+            "Put before every id, the rows' own or (where they have none) their numbers: `lima-`."
+        ),
+    )
+    duplicate_ids: Literal["error", "keep_first", "number"] = Field(
+        default="error",
+        exclude_if=is_default("error"),
+        description=(
+            "When an id occurs again: `error`; `keep_first` of the rows; or `number` the later "
+            "ones (`a`, `a-2`, `a-3`). Both are counted."
+        ),
+    )
+    alignment: Literal["check", "trust"] = Field(
+        default="check",
+        exclude_if=is_default("check"),
+        description=(
+            "Rows without ids pair by their place in the files. `check`: what is the same in "
+            "translations (numbers, names, addresses, lengths) must show that they do; `trust`: "
+            "only the numbers of rows must be equal."
+        ),
     )
     threads: Literal["first_turn", "best_path", "all_paths"] = Field(
         default="first_turn",
@@ -211,19 +217,41 @@ class Source(Section):
             return self.fields.answer is None and self.fields.turns is None
         return self.adapter == "alpaca_eval"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _revision_beside_the_name(cls, given: Any) -> Any:
+        """Read `{hub: owner/name, revision: …}` as `{hub: {repo: owner/name, revision: …}}`."""
+        if isinstance(given, dict) and isinstance(given.get("hub"), str) and "revision" in given:
+            hub = {"repo": given["hub"], "revision": given["revision"]}
+            given = {k: v for k, v in given.items() if k != "revision"} | {"hub": hub}
+        return given
+
     @model_validator(mode="after")
     def _one_place(self) -> Source:
         if sum(place is not None for place in (self.path, self.hub, self.url)) != 1:
             raise ValueError("give exactly one of `path` (local), `hub` (a repository) and `url`")
-        if self.hub is not None and self.file is None:
-            raise ValueError("`hub` needs `file`, the file's path in the repository")
-        place = self.path or self.file or self.url or ""
+        if self.hub is not None and (self.file is None) == (self.split is None):
+            raise ValueError(
+                "`hub` needs either `split` (e.g. train; with `config` where it has several), or "
+                "`file`, the file's path in the repository"
+            )
+        if self.config is not None and (self.hub is None or self.split is None):
+            raise ValueError("`config` goes with `hub` and `split`")
+        if self.split is not None and self.url is not None:
+            raise ValueError("`split` is for `hub` or a folder made by `save_to_disk`")
+        place = self.path or self.file or self.url or f"{self.config} {self.split}"
         per_language = "{lang}" in place or "{LANG}" in place or self.adapter == "parallel"
         per_language = per_language or (self.fields is not None and self.fields.per_language())
+        per_language = per_language or self.language_column is not None
         if len(self.languages) > 1 and not per_language:
             raise ValueError(
-                "several `languages` need `{lang}` or `{LANG}` in the path (one file a language)"
+                "several `languages` need `{lang}` or `{LANG}` in the path (one file per "
+                "language), or `language_column` (one file, each row says its language)"
             )
+        if self.language_values and self.language_column is None:
+            raise ValueError("`language_values` goes with `language_column`")
+        if unknown := set(self.language_values) - set(self.languages):
+            raise ValueError(f"`language_values` names {sorted(unknown)}, not in `languages`")
         return self
 
     @model_validator(mode="after")
@@ -235,7 +263,10 @@ class Source(Section):
             "exclude_subsets": ("alpaca_eval",),
             "question_version": ("mt_bench_x",),
             "mend_references": QUESTION_ADAPTERS,
+            "tool_turns": ("messages", "sharegpt", "lima", "fields"),
         }
+        if self.language_column and self.adapter in ("oasst", "parallel", *QUESTION_ADAPTERS):
+            raise ValueError(f"`language_column` is not for `adapter: {self.adapter}`")
         for name, adapters in own.items():
             default = type(self).model_fields[name].get_default(call_default_factory=True)
             if self.adapter not in adapters and getattr(self, name) != default:
@@ -244,11 +275,20 @@ class Source(Section):
 
 
 class Dataset(Section):
-    """A parallel pool: the same ids in every language."""
+    """A pool: the same ids in every language, or (`parallel: false`) each with its own rows."""
 
     sources: list[Name] = Field(min_length=1, description="Sources whose rows are put together.")
     languages: list[Lang] = Field(min_length=1, description="Languages of the pool.")
     pivot: Lang = Field(default="en", description="Language that is translated from.")
+    parallel: bool = Field(
+        default=True,
+        exclude_if=is_default(True),
+        description=(
+            "False for a pool whose languages are no translations of each other (Aya, WildChat): "
+            "each has its own rows, whose ids become `{lang}:{id}`. `rows`, `fraction`, "
+            "`max_chars` and `dev_rows` then count in each language; there is no pivot."
+        ),
+    )
     translator: Name | dict[Lang, Name] | None = Field(
         default=None,
         description=(
@@ -316,4 +356,25 @@ class Dataset(Section):
     def _one_size(self) -> Dataset:
         if self.rows is not None and self.fraction is not None:
             raise ValueError("give `rows` or `fraction`, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _without_a_pivot(self) -> Dataset:
+        if self.parallel:
+            return self
+        audit = self.audit
+        given = {
+            "translator": self.translator,
+            "corrections": self.corrections,
+            "audit.quality": audit.quality,
+            "audit.round_trip": audit.round_trip,
+            "audit.held: translation": audit.held == "translation",
+        }
+        if "pivot" in self.model_fields_set:
+            given["pivot"] = self.pivot
+        if odd := [name for name, value in given.items() if value]:
+            raise ValueError(
+                f"`{odd[0]}` compares languages, but `parallel: false` says that they are no "
+                "translations of each other. Remove one of the two"
+            )
         return self

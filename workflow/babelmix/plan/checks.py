@@ -15,7 +15,7 @@ from ..config.sources import Dataset, Source
 from ..config.translators import ApertiumTranslator, OpenAITranslator, Service
 from ..endpoints import foreign_key, is_loopback
 from ..errors import BabelmixError, unknown_name
-from ..io import local_parts
+from ..sources import places
 from ..translate.cost import price_of
 
 #: Seconds that a file server's clock may go before ours.
@@ -27,8 +27,10 @@ def check_names(config: Config) -> None:
     for name, dataset in config.datasets.items():
         where = f"datasets.{name}"
         _known("source", dataset.sources, config.sources, f"{where}.sources")
-        _known("language", [*dataset.languages, dataset.pivot], config.languages, where)
-        if dataset.pivot not in dataset.languages:
+        pivot = [dataset.pivot] if dataset.parallel else []
+        _known("language", [*dataset.languages, *pivot], config.languages, where)
+        _check_own_rows(where, dataset, config)
+        if dataset.parallel and dataset.pivot not in dataset.languages:
             raise BabelmixError(f"{where}: `pivot: {dataset.pivot}` is not among its `languages`.")
         if isinstance(back := dataset.audit.round_trip, (str, dict)):
             there = f"{where}.audit.round_trip"
@@ -54,6 +56,11 @@ def check_names(config: Config) -> None:
             held = dict.fromkeys(config.sources[benchmark.source].languages)
         else:
             _known("dataset", [benchmark.dataset or ""], config.datasets, where)
+            if not config.datasets[benchmark.dataset or ""].parallel:
+                raise BabelmixError(
+                    f"{where}.dataset: '{benchmark.dataset}' is not parallel, but a benchmark asks "
+                    "the same questions in every language. Name a parallel dataset or a `source`."
+                )
             held = dict.fromkeys(config.datasets[benchmark.dataset or ""].languages)
         _known("language", benchmark.languages, held, f"{where}.languages")
     singly = [name for name, judge in config.judges.items() if not isinstance(judge, Jury)]
@@ -61,6 +68,17 @@ def check_names(config: Config) -> None:
         if isinstance(judge, Jury):
             _check_jury(f"judges.{name}.members", judge, config, singly)
     _check_studies(config)
+
+
+def _check_own_rows(where: str, dataset: Dataset, config: Config) -> None:
+    """Every language of a pool without translations is held by one of its sources."""
+    held = {c for s in dataset.sources for c in config.sources[s].languages}
+    lacking = [c for c in dataset.languages if c not in held]
+    if not dataset.parallel and lacking:
+        raise BabelmixError(
+            f"{where}.languages: no source holds '{lacking[0]}', and with `parallel: false` "
+            "nothing is translated. Name it in a source's `languages`, or take it out."
+        )
 
 
 def _check_jury(where: str, jury: Jury, config: Config, singly: list[str]) -> None:
@@ -131,7 +149,7 @@ def local_files(name: str, source: Source) -> list[str]:
         return []
     files = []
     for place in dict.fromkeys(language_path(source.path, c) for c in source.languages):
-        files += (local_parts(place) or [place]) if "*" in place else [place]
+        files += places.local_files(place, source.split, f"sources.{name}")[0]
     for file in files:
         if not Path(file).is_file():
             raise BabelmixError(

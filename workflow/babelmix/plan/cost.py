@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +20,10 @@ from ..config.sources import Source
 from ..judge.cost import CHARS_PER_TOKEN, VERDICT_TOKENS, estimate_calls, expected_calls
 from ..judge.prices import price_of
 from ..mixtures.select import half_up
-from ..sources.adapters import conversations
+from ..sources.adapters import columns_of, conversations, stream
 from ..sources.questions import questions
-from ..sources.readers import read_rows
+from ..sources.readers import iter_rows, read_rows
+from ..sources.rows import Parsed
 from ..specs import MixtureSpec
 from ..translate.cost import estimate as translation_estimate
 from .checks import language_path
@@ -62,12 +64,21 @@ def _measure(source: Source, path: str) -> tuple[int, float]:
 def _measure_once(source_json: str, path: str) -> tuple[int, float]:
     source = Source.model_validate_json(source_json)
     lang = source.languages[0]
-    raw = read_rows(path)
-    if source.adapter in {"mt_bench", "mt_bench_x"} or any("question_id" in r for r in raw[:1]):
+    first = next(iter_rows(path), None)
+    asks = isinstance(first, dict) and "question_id" in first
+    if source.adapter in {"mt_bench", "mt_bench_x"} or (asks and source.fields is None):
+        raw = read_rows(path)
         found = questions(raw, None, source, lang, path)
         return len(found), sum(len(t) for q in found for t in q.turns) / len(found)
-    rows = conversations(raw, source, "", lang, "", path).rows
-    return len(rows), sum(len(m.content) for r in rows for m in r.messages) / len(rows)
+    count = characters = 0
+    columns = columns_of(source, lang)
+    some = itertools.islice(iter_rows(path, columns), source.take)
+    for row in stream(some, source, "", lang, "", path, Parsed()):
+        count += 1
+        characters += sum(len(m.content) for m in row.messages)
+    if not count:
+        conversations(itertools.islice(iter_rows(path), 100), source, "", lang, "", path)
+    return count, characters / max(count, 1)
 
 
 def _local(plan: Plan, source: str) -> tuple[int, float] | None:
@@ -102,6 +113,8 @@ def _source_rows(plan: Plan, source: str) -> int:
     measured = _local(plan, source)
     if measured is not None:
         return measured[0]
+    if section.take is not None:
+        return section.take
     if section.expected_rows is not None:
         return section.expected_rows
     entry = catalogue().get(section.builtin or "")

@@ -112,13 +112,20 @@ class Plan:
     def is_translated(self, dataset: str, lang: str) -> bool:
         """True when the pool's sources do not hold the language themselves."""
         pool = self.dataset(dataset)
+        if not pool.parallel:
+            return False
         return any(lang not in self.config.sources[s].languages for s in pool.sources)
+
+    def pivot_of(self, dataset: str, lang: str) -> str:
+        """The language whose rows decide those of ``lang``: itself where a pool is not parallel."""
+        pool = self.dataset(dataset)
+        return pool.pivot if pool.parallel else lang
 
     def compares(self, dataset: str, lang: str) -> bool:
         """Whether a language's rows are compared with the pivot's."""
         pool = self.dataset(dataset)
         as_translation = self.is_translated(dataset, lang) or pool.audit.held == "translation"
-        return lang != pool.pivot and as_translation
+        return lang != self.pivot_of(dataset, lang) and as_translation
 
     def goes_back(self, dataset: str, lang: str) -> bool:
         """Whether a language's rows are translated back into the pivot."""

@@ -42,6 +42,8 @@ class DataJobs(JobsBase):
             "path": "{lang}",
             "hub": None,
             "file": None,
+            "config": None,
+            "split": None,
             "url": None,
             "sha256": {},
             "licence": "",
@@ -58,12 +60,13 @@ class DataJobs(JobsBase):
                 version=STAGE_VERSIONS["normalise"],
                 dataset=dataset,
                 lang=lang,
-                pivot=pool.pivot,
+                pivot=self.plan.pivot_of(dataset, lang),
                 sources={s: self._reading(s) for s in pool.sources},
                 rows=pool.rows,
                 fraction=pool.fraction,
                 max_chars=pool.max_chars,
                 seed=pool.seed,
+                parallel=pool.parallel,
             )
         )
 
@@ -73,7 +76,7 @@ class DataJobs(JobsBase):
 
     def pivot_file(self, dataset: str, lang: str) -> list[str]:
         """The pivot's normalised file, for languages other than the pivot."""
-        pivot = self.plan.dataset(dataset).pivot
+        pivot = self.plan.pivot_of(dataset, lang)
         return [] if lang == pivot else [self.path(f"normalised/{dataset}.{pivot}.parquet")]
 
     def benchmark(self, benchmark: str, lang: str) -> str:
@@ -133,9 +136,13 @@ class DataJobs(JobsBase):
         return [self.path(f"raw/{s}.json") for s in self.plan.sources]
 
     def pivot_manifests(self) -> list[str]:
-        """What was read from the sources of every pool, in its pivot language."""
-        pivots = {d: self.plan.dataset(d).pivot for d in self.plan.datasets}
-        return [self.path(f"normalised/{d}.{pivot}.json") for d, pivot in pivots.items()]
+        """What was read from the sources of every pool, in its pivot language or all its own."""
+        return [
+            self.path(f"normalised/{d}.{c}.json")
+            for d in self.plan.datasets
+            for c in self.plan.dataset(d).languages
+            if c == self.plan.pivot_of(d, c)
+        ]
 
     def benchmark_manifests(self) -> list[str]:
         """What was read of every benchmark, a file a language."""
@@ -245,7 +252,7 @@ class DataJobs(JobsBase):
                 version=STAGE_VERSIONS["collect"],
                 dataset=dataset,
                 lang=lang,
-                pivot=pool.pivot,
+                pivot=self.plan.pivot_of(dataset, lang),
                 on_failed_check=pool.on_failed_check,
                 as_translation=self._as_translation(dataset, lang),
                 below=self._cut_offs(dataset, lang),

@@ -34,9 +34,13 @@ class MixtureJobs(JobsBase):
     def searched(self, dataset: str) -> list[str]:
         """Languages of a pool in which questions are looked for: the pivot, and those trained on.
 
+        A pool that is not parallel has no pivot.
+
         A benchmark may be asked in the pivot language alone, and its translation trained on.
         """
-        wanted = {self.plan.dataset(dataset).pivot, *self.plan.languages_trained_on(dataset)}
+        pool = self.plan.dataset(dataset)
+        wanted = set(self.plan.languages_trained_on(dataset))
+        wanted |= {pool.pivot} if pool.parallel else set()
         return [c for c in self.plan.dataset(dataset).languages if c in wanted]
 
     def contamination(self, dataset: str) -> str:

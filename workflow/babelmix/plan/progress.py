@@ -61,7 +61,7 @@ def _data(jobs: Jobs) -> Iterator[Item]:
         pool = plan.dataset(dataset)
         for lang in pool.languages:
             name = f"{dataset}.{lang}"
-            if lang == pool.pivot or not plan.is_translated(dataset, lang):
+            if lang == plan.pivot_of(dataset, lang) or not plan.is_translated(dataset, lang):
                 yield _item(
                     jobs, "normalise", name, f"normalised/{name}.parquet", f"normalise/{name}"
                 )

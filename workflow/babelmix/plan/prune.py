@@ -41,7 +41,7 @@ def stems(plan: Plan) -> set[str]:
     for d in plan.datasets:
         pool = plan.dataset(d)
         for c in pool.languages:
-            found |= {f"conversations/{d}.{c}", f"normalised/{d}.{pool.pivot}"}
+            found |= {f"conversations/{d}.{c}", f"normalised/{d}.{plan.pivot_of(d, c)}"}
             if pool.audit.quality is not None:
                 found.add(f"measures/quality/{d}.{c}")
             if plan.goes_back(d, c):

@@ -1,4 +1,4 @@
-"""Raw rows as published -> conversations: one reader a shape, every row kept or counted.
+"""Raw rows as published -> conversations: one reader per shape, every row kept or counted.
 
 A row that cannot be used raises ``BadRow`` inside its reader; here it is counted under its reason.
 Nothing is repaired: text is kept character for character.
@@ -6,93 +6,218 @@ Nothing is repaired: text is kept character for character.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..config.sources import QUESTION_ADAPTERS, Source
 from ..errors import BabelmixError, unknown_name
 from ..records import Conversation, Message
 from . import shapes
-from .fields import read_fields, row_id
+from .fields import MISSING, at, in_language, read_fields, row_id
+from .ids import IdPolicy
+from .languages import LanguageColumn
 from .oasst import Thread, read_threads, refuse_double_messages
-from .rows import EXAMPLES, BadRow, Parsed, check_turns, id_of, refuse_duplicates
+from .rows import (
+    EXAMPLES,
+    BadRow,
+    Parsed,
+    check_turns,
+    id_of,
+    missing,
+    refuse_duplicates,
+    trim_ends,
+)
 
 __all__ = ["EXAMPLES", "Parsed", "conversations", "refuse_duplicates"]
 
-Reader = Callable[[dict[str, Any], str, Source], list[Message]]
+Reader = Callable[[dict[str, Any], str, Source, Counter[str]], list[Message]]
 
 _READERS: dict[str, Reader] = {
     "lima": shapes.read_lima,
     "alpaca": shapes.read_alpaca,
-    "messages": shapes.read_messages,
-    "sharegpt": shapes.read_sharegpt,
+    "messages": shapes.read_dialogue,
+    "sharegpt": shapes.read_dialogue,
+    "guanaco": shapes.read_guanaco,
     "parallel": shapes.read_parallel,
     "alpaca_eval": shapes.read_alpaca_eval,
 }
+_PAIR = ("instruction", "input", "output", "context", "response")
+_DIALOGUE = ("messages", "conversations", "conversation", "items", "system", "tools")
+#: Columns that a reader looks at; of the others (OpenAssistant's) all are read.
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "lima": (*_PAIR, *_DIALOGUE, "history"),
+    "alpaca": _PAIR,
+    "messages": _DIALOGUE,
+    "sharegpt": _DIALOGUE,
+    "guanaco": ("text",),
+    "parallel": ("turns",),
+    "alpaca_eval": ("instruction", "dataset"),
+}
+
+
+def columns_of(source: Source, lang: str) -> set[str] | None:
+    """The columns that a source's rows are read from, in one language; None for all."""
+    if source.fields is not None:
+        fields = source.fields
+        given = [fields.id, *fields.prompt, fields.answer, fields.turns, fields.system]
+        paths = [in_language(p, lang) for p in (*given, *fields.where, "tools") if p]
+    elif source.adapter in _COLUMNS:
+        paths = [*_COLUMNS[source.adapter], "id"]
+    else:
+        return None
+    paths += [source.language_column] if source.language_column else []
+    # A column whose name holds dots is found by its whole name.
+    return {*paths, *(path.partition(".")[0] for path in paths)}
 
 
 def conversations(
-    raw: list[Any], source: Source, source_name: str, lang: str, dataset: str, place: str
+    raw: Iterable[Any], source: Source, source_name: str, lang: str, dataset: str, place: str
 ) -> Parsed:
-    """Raw rows of one source -> conversations in ``lang``.
+    """Raw rows of one source -> conversations in ``lang``, all in memory.
 
     ``place`` names the file in errors. Raises BabelmixError for duplicate ids, for an adapter
     that reads no conversations, for an unknown subset, and when no row at all is usable.
     """
+    rows = list(raw)
+    parsed = Parsed()
+    parsed.rows = list(stream(rows, source, source_name, lang, dataset, place, parsed))
+    refuse_duplicates((row.id for row in parsed.rows), place)
+    if not parsed.rows:
+        raise no_usable_row(parsed, source, lang, place, rows[:1])
+    return parsed
+
+
+def stream(
+    raw: Iterable[Any],
+    source: Source,
+    source_name: str,
+    lang: str,
+    dataset: str,
+    place: str,
+    parsed: Parsed,
+) -> Iterator[Conversation]:
+    """The same one by one; ``parsed`` counts what is left out and is complete at the end."""
     if source.adapter in QUESTION_ADAPTERS:
         raise BabelmixError(
             f"source '{source_name}': `{source.adapter}` holds questions, not conversations. "
             "Use it in `benchmarks`, not in `datasets`."
         )
-    _check_subsets(raw, source, source_name)
-    counts: dict[str, int] = {}
-    rows: list[Any] = raw
     if source.adapter == "oasst":
-        refuse_double_messages(raw, place)
-        rows, counts = read_threads(raw, source.threads, lang)
-    parsed = Parsed(read=len(rows), raw=counts)
-    for number, row in enumerate(rows):
+        messages = list(raw)  # trees are put together from all of them
+        refuse_double_messages(messages, place)
+        raw, parsed.raw = read_threads(messages, source.threads, lang)
+    one = _RowReader(source, lang, parsed)
+    ids = IdPolicy(source.duplicate_ids, place, parsed)
+    for number, row in enumerate(raw):
+        parsed.read += 1
         own_id: str | None = None
         try:
-            own_id = _row_id(row, source, lang, number)
-            messages = _read(row, lang, source)
-            check_turns(messages, source.prompts_only, source.single_turn_only)
+            own_id, messages = one.read(row, number)
         except BadRow as bad:
-            parsed.leave_out(number, str(bad), own_id)
+            parsed.leave_out(number, str(bad), one.last_id)
             continue
-        parsed.rows.append(Conversation(own_id, lang, dataset, source_name, messages))
-    refuse_duplicates((c.id for c in parsed.rows), place)
-    if not parsed.rows:
-        reasons = "; ".join(f"{r}: {n}" for r, n in parsed.left_out.most_common(3))
-        first = raw[0] if raw and isinstance(raw[0], dict) else {}
-        held = f" Its first row has: {', '.join(map(str, list(first)[:20]))}." if first else ""
-        raise BabelmixError(
-            f"{place}: no usable row for adapter `{source.adapter}` in '{lang}' "
-            f"({reasons or 'the file is empty'}). Does the adapter fit the file?{held}"
-        )
-    return parsed
+        kept_id = ids.admit(own_id)
+        if kept_id is None:
+            parsed.leave_out(number, "id occurs again (keep_first)")
+            continue
+        yield Conversation(kept_id, lang, dataset, source_name, messages)
+    one.finish(source_name)
+    ids.finish()
 
 
-def _row_id(row: Any, source: Source, lang: str, number: int) -> str:
-    if isinstance(row, Thread):
-        return id_of(row.thread_id, source.id_prefix, number)
-    if not isinstance(row, dict):
-        raise BadRow("row is not an object")
-    value = row_id(row, source.fields, lang) if source.fields else row.get("id")
-    return id_of(value, source.id_prefix, number)
+class _RowReader:
+    """Reads the rows of one source in one language."""
+
+    def __init__(self, source: Source, lang: str, parsed: Parsed) -> None:
+        self.source, self.lang, self.parsed = source, lang, parsed
+        self.column = LanguageColumn(source) if source.language_column else None
+        self.last_id: str | None = None
+        self._subsets: set[str] = set()
+        self._met: dict[str, Counter[str]] = {}
+
+    def read(self, row: Any, number: int) -> tuple[str, list[Message]]:
+        """The id and the messages of a row; raises BadRow with the reason."""
+        self.last_id = None
+        source = self.source
+        if not isinstance(row, dict | Thread):
+            raise BadRow("row is not an object")
+        if self.column is not None and isinstance(row, dict):
+            self.column.check(row, self.lang)
+        own = self._own_id(row)
+        self.last_id = found = id_of(own, source.id_prefix, number)
+        self.parsed.numbered += missing(own) or own == ""
+        changes: Counter[str] = Counter()
+        messages = self._messages(row, changes)
+        if source.odd_ends == "trim" and not source.prompts_only:
+            messages, said = trim_ends(messages)
+            changes.update(said)
+        check_turns(messages, source.prompts_only, source.single_turn_only)
+        self.parsed.changed += changes
+        return found, messages
+
+    def _own_id(self, row: Any) -> Any:
+        if isinstance(row, Thread):
+            return row.thread_id
+        fields = self.source.fields
+        return row_id(row, fields, self.lang) if fields else row.get("id")
+
+    def _messages(self, row: Any, changes: Counter[str]) -> list[Message]:
+        source, lang = self.source, self.lang
+        if isinstance(row, Thread):
+            return row.messages()
+        if source.fields is not None:
+            try:
+                return read_fields(row, lang, source.fields, source, changes)
+            except BadRow:
+                self._note_values(row)
+                raise
+        if source.exclude_subsets:
+            self._subsets.add(str(row.get("dataset")))
+        return _READERS[source.adapter](row, lang, source, changes)
+
+    def _note_values(self, row: dict[str, Any]) -> None:
+        """Remember what stands where `where` looks, for the error of a file that fits nowhere."""
+        fields = self.source.fields
+        for path in fields.where if fields else ():
+            met = self._met.setdefault(path, Counter())
+            value = at(row, in_language(path, self.lang))
+            shown = "nothing" if value is MISSING else repr(value)[:30]
+            if shown in met or len(met) < EXAMPLES:
+                met[shown] += 1
+
+    def finish(self, source_name: str) -> None:
+        """Check what only the whole file shows."""
+        parsed, source = self.parsed, self.source
+        if self.column is not None:
+            parsed.raw |= {f"language {name}": n for name, n in self.column.met.most_common(60)}
+        for subset in source.exclude_subsets:
+            if subset not in self._subsets:
+                where = f"sources.{source_name}.exclude_subsets"
+                raise unknown_name("subset", subset, self._subsets, where)
+        if parsed.usable == 0 and self.column is not None and parsed.read:
+            parsed.notes.append(f"`language_column` holds {self.column.text()}")
+        for path, met in self._met.items() if parsed.usable == 0 else ():
+            values = ", ".join(f"{value} ({n})" for value, n in met.most_common(5))
+            parsed.notes.append(f"{path} holds {values}")
+        odd = ("odd number of turns", "roles do not alternate between user and assistant")
+        lost = sum(parsed.left_out[reason] for reason in odd)
+        if source.odd_ends == "leave_out" and lost:
+            parsed.notes.append(
+                f"source '{source_name}': {lost} dialogues open with an answer, close with a "
+                "question or do not alternate; `odd_ends: trim` keeps those that need no more"
+            )
 
 
-def _read(row: Any, lang: str, source: Source) -> list[Message]:
-    if isinstance(row, Thread):
-        return row.messages()
-    if source.fields is not None:
-        return read_fields(row, lang, source.fields)
-    return _READERS[source.adapter](row, lang, source)
-
-
-def _check_subsets(raw: list[Any], source: Source, source_name: str) -> None:
-    present = {str(r.get("dataset")) for r in raw if isinstance(r, dict)}
-    for subset in source.exclude_subsets:
-        if subset not in present:
-            where = f"sources.{source_name}.exclude_subsets"
-            raise unknown_name("subset", subset, present, where)
+def no_usable_row(
+    parsed: Parsed, source: Source, lang: str, place: str, first: list[Any]
+) -> BabelmixError:
+    """The error of a file that gives nothing, with what was met in its place."""
+    reasons = "; ".join(f"{r}: {n}" for r, n in parsed.left_out.most_common(3))
+    row = first[0] if first and isinstance(first[0], dict) else {}
+    held = f" Its first row has: {', '.join(map(str, list(row)[:20]))}." if row else ""
+    notes = "".join(f" {note}." for note in parsed.notes)
+    return BabelmixError(
+        f"{place}: no usable row for adapter `{source.adapter}` in '{lang}' "
+        f"({reasons or 'the file is empty'}). Does the adapter fit the file?{held}{notes}"
+    )

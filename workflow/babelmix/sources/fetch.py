@@ -13,10 +13,11 @@ from ..config.builtin import known_digests, pinned_by
 from ..config.sources import Source
 from ..endpoints import is_loopback
 from ..errors import BabelmixError
-from ..io import file_digest, local_parts, write_json
+from ..io import file_digest, write_json
 from ..specs import FetchSpec
 from . import web
 from .hub import Repository
+from .places import local_files, saved_features
 
 #: What benchmarks keep beside their questions, by adapter: name in the record -> file.
 BESIDE = {
@@ -64,13 +65,23 @@ def fetch(spec: FetchSpec, folder: Path) -> dict[str, Any]:
     repository = Repository(source.hub, name) if source.hub is not None else None
     bring = _bringer(source, name, folder, repository)
     files: dict[str, list[Any]] = {}
+    features: dict[str, Any] = {}
+    warnings: list[str] = []
+    streamed: Path | None = None
     extra: dict[str, Any] = {}
     for lang, place in places(source).items():
         files[lang] = []
-        for part in _parts(source, place, name, repository):
-            path = bring(part, False)
+        parts, said = _parts(source, place, name, repository)
+        warnings += said
+        if repository is not None and source.split is not None and source.take is not None:
+            config = place.removesuffix(f"/{source.split}")
+            streamed = repository.stream(config, source.split, source.take, folder)
+            parts = [str(streamed)]
+        for part in parts:
+            path = Path(part) if streamed else bring(part, False)
             assert path is not None, "only an optional file may be absent"
             files[lang].append(_describe(path, part, source, name, pinned=bool(source.sha256)))
+        features[lang] = repository.features if repository else saved_features(parts[0])
         for kind, file in BESIDE.get(source.adapter, {}).items():
             beside = urljoin(place, file) if source.url else str(Path(place).parent / file)
             path = bring(beside, True)
@@ -91,13 +102,14 @@ def fetch(spec: FetchSpec, folder: Path) -> dict[str, Any]:
         "commit": repository.commit if repository else None,
         "url": source.url,
         "pinned": pinned,
-        "warnings": _warnings(source, name, pinned, repository, described),
+        "features": {lang: known for lang, known in features.items() if known},
+        "warnings": warnings + _warnings(source, name, pinned, repository, described),
     }
 
 
 def places(source: Source) -> dict[str, str]:
     """Language (or ``*``) -> path or file name, with ``{lang}`` and ``{LANG}`` substituted."""
-    template = source.path or source.file or source.url or ""
+    template = source.path or source.file or source.url or f"{source.config or ''}/{source.split}"
     if "{lang}" not in template and "{LANG}" not in template:
         return {"*": template}
     return {
@@ -106,21 +118,15 @@ def places(source: Source) -> dict[str, str]:
     }
 
 
-def _parts(source: Source, place: str, name: str, repository: Repository | None) -> list[str]:
-    """The files that a place with ``*`` stands for; a place without is itself."""
-    if "*" not in place or source.url is not None:
-        return [place]
+def _parts(
+    source: Source, place: str, name: str, repository: Repository | None
+) -> tuple[list[str], list[str]]:
+    """The files that a place stands for (itself, where it is one), and warnings."""
     if repository is not None:
-        return repository.matching(place)
-    found = local_parts(place)
-    if not found:
-        raise BabelmixError(f"sources.{name}.path: no file fits {place}. {_MEND}")
-    return found
-
-
-_MEND = (
-    "Mend the path, or set `data_root` (or BABELMIX_DATA_ROOT) to the folder that holds your data."
-)
+        if source.split is not None:
+            return repository.files_of(place.removesuffix(f"/{source.split}"), source.split), []
+        return (repository.matching(place) if "*" in place else [place]), []
+    return ([place], []) if source.url else local_files(place, source.split, f"sources.{name}")
 
 
 def _bringer(source: Source, name: str, folder: Path, repository: Repository | None) -> Bring:
@@ -138,12 +144,12 @@ def _local(place: str, name: str, optional: bool) -> Path | None:
         return path
     if optional:
         return None
-    if path.is_dir():
-        raise BabelmixError(
-            f"sources.{name}.path: {path} is a folder, not a file. Name the files in it, e.g. "
-            f"{path}/*.jsonl (or *.parquet, or *.arrow as `datasets` saves them)."
-        )
     raise BabelmixError(f"sources.{name}.path: {path} does not exist. {_MEND}")
+
+
+_MEND = (
+    "Fix the path, or set `data_root` (or BABELMIX_DATA_ROOT) to the folder that holds your data."
+)
 
 
 def _from_web(source: Source, address: str, name: str, folder: Path, optional: bool) -> Path | None:

@@ -7,11 +7,15 @@ is found by its whole name first.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
-from ..config.sources import FieldMap
+from ..config.sources import FieldMap, Source
+from ..config.where import as_number
 from ..records import Message
-from .rows import ROLES, BadRow, alternating, text_of
+from .rows import BadRow, alternating, missing, text_of
+from .turns import Form, read_turns, turn_list
+from .where import compares_numbers, fits
 
 #: What a path gives when the row has nothing there.
 MISSING = object()
@@ -47,37 +51,36 @@ def row_id(row: Any, fields: FieldMap, lang: str) -> Any:
         return None
     path = in_language(fields.id, lang)
     value = at(row, path)
-    if value is MISSING or value is None or value == "":
+    if value is MISSING or missing(value) or value == "":
         raise BadRow(f"{path} is missing")
     return value
 
 
-def read_fields(row: dict[str, Any], lang: str, fields: FieldMap) -> list[Message]:
+def read_fields(
+    row: dict[str, Any], lang: str, fields: FieldMap, source: Source, changes: Counter[str]
+) -> list[Message]:
     """A row by its map -> messages; raises BadRow with the path that failed."""
     for path, wanted in fields.where.items():
-        allowed = wanted if isinstance(wanted, list) else [wanted]
         found = at(row, in_language(path, lang))
-        if not any(_same(found, w, lang) for w in allowed):
-            raise BadRow(f"{path} is not as `where` asks")
-    messages = _turns(row, lang, fields) if fields.turns else _pair(row, lang, fields)
+        if not fits(found, wanted, lang):
+            odd = isinstance(found, str) and compares_numbers(wanted) and as_number(found) is None
+            raise BadRow(
+                f"{path} is no number, with which `where` could compare"
+                if odd
+                else f"{path} is not as `where` asks"
+            )
+    if fields.turns:
+        messages = _turns(row, lang, fields, source, changes)
+    else:
+        messages = _pair(row, lang, fields)
     if fields.system:
         system = at(row, in_language(fields.system, lang))
         # A row without a system prompt is no bad row: not every dialogue has one.
-        given = "" if system is None or system is MISSING else text_of(system, "system", empty=True)
-        if given.strip() and messages[0].role != "system":
+        none = system is MISSING or missing(system)
+        given = "" if none else text_of(system, "system", empty=True)
+        if given.strip() and (not messages or messages[0].role != "system"):
             messages.insert(0, Message("system", given))
     return messages
-
-
-def _same(found: Any, wanted: Any, lang: str) -> bool:
-    if isinstance(wanted, str):
-        wanted = in_language(wanted, lang)
-        # Columns of CSV files are text: `true` and `3` are compared as they are written.
-        return isinstance(found, str) and found == wanted
-    if isinstance(found, str):
-        return found.strip().lower() == str(wanted).lower()
-    # Parquet and JSON may hold whole numbers with a fraction (`4.0`); True is no number here.
-    return isinstance(found, bool) == isinstance(wanted, bool) and bool(found == wanted)
 
 
 def _pair(row: dict[str, Any], lang: str, fields: FieldMap) -> list[Message]:
@@ -85,7 +88,8 @@ def _pair(row: dict[str, Any], lang: str, fields: FieldMap) -> list[Message]:
     parts = [_text(row, first, lang)]
     for path in others:
         value = at(row, in_language(path, lang))
-        given = "" if value is None or value is MISSING else text_of(value, path, empty=True)
+        none = value is MISSING or missing(value)
+        given = "" if none else text_of(value, path, empty=True)
         if given.strip():
             parts.append(given)
     messages = [Message("user", "\n\n".join(parts))]
@@ -99,26 +103,25 @@ def _text(row: Any, path: str, lang: str) -> str:
     return text_of(None if value is MISSING else value, in_language(path, lang))
 
 
-def _turns(row: dict[str, Any], lang: str, fields: FieldMap) -> list[Message]:
-    path = fields.turns or ""
-    turns = at(row, in_language(path, lang))
-    if not isinstance(turns, list) or not turns:
-        raise BadRow(f"{path} is not a list of turns")
+def _turns(
+    row: dict[str, Any], lang: str, fields: FieldMap, source: Source, changes: Counter[str]
+) -> list[Message]:
+    path = in_language(fields.turns or "", lang)
+    value = at(row, path)
+    turns = turn_list(None if value is MISSING else value, path, "is not a list of turns")
     if all(isinstance(turn, str) for turn in turns):
         return alternating(turns)
-    messages = []
-    for n, turn in enumerate(turns):
-        if not isinstance(turn, dict):
-            raise BadRow(f"{path} is not a list of turns")
-        role = _role(at(turn, in_language(fields.role, lang)), fields)
-        if role is None or (role == "system" and n):
-            raise BadRow(f"{fields.role} is neither of user and assistant (or system, first)")
-        messages.append(Message(role, _text(turn, fields.content, lang)))
-    return messages
 
+    def found(turn: dict[str, Any], name: str) -> Any:
+        value = at(turn, in_language(name, lang))
+        return None if value is MISSING else value
 
-def _role(value: Any, fields: FieldMap) -> str | None:
-    """The role that the map, or common use, gives a speaker's name."""
-    if value is MISSING or value is None:
-        return None
-    return fields.roles.get(str(value)) or ROLES.get(str(value).lower())
+    form = Form(
+        role=lambda turn: found(turn, fields.role),
+        content=lambda turn: found(turn, fields.content),
+        unknown=f"{fields.role} is neither of user and assistant (or system, first)",
+        tool_turns=source.tool_turns,
+        changes=changes,
+        roles=fields.roles,
+    )
+    return read_turns(turns, path, form, row.get("tools"))

@@ -1,24 +1,29 @@
 """Verb ``normalise``: raw sources -> the conversations of one language of a pool.
 
 The pivot language decides which ids a pool has (bad rows, ``max_chars``, the draw of ``rows``);
-every other language that the sources hold keeps exactly those ids.
+every other language that the sources hold keeps exactly those ids. In a pool that is not parallel
+each language is its own pivot. Rows are read, chosen and written one after the other: a file of any
+size takes the memory of what is kept.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 from collections import Counter
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import BabelmixError
-from ..io import file_digest, read_json, read_records, write_json, write_records
+from ..io import read_json, read_records, write_json
 from ..records import Check, Conversation
 from ..specs import NormaliseSpec
-from .adapters import EXAMPLES, Parsed, conversations, refuse_duplicates
-from .readers import read_all_rows
+from .alignment import check_alignment
+from .choose import Chooser, n_chars
+from .ids import Ids
+from .reading import Reading, files_of, open_source
+from .rows import EXAMPLES, Parsed
+from .writer import write_conversations
 
 #: The check that a row fails when its language's file does not hold it.
 PRESENT = "present"
@@ -38,25 +43,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read the raw files, choose the rows, write conversations and counts."""
     spec = NormaliseSpec.model_validate_json(args.spec)
-    parsed = {name: _parse(spec, name, record) for name, record in _records(args.records, spec)}
+    records = dict(_records(args.records, spec))
+    readings = _open(spec, records)
     if spec.lang == spec.pivot:
-        rows, manifest = choose_rows(spec, parsed)
+        chooser = Chooser(spec, readings)
+        kept = write_conversations(args.output, chooser.rows())
+        manifest = _manifest(spec, readings, chooser.kept, chooser.left_out, chooser.characters)
     else:
         if args.pivot_file is None:
             raise BabelmixError(
                 f"normalise {spec.dataset}.{spec.lang}: give --pivot-file, the normalised file of "
                 f"the pivot language '{spec.pivot}', which decides the ids."
             )
-        rows, manifest = follow_pivot(spec, parsed, read_records(args.pivot_file, Conversation))
-    write_records(args.output, rows, Conversation)
+        pivot = read_records(args.pivot_file, Conversation)
+        rows, manifest = follow_pivot(spec, readings, pivot)
+        manifest["alignment"] = _check_pairs(spec, records, readings)
+        for found in manifest["alignment"].values():
+            manifest["warnings"] += found["warnings"]
+        kept = write_conversations(args.output, rows)
     write_json(args.manifest, manifest)
     for warning in manifest["warnings"]:
         print(f"babelmix normalise: warning: {warning}", file=sys.stderr)
     left_out = sum(manifest["left_out"].values())
     print(
-        f"normalise {spec.dataset}.{spec.lang}: {manifest['read']} rows read, {len(rows)} kept, "
+        f"normalise {spec.dataset}.{spec.lang}: {manifest['read']} rows read, {kept} kept, "
         f"{left_out} left out"
     )
+    for counts in (manifest["left_out"], manifest["changed"]):
+        for reason, count in sorted(counts.items(), key=lambda item: -item[1]):
+            print(f"  {reason}: {count}", file=sys.stderr)
 
 
 def _records(paths: list[str], spec: NormaliseSpec) -> list[tuple[str, dict[str, Any]]]:
@@ -70,109 +85,75 @@ def _records(paths: list[str], spec: NormaliseSpec) -> list[tuple[str, dict[str,
     return [(name, loaded[name]) for name in spec.sources]
 
 
-def files_of(record: dict[str, Any], lang: str) -> list[str]:
-    """Paths of a record's files for a language; BabelmixError when the source lacks it."""
-    files = record["files"]
-    if lang not in files and "*" not in files:
+def _open(spec: NormaliseSpec, records: Mapping[str, dict[str, Any]]) -> dict[str, Reading]:
+    """The sources to read; in a pool that is not parallel, those that hold the language."""
+    opened = {}
+    for name, record in records.items():
+        source = spec.sources[name]
+        if spec.lang in source.languages:
+            opened[name] = open_source(spec, name, files_of(record, spec.lang))
+        elif spec.parallel:
+            raise BabelmixError(
+                f"source '{name}' does not hold '{spec.lang}' (its `languages`: "
+                f"{', '.join(source.languages)}), but other sources of '{spec.dataset}' do. Put it "
+                "into a dataset of its own."
+            )
+    if not opened:
         raise BabelmixError(
-            f"source '{record['source']}' holds {sorted(files)}, not '{lang}'. List the language "
-            "in its `languages`, or give the dataset a `translator`."
+            f"dataset '{spec.dataset}': none of its sources holds '{spec.lang}'. Add it to a "
+            "source's `languages`, or take it out of the dataset's."
         )
-    return [verified(part) for part in files.get(lang, files.get("*"))]
-
-
-def verified(part: dict[str, Any]) -> str:
-    """The path of a recorded file, whose bytes must still be those that were fetched."""
-    path = str(part["path"])
-    if not Path(path).is_file() or file_digest(path) != part["sha256"]:
-        raise BabelmixError(
-            f"{path}: no longer the file that was fetched (missing, damaged, or changed since). "
-            "Delete the source's record in raw/ and run again, so that it is fetched anew."
-        )
-    return path
-
-
-def _parse(spec: NormaliseSpec, name: str, record: dict[str, Any]) -> Parsed:
-    source = spec.sources[name]
-    if spec.lang not in source.languages:
-        raise BabelmixError(
-            f"source '{name}' does not hold '{spec.lang}' (its `languages`: "
-            f"{', '.join(source.languages)}), but other sources of '{spec.dataset}' do. Put it "
-            "into a dataset of its own."
-        )
-    paths = files_of(record, spec.lang)
-    place = ", ".join(paths)
-    return conversations(read_all_rows(paths), source, name, spec.lang, spec.dataset, place)
+    return opened
 
 
 def choose_rows(
     spec: NormaliseSpec, parsed: dict[str, Parsed]
 ) -> tuple[list[Conversation], dict[str, Any]]:
-    """The pivot language's rows and the manifest: limits first, then the seeded draw.
-
-    Rows keep the order of the sources and of their files. Raises BabelmixError for an id in two
-    sources and when fewer than ``rows`` rows are left.
-    """
-    rows = [row for part in parsed.values() for row in part.rows]
-    refuse_duplicates((row.id for row in rows), f"dataset '{spec.dataset}'")
-    reason_of: dict[str, str] = {}
-    if spec.max_chars is not None:
-        too_long = f"longer than max_chars ({spec.max_chars})"
-        reason_of = {r.id: too_long for r in rows if n_chars(r) > spec.max_chars}
-    kept = [row for row in rows if row.id not in reason_of]
-    wanted = spec.rows
-    if spec.fraction is not None:
-        wanted = max(1, round(spec.fraction * len(kept)))
-    if wanted is not None:
-        if len(kept) < wanted:
-            raise BabelmixError(
-                f"datasets.{spec.dataset}.rows asks for {wanted} rows, but only {len(kept)} are "
-                f"usable. Ask for at most {len(kept)}, or leave `rows` out to take all."
-            )
-        drawn = draw([row.id for row in kept], wanted, spec.seed)
-        reason_of |= {r.id: f"not drawn (rows: {wanted})" for r in kept if r.id not in drawn}
-        kept = [row for row in kept if row.id in drawn]
-    if not kept:
-        raise BabelmixError(f"dataset '{spec.dataset}': no row is left; raise `max_chars`.")
-    left_out = {r.id: (r.source, reason_of[r.id]) for r in rows if r.id in reason_of}
-    return kept, _manifest(spec, parsed, kept, list(left_out.values()))
-
-
-def draw(ids: list[str], count: int, seed: int) -> set[str]:
-    """The ``count`` ids with the lowest sha256("seed:id"): the same on every machine."""
-    return set(sorted(ids, key=lambda i: hashlib.sha256(f"{seed}:{i}".encode()).digest())[:count])
-
-
-def n_chars(row: Conversation) -> int:
-    """Characters of a conversation's messages."""
-    return sum(len(m.content) for m in row.messages)
+    """The pivot language's rows, of rows in memory, and the manifest; see ``Chooser``."""
+    readings = {name: Reading.of(part) for name, part in parsed.items()}
+    chooser = Chooser(spec, readings)
+    rows = list(chooser.rows())
+    manifest = _manifest(spec, readings, chooser.kept, chooser.left_out, chooser.characters)
+    return rows, manifest
 
 
 def follow_pivot(
-    spec: NormaliseSpec, parsed: dict[str, Parsed], pivot: list[Conversation]
+    spec: NormaliseSpec,
+    readings: Mapping[str, Reading | Parsed],
+    pivot: list[Conversation],
 ) -> tuple[list[Conversation], dict[str, Any]]:
     """The pivot's ids, in its order, in another language that the sources hold.
 
     A pivot row that this language lacks (or whose copy is unusable or has other turns) stays as a
     row with the pivot's text and a failed check ``present``, so that the pool can leave it out.
     """
-    rows = {row.id: row for part in parsed.values() for row in part.rows}
-    bad = {i: reason for part in parsed.values() for i, reason in part.bad_ids.items()}
-    if len(rows) < sum(len(part.rows) for part in parsed.values()):
-        every = (row.id for part in parsed.values() for row in part.rows)
-        refuse_duplicates(every, f"dataset '{spec.dataset}' in '{spec.lang}'")
-    wanted = {row.id for row in pivot}
-    if wanted.isdisjoint(rows):
+    opened = {n: Reading.of(r) if isinstance(r, Parsed) else r for n, r in readings.items()}
+    wanted = frozenset(row.id for row in pivot)
+    rows: dict[str, Conversation] = {}
+    left_out: Counter[tuple[str, str]] = Counter()
+    ids = Ids()
+    for reading in opened.values():
+        reading.parsed.wanted = wanted
+        for row in reading.first():
+            ids.add(row.id)
+            if row.id in wanted:
+                rows[row.id] = row
+            else:
+                left_out[row.source, f"not among the ids of {spec.pivot}"] += 1
+    every = (row.id for reading in opened.values() for row in reading.again())
+    ids.refuse_doubled(lambda: every, f"dataset '{spec.dataset}' in '{spec.lang}'")
+    if not rows:
         raise BabelmixError(
             f"dataset '{spec.dataset}': no id of '{spec.pivot}' occurs in '{spec.lang}'. The files "
-            "are not parallel, or their ids differ."
+            "are not parallel, or their ids differ. Where the languages are no translations of "
+            "each other, say `parallel: false`."
         )
+    bad = {i: reason for r in opened.values() for i, reason in r.parsed.bad_ids.items()}
     kept = [_matched(row, rows.get(row.id), bad.get(row.id), spec.lang) for row in pivot]
-    others = [(r.source, f"not among the ids of {spec.pivot}") for r in rows.values()]
-    left_out = [o for o, r in zip(others, rows.values(), strict=True) if r.id not in wanted]
-    manifest = _manifest(
-        spec, parsed, [r for r in kept if not r.checks], left_out, _other_turns(kept)
-    )
+    left_out += _other_turns(kept)
+    present = [row for row in kept if not row.checks]
+    counts = Counter(row.source for row in present)
+    manifest = _manifest(spec, opened, counts, left_out, sum(map(n_chars, present)))
     absent = [row.id for row in kept if row.checks]
     manifest["absent"] = {"count": len(absent), "ids": absent[:EXAMPLES]}
     return kept, manifest
@@ -183,7 +164,7 @@ def _matched(
 ) -> Conversation:
     if found is not None and [m.role for m in found.messages] == [m.role for m in pivot.messages]:
         return found
-    detail = "other turns than the pivot's row" if found is not None else reason or "no such row"
+    detail = _OTHER_TURNS if found is not None else reason or "no such row"
     source = found.source if found is not None else pivot.source
     check = Check(PRESENT, ok=False, detail=detail)
     return Conversation(
@@ -191,61 +172,92 @@ def _matched(
     )
 
 
-def _other_turns(kept: list[Conversation]) -> list[tuple[str, str]]:
+_OTHER_TURNS = "other turns than the pivot's row"
+
+
+def _other_turns(kept: Iterable[Conversation]) -> Counter[tuple[str, str]]:
     """Rows that were read but replaced, because their turns differ from the pivot's."""
-    return [
-        (row.source, check.detail)
-        for row in kept
-        for check in row.checks
-        if check.detail == "other turns than the pivot's row"
-    ]
+    details = ((row.source, check.detail) for row in kept for check in row.checks)
+    return Counter(pair for pair in details if pair[1] == _OTHER_TURNS)
+
+
+def _check_pairs(
+    spec: NormaliseSpec, records: Mapping[str, dict[str, Any]], readings: Mapping[str, Reading]
+) -> dict[str, Any]:
+    """What shows that rows without ids pair, by source; an error where they do not."""
+    found = {}
+    for name, reading in readings.items():
+        record = records[name]
+        if not reading.parsed.numbered or files_of(record, spec.lang) == files_of(
+            record, spec.pivot
+        ):
+            continue
+
+        def texts(lang: str, name: str = name, record: dict[str, Any] = record) -> Iterator[str]:
+            return open_source(spec, name, files_of(record, lang), lang).texts()
+
+        where = f"source '{name}' of dataset '{spec.dataset}'"
+        trusted = spec.sources[name].alignment == "trust"
+        found[name] = check_alignment(texts, spec.pivot, spec.lang, where, trusted)
+    return found
 
 
 def _manifest(
     spec: NormaliseSpec,
-    parsed: dict[str, Parsed],
-    kept: list[Conversation],
-    *left_out: list[tuple[str, str]],
+    readings: Mapping[str, Reading],
+    chosen: Mapping[str, int],
+    left_out: Mapping[tuple[str, str], int],
+    characters: int,
 ) -> dict[str, Any]:
     """Counts by source and reason; asserts that every row read is kept or left out."""
-    chosen = Counter(row.source for row in kept)
     sources = {}
     total: Counter[str] = Counter()
-    for name, part in parsed.items():
-        reasons = part.left_out + Counter(r for group in left_out for s, r in group if s == name)
-        assert part.read == chosen[name] + reasons.total(), f"{name}: rows are lost"
+    changed: Counter[str] = Counter()
+    for name, reading in readings.items():
+        part = reading.parsed
+        reasons = part.left_out + Counter({r: n for (s, r), n in left_out.items() if s == name})
+        kept = chosen.get(name, 0)
+        assert part.read == kept + reasons.total(), f"{name}: rows are lost"
         total += reasons
+        changed += part.changed
         sources[name] = {
             "read": part.read,
-            "kept": chosen[name],
+            "kept": kept,
             "left_out": dict(reasons),
             "examples": part.examples,
-            "usable": len(part.rows),
+            "usable": part.usable,
             "expected": spec.sources[name].expected_rows,
             "raw": part.raw,
+            "changed": dict(part.changed),
+            "numbered": part.numbered,
         }
     return {
         "dataset": spec.dataset,
         "lang": spec.lang,
-        "read": sum(part.read for part in parsed.values()),
-        "kept": len(kept),
+        "read": sum(reading.parsed.read for reading in readings.values()),
+        "kept": sum(chosen.values()),
         "left_out": dict(total),
+        "changed": dict(changed),
         "sources": sources,
-        "warnings": _unexpected(spec, parsed),
-        "characters": sum(n_chars(row) for row in kept),
+        "warnings": _unexpected(spec, readings) + _notes(readings),
+        "characters": characters,
     }
 
 
-def _unexpected(spec: NormaliseSpec, parsed: dict[str, Parsed]) -> list[str]:
+def _notes(readings: Mapping[str, Reading]) -> list[str]:
+    return list(dict.fromkeys(note for r in readings.values() for note in r.parsed.notes))
+
+
+def _unexpected(spec: NormaliseSpec, readings: Mapping[str, Reading]) -> list[str]:
     """Sources that give another number of rows in the pivot language than they are known for."""
     if spec.lang != spec.pivot:
         return []
     found = []
-    for name, part in parsed.items():
-        expected = spec.sources[name].expected_rows
-        if expected is not None and expected != len(part.rows):
+    for name, reading in readings.items():
+        expected, usable = spec.sources[name].expected_rows, reading.parsed.usable
+        if expected is not None and expected != usable:
             found.append(
-                f"source '{name}' gives {len(part.rows)} usable rows in '{spec.lang}', "
+                f"source '{name}' gives {usable} usable rows in '{spec.lang}', "
                 f"{expected} are expected. Is the copy whole, and the one that is meant?"
             )
     return found

@@ -16,9 +16,9 @@ from .defects import (
     judge_prompt_defects,
     read_judge_prompts,
 )
-from .normalise import files_of, verified
 from .questions import questions
 from .readers import read_all_rows, read_rows
+from .reading import files_of, verified
 
 
 class QuestionFiles:

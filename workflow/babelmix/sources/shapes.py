@@ -6,16 +6,19 @@ is repaired: text is kept character for character.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import Any
 
 from ..config.sources import Source
 from ..records import Message
-from .rows import ROLES, BadRow, alternating, objects, text_of
+from .rows import BadRow, alternating, missing, objects, text_of
+from .turns import Form, read_turns, turn_list
 
 Row = dict[str, Any]
 
 
-def read_alpaca(row: Row, lang: str, source: Source) -> list[Message]:
+def read_alpaca(row: Row, lang: str, source: Source, changes: Counter[str]) -> list[Message]:
     """Alpaca's and Bactrian-X's columns, or Dolly's own (``context``, ``response``).
 
     Instruction and input are joined by a blank line: how the studies did it is unpublished.
@@ -24,12 +27,12 @@ def read_alpaca(row: Row, lang: str, source: Source) -> list[Message]:
     input_key, output_key = ("context", "response") if dolly else ("input", "output")
     instruction = text_of(row.get("instruction"), "instruction")
     given = row.get(input_key)
-    given = "" if given is None else text_of(given, input_key, empty=True)
+    given = "" if missing(given) else text_of(given, input_key, empty=True)
     user = f"{instruction}\n\n{given}" if given.strip() else instruction
     return [Message("user", user), Message("assistant", text_of(row.get(output_key), output_key))]
 
 
-def read_lima(row: Row, lang: str, source: Source) -> list[Message]:
+def read_lima(row: Row, lang: str, source: Source, changes: Counter[str]) -> list[Message]:
     """LIMA's release (``conversations``, a list of texts) or instruction/output with a history.
 
     The latter may have a ``system`` field, the first message.
@@ -38,11 +41,9 @@ def read_lima(row: Row, lang: str, source: Source) -> list[Message]:
     """
     if row.get("conversations") is not None:
         turns = row["conversations"]
-        if not isinstance(turns, list):
-            raise BadRow("conversations is not a list")
-        if not turns:
-            raise BadRow("turn is missing")
-        return said(turns) if isinstance(turns[0], dict) else alternating(turns)
+        if isinstance(turns, list) and turns and all(isinstance(t, str) for t in turns):
+            return alternating(turns)
+        return said(turns, "conversations", row, source, changes)
     history = row.get("history")
     if history is not None and not isinstance(history, list):
         raise BadRow("history is not a list of pairs")
@@ -51,61 +52,73 @@ def read_lima(row: Row, lang: str, source: Source) -> list[Message]:
         if not isinstance(pair, list) or len(pair) != 2:
             raise BadRow("history is not a list of pairs")
         texts += pair
-    return _with_system(alternating(texts) + read_alpaca(row, lang, source), row)
+    return _with_system(alternating(texts) + read_alpaca(row, lang, source, changes), row)
 
 
-def read_messages(row: Row, lang: str, source: Source) -> list[Message]:
-    """``messages``: objects with ``role`` (system, user, assistant) and ``content``."""
-    messages = []
-    for n, turn in enumerate(objects(row.get("messages"), "messages")):
-        role = turn.get("role")
-        if role not in ("system", "user", "assistant") or (role == "system" and n):
-            raise BadRow("role is not user or assistant (or system, in the first place)")
-        messages.append(Message(role, text_of(turn.get("content"), "turn")))
-    return messages
+#: Where rows keep their turns, the first that is there.
+_TURNS = {
+    "messages": ("messages", "conversations", "conversation"),
+    "sharegpt": ("conversations", "conversation", "items"),
+}
 
 
-def read_sharegpt(row: Row, lang: str, source: Source) -> list[Message]:
-    """``conversations`` (or ``conversation``, ``items``): objects with ``from`` and ``value``.
+def read_dialogue(row: Row, lang: str, source: Source, changes: Counter[str]) -> list[Message]:
+    """``messages`` (``role``, ``content``) or ``conversations`` (``from``, ``value``).
 
-    A ``system`` field of the row becomes the first message. An answer before the first question,
-    which ShareGPT has where a dialogue was cut, leaves the row out.
+    Both adapters read both; they differ in which column they take first. A ``system`` field of the
+    row becomes the first message.
     """
-    keys = ("conversations", "conversation", "items")
-    key = next((k for k in keys if row.get(k) is not None), None)
+    keys = _TURNS[source.adapter]
+    key = next((k for k in keys if not missing(row.get(k))), None)
     if key is None:
-        raise BadRow("conversations is missing")
-    messages = said(objects(row[key], key))
-    return _with_system(messages, row)
+        raise BadRow(f"{keys[0]} is missing")
+    return _with_system(said(row[key], key, row, source, changes), row)
 
 
 def _with_system(messages: list[Message], row: Row) -> list[Message]:
     """The ``system`` field of a row, where it has one, before its messages."""
     system = row.get("system")
-    if system and messages[0].role != "system":
+    if not missing(system) and system and (not messages or messages[0].role != "system"):
         return [Message("system", text_of(system, "system")), *messages]
     return messages
 
 
-def said(turns: list[Any]) -> list[Message]:
-    """Objects with a speaker (``from`` or ``role``) and a text (``value`` or ``content``)."""
-    messages = []
-    for n, turn in enumerate(objects(turns, "conversations")):
+def said(turns: Any, what: str, row: Row, source: Source, changes: Counter[str]) -> list[Message]:
+    """Turns with a speaker (``from`` or ``role``) and a text (``value`` or ``content``)."""
+    form = Form(
         # A table that holds both forms has the other one's fields as null.
-        speaker, text = (_first(turn, *names) for names in (("from", "role"), ("value", "content")))
-        role = ROLES.get(speaker.lower()) if isinstance(speaker, str) else None
-        if role is None or (role == "system" and n):
-            raise BadRow("speaker is neither of user and assistant (or system, in the first place)")
-        messages.append(Message(role, text_of(text, "turn")))
-    return messages
+        role=lambda turn: _first(turn, "from", "role"),
+        content=lambda turn: _first(turn, "value", "content"),
+        unknown="role is not user or assistant (or system, in the first place)",
+        tool_turns=source.tool_turns,
+        changes=changes,
+        roles={},
+    )
+    return read_turns(turn_list(turns, what), what, form, row.get("tools"))
+
+
+_GUANACO = re.compile(r"(?:\A|(?<=\S)|\n)\s*### (Human|Assistant):")
+
+
+def read_guanaco(row: Row, lang: str, source: Source, changes: Counter[str]) -> list[Message]:
+    """``text``: a dialogue in one text, as openassistant-guanaco has it (``### Human: …``).
+
+    Space around a turn is the format's, not the speaker's.
+    """
+    before, *parts = _GUANACO.split(text_of(row.get("text"), "text"))
+    if before.strip() or not parts:
+        raise BadRow("text does not open with `### Human:` or `### Assistant:`")
+    roles = {"Human": "user", "Assistant": "assistant"}
+    pairs = zip(parts[::2], parts[1::2], strict=True)
+    return [Message(roles[who], text_of(text.strip(), "turn")) for who, text in pairs]
 
 
 def _first(turn: Row, *names: str) -> Any:
     """The first of several fields that is there and not null."""
-    return next((turn[name] for name in names if turn.get(name) is not None), None)
+    return next((turn[name] for name in names if not missing(turn.get(name))), None)
 
 
-def read_parallel(row: Row, lang: str, source: Source) -> list[Message]:
+def read_parallel(row: Row, lang: str, source: Source, changes: Counter[str]) -> list[Message]:
     """``turns``: objects with ``role`` and one text a language."""
     messages = []
     for turn in objects(row.get("turns"), "turns"):
@@ -115,7 +128,7 @@ def read_parallel(row: Row, lang: str, source: Source) -> list[Message]:
     return messages
 
 
-def read_alpaca_eval(row: Row, lang: str, source: Source) -> list[Message]:
+def read_alpaca_eval(row: Row, lang: str, source: Source, changes: Counter[str]) -> list[Message]:
     """The instruction alone; the published outputs are other models' answers."""
     if row.get("dataset") in source.exclude_subsets:
         raise BadRow(f"subset {row['dataset']} is excluded")

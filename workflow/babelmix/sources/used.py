@@ -7,7 +7,7 @@ report and for anybody who has to answer for the data.
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -74,9 +74,13 @@ def _uses(
 ) -> dict[str, list[dict[str, Any]]]:
     """Source -> what was made of it: a pool's rows, or a benchmark's questions."""
     uses: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    files = Counter(manifest["dataset"] for manifest in normalised)
     for manifest in normalised:
+        dataset = manifest["dataset"]
+        # A pool that is not parallel has rows of its own in each language.
+        lang = f" ({manifest['lang']})" if files[dataset] > 1 else ""
         for name, counts in manifest["sources"].items():
-            use = {"use": f"dataset {manifest['dataset']}", "kept": counts["kept"]}
+            use = {"use": f"dataset {dataset}{lang}", "kept": counts["kept"]}
             uses[name].append(use | {k: counts[k] for k in ("read", "usable", "expected", "raw")})
     seen = set()
     for manifest in benchmarks:

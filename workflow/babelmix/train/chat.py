@@ -12,7 +12,7 @@ No torch here; transformers is imported for its rendering of templates and costs
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 #: Label of a token that is not trained on (PyTorch's own default).
 IGNORED = -100
 _MARKER = re.compile(r"\{%-?\s*generation\s*-?%\}")
-Chat = Sequence[dict[str, str]]
+#: Messages with ``role`` and ``content``; ``train: False`` marks a turn that is context only.
+Chat = Sequence[Mapping[str, Any]]
 
 
 class Refused(Exception):
@@ -106,7 +107,7 @@ class Formatter:
 
         # Its annotation says text; it returns texts and, for each, the marked spans.
         rendered: Any = render_jinja_template(
-            conversations=[list(messages)],
+            conversations=[[{n: v for n, v in m.items() if n != "train"} for m in messages]],
             chat_template=self.template,
             return_assistant_tokens_mask=marks,
             add_generation_prompt=prompt,
@@ -145,7 +146,9 @@ class Formatter:
 
     def _whole_turns(self, messages: Chat, max_length: int) -> Encoded | None:
         """The longest beginning that fits and ends in an answer; None where not even the first."""
-        ends = [i + 1 for i, message in enumerate(messages) if message["role"] == "assistant"]
+        # A beginning whose answers are all context would train nothing.
+        first = next(i for i, m in enumerate(messages) if _is_trained(m))
+        ends = [i + 1 for i, m in enumerate(messages) if m["role"] == "assistant" and i >= first]
         for end in reversed([end for end in ends if end < len(messages)]):
             ids, labels = self._prove(messages[:end])
             if len(ids) <= max_length:
@@ -175,10 +178,13 @@ class Formatter:
         encoding = self._backend.encode(text, add_special_tokens=False)
         ids = list(encoding.ids)
         labels = [IGNORED] * len(ids)
-        for span, prompt, upto in zip(spans, prompts, answered, strict=True):
+        for turn, span, prompt, upto in zip(turns, spans, prompts, answered, strict=True):
             start, end = _token_span(encoding.offsets, span)
             self._check_prefix(ids, start, end, self.tokens(prompt), self.tokens(upto))
-            labels[start:end] = ids[start:end]
+            if messages[turn].get("train", True):
+                labels[start:end] = ids[start:end]
+        if all(label == IGNORED for label in labels):
+            raise Refused("no assistant turn is to be trained on")
         if labels[0] != IGNORED:
             raise Refused("the first token would be trained on, and nothing predicts it")
         return ids, labels
@@ -249,6 +255,11 @@ class Formatter:
                 "cannot stop. Choose another `chat_template` for this model (`study1`, `chatml`)."
             )
         return encoded.input_ids[last]
+
+
+def _is_trained(message: Mapping[str, Any]) -> bool:
+    """Whether a message is an assistant's turn that gets a loss."""
+    return message["role"] == "assistant" and bool(message.get("train", True))
 
 
 def _token_span(offsets: Sequence[tuple[int, int]], span: tuple[int, int]) -> tuple[int, int]:

@@ -92,9 +92,15 @@ def tokenise(
     return encoded
 
 
-def as_chat(row: Conversation, system_prompt: str) -> list[dict[str, str]]:
-    """A conversation's messages, opened by the system prompt unless it has one of its own."""
-    messages = [{"role": m.role, "content": m.content} for m in row.messages]
+def as_chat(row: Conversation, system_prompt: str) -> list[dict[str, Any]]:
+    """A conversation's messages, opened by the system prompt unless it has one of its own.
+
+    Turns that are context only say so: ``train`` is False.
+    """
+    messages: list[dict[str, Any]] = []
+    for m in row.messages:
+        mask = {} if m.train else {"train": False}
+        messages.append({"role": m.role, "content": m.content, **mask})
     if system_prompt and messages and messages[0]["role"] != "system":
         messages.insert(0, {"role": "system", "content": system_prompt})
     return messages

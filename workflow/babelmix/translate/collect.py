@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import BabelmixError
 from ..io import file_digest, read_records, write_json, write_records
-from ..records import ABSENT_CHECKS, TASK_FLAG, Check, Conversation
+from ..records import ABSENT_CHECKS, TASK_FLAG, Check, Conversation, is_verbatim
 from ..specs import CollectSpec
 from .audit import audit_held, audit_texts, task_flag, turn_check
 from .corrections import Applied, Overlay, correct_rows, read_overlay
@@ -142,7 +142,10 @@ def audit_rows(
 
 
 def _texts(source: Conversation, row: Conversation) -> tuple[list[Text], list[Text]]:
-    return [Text(m.content) for m in source.messages], [Text(m.content) for m in row.messages]
+    pairs = zip(source.messages, row.messages, strict=True)
+    # What tools are asked and say is in no language.
+    compared = [(m, n) for m, n in pairs if not is_verbatim(m)]
+    return [Text(m.content) for m, _ in compared], [Text(n.content) for _, n in compared]
 
 
 def audit_report(rows: list[Conversation], spec: CollectSpec) -> dict[str, Any]:

@@ -8,6 +8,7 @@ is stale. It is then not applied; the row fails the check ``correction`` and say
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -173,7 +174,7 @@ def _correct_row(
     applied: Applied,
     path: str,
 ) -> None:
-    row.messages = [type(m)(m.role, m.content) for m in row.messages]
+    row.messages = [dataclasses.replace(m) for m in row.messages]
     stale = []
     done = []
     for correction in corrections:

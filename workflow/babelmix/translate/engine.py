@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from ..io import digest
-from ..records import Check, Conversation, Message
+from ..records import TOOLS, Check, Conversation, Message, is_verbatim
 from .backends.base import Backend, Limits
 from .protect import protected_pieces
 from .store import Translations
@@ -28,9 +28,19 @@ def in_shard(row_id: str, shard: int, shards: int) -> bool:
 
 def plan_rows(rows: Sequence[Conversation], backend: Backend, pivot: str) -> list[RowPlan]:
     """The parts of every message of every row."""
-    return [
-        [cut(m.content, backend.unit, backend.limits, pivot) for m in row.messages] for row in rows
-    ]
+    return [[_parts(m, backend, pivot) for m in row.messages] for row in rows]
+
+
+def _parts(message: Message, backend: Backend, pivot: str) -> list[Part]:
+    """One message cut for a backend; what tools are told and say is kept as it is."""
+    if is_verbatim(message):
+        return [message.content]
+    text, tools = message.content, ""
+    if message.role == "system":
+        text, mark, rest = text.partition(TOOLS)
+        tools = mark + rest
+    parts = cut(text, backend.unit, backend.limits, pivot) if text else []
+    return [*parts, tools] if tools else parts
 
 
 def nodes_of(plan: RowPlan) -> list[Node]:
@@ -88,7 +98,7 @@ def _row(
         reasons += [failure.reason for failure in failures]
         if not failures and translations.backend.unit != "text" and _pieces_differ(message, text):
             reasons.append(LOST_MASK)
-        messages.append(Message(message.role, text))
+        messages.append(Message(message.role, text, message.train))
     if reasons:
         checks = [Check(TRANSLATED, False, float(len(reasons)), reasons[0])]
         messages = row.messages

@@ -1,0 +1,1 @@
+"""Handing on what the workflow makes: dataset cards and uploads to the hub."""
