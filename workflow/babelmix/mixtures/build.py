@@ -45,9 +45,14 @@ def select_all(
     if prints is not None:
         offers = without_duplicates(offers, spec, prints)
     draws = resolve(spec, offers)
+    if spec.parts and not any(draw.units for draw in draws):
+        raise BabelmixError(f"mixture '{spec.name}': none of its parts has a row left.")
     names = [pool_name(leaf) for leaf in spec.leaves]
     if len(set(names)) == len(names):
-        return [draw_rows(offer, draw) for offer, draw in zip(offers, draws, strict=True)]
+        return [
+            draw_rows(offer, draw, may_be_empty=bool(spec.parts))
+            for offer, draw in zip(offers, draws, strict=True)
+        ]
     return _draw_apart(offers, draws, names, spec)
 
 
@@ -67,7 +72,7 @@ def _draw_apart(
         offer = offer.with_share_of_dev(draw.units / still if still else 1.0)
         if not spec.repeated_ids:
             offer = offer.less(trained[name], IN_ANOTHER_PART)
-        parts.append(draw_rows(offer, draw))
+        parts.append(draw_rows(offer, draw, may_be_empty=True))
         trained[name][parts[-1].train.ids] = True
         held_out[name][parts[-1].dev.ids] = True
     return parts

@@ -268,23 +268,24 @@ def select(
     return draw_rows(offer, resolve(spec, [offer])[0])
 
 
-def draw_rows(offer: Candidates, draw: Draw) -> Selection:
+def draw_rows(offer: Candidates, draw: Draw, *, may_be_empty: bool = False) -> Selection:
     """The rows of one leaf, as many as ``draw`` says.
 
     Raises:
         BabelmixError: where none is left, or an invariant is broken.
     """
     pool, spec = offer.pool, offer.spec
-    if not len(offer.ids):
-        raise BabelmixError(
-            f"mixture '{spec.name}': no row of dataset '{spec.dataset}' is left "
-            f"({dict(offer.left_out)}). Look at the translation audit for why rows failed."
-        )
     if draw.distinct > offer.limit:
         raise BabelmixError(
             f"mixture '{spec.name}': it needs {draw.distinct} ids of dataset '{spec.dataset}', and "
             f"the parts before it leave {offer.limit}: parts of one pool share no id. Take less of "
             "them, or set `ids: any` for the union."
+        )
+    if not draw.distinct and not may_be_empty:
+        raise BabelmixError(
+            f"mixture '{spec.name}': no row of dataset '{spec.dataset}' is left "
+            f"({dict(offer.left_out)}). Look at the translation audit for why rows failed, or give "
+            "it a larger budget."
         )
     train = offer.rows(draw.distinct)
     # Held-out rows follow the mixture's shares; an absolute pinch of rows does not apply to them.
