@@ -11,9 +11,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from babelmix.config.expand import Expansion, expand
 from babelmix.config.load import build_config, read_yaml
+from babelmix.config.mixtures import Family
+from babelmix.config.native import as_union, refuse_parallel
 from babelmix.errors import BabelmixError
 from babelmix.mixtures.build import check_union, select_all, table_of
 from babelmix.mixtures.pool import KEEP, Language, Pool, id_keys, seeded_rank
@@ -67,7 +70,7 @@ def expanded(**families: Any) -> Expansion:
     return expand(build_config(raw))
 
 
-# --- a part is the mixture that it names -----------------------------------------------------------
+# --- a part is the mixture that it names ---------------------------------------------------------
 
 
 def test_a_part_takes_of_the_mixture_that_it_names_and_not_of_its_pool() -> None:
@@ -120,7 +123,7 @@ def test_a_part_that_is_named_twice_is_refused_when_it_is_planned() -> None:
             expanded(u={"policy": "union", "parts": parts})
 
 
-# --- shares ----------------------------------------------------------------------------------------
+# --- shares --------------------------------------------------------------------------------------
 
 
 def weighted(**changes: Any) -> MixtureSpec:
@@ -221,7 +224,7 @@ def test_shares_are_exact_to_a_row_and_add_up(
         assert n <= size or made["repeated_rows"]
 
 
-# --- repeats ---------------------------------------------------------------------------------------
+# --- repeats -------------------------------------------------------------------------------------
 
 
 @given(st.integers(1, 60), st.sampled_from([0.5, 1.0, 1.5, 2.0, 2.25, 3.0]))
@@ -252,7 +255,7 @@ def test_repeats_keep_shares_languages_and_the_rows_of_a_smaller_fraction() -> N
     }
 
 
-# --- languages -------------------------------------------------------------------------------------
+# --- languages -----------------------------------------------------------------------------------
 
 
 def test_a_ratio_of_two_languages_goes_from_none_to_all() -> None:
@@ -332,7 +335,7 @@ def test_a_pinch_too_small_for_its_languages_says_so() -> None:
     assert len({"de", "fr", "it"} & set(made["rows_by_language"])) == 2
 
 
-# --- curricula -------------------------------------------------------------------------------------
+# --- curricula -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("by", ["language", "length", "given"])
@@ -367,3 +370,54 @@ def test_a_training_sees_the_stages_in_order(tmp_path: Path) -> None:
     for epoch in range(2):
         batches = _batches(6, 6, 2, 7, stages)[3 * epoch : 3 * epoch + 3]
         assert [sorted(stages[b].tolist()) for b in batches] == [[0, 0], [1, 1], [2, 2]]
+
+
+# --- pools that are not parallel --------------------------------------------------------------
+
+
+def native(sizes: dict[str, int], wanted: MixtureSpec, **how: Any) -> dict[str, Any]:
+    """Counts of a mixture of a pool whose languages have ids of their own."""
+    as_one = as_union(wanted, **({"size": False} | how))
+    pools = {f"d.{c}": pool_of(n, (c,), dataset=f"d.{c}") for c, n in sizes.items()}
+    pools = {n: Pool("d", p.ids, p.keys, p.dev, p.languages) for n, p in pools.items()}
+    parts = select_all(pools, as_one, {}, {})
+    check_union(table_of(parts, pools), as_one)
+    return summary(as_one, parts, pools, {})
+
+
+SIZES = {"en": 60, "de": 20, "fr": 10}
+
+
+def test_a_pool_that_is_not_parallel_gives_shares_of_what_it_has() -> None:
+    three = spec(languages=list(SIZES))
+    assert native(SIZES, three)["rows_by_language"] == {"de": 10, "en": 10, "fr": 10}
+    assert native(SIZES, three, size=True)["rows_by_language"] == {"de": 20, "en": 60, "fr": 10}
+    nine = three.model_copy(update={"rows": 9})
+    assert native(SIZES, nine)["rows_by_language"] == {"de": 3, "en": 3, "fr": 3}
+    even = native(SIZES, nine, size=True, temperature=1000.0)["rows_by_language"]
+    assert even == {"de": 3, "en": 3, "fr": 3}
+    weighted = spec(languages=["en", "de"], weights={"en": 3.0, "de": 1.0}, rows=20)
+    assert native(SIZES, weighted)["rows_by_language"] == {"de": 5, "en": 15}
+
+
+def test_a_pinch_of_such_a_pool_is_as_exact() -> None:
+    pinch = spec(languages=["de", "fr"], main="en", mixed_percent=10.0, rows=40)
+    assert native(SIZES, pinch)["rows_by_language"] == {"de": 2, "en": 36, "fr": 2}
+    few = spec(languages=["de", "fr"], main="en", mixed_rows=3)
+    assert native(SIZES, few)["rows_by_language"] == {"de": 2, "en": 60, "fr": 1}
+    few = few.model_copy(update={"rows": 30})
+    assert native(SIZES, few)["rows_by_language"] == {"de": 2, "en": 27, "fr": 1}
+    one = few.model_copy(update={"mixed_rows": 1})
+    made = native(SIZES, one)
+    assert made["rows_by_language"] == {"de": 1, "en": 29}
+    assert remarks(made)[0].startswith("no row falls to fr")
+    assert as_union(spec(rows=5), size=False).kind == "blocks"
+
+
+@pytest.mark.parametrize("policy", ["parallel", "nine", "cross_lingual", "code_switched"])
+def test_what_needs_the_same_ids_in_several_languages_is_refused(policy: str) -> None:
+    family = {"policy": policy, "dataset": "d", "languages": ["de", "en", "fr"]}
+    if policy == "code_switched":
+        family |= {"main": "es"}
+    with pytest.raises(BabelmixError, match=rf"mixtures\.m: dataset 'd' is not parallel.*{policy}"):
+        refuse_parallel("m", TypeAdapter(Family).validate_python(family))
