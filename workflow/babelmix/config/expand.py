@@ -38,13 +38,16 @@ class Expansion:
         return [single] if single else []
 
     def named(self, name: str) -> str | None:
-        """Canonical name of a single mixture, by any of its names or its spelling alone.
+        """Canonical name of a single mixture: by any of its names, its family's where the family
+        makes no other, or its spelling alone.
 
         Raises:
             BabelmixError: where several families make a mixture of that spelling.
         """
         if name in self.canonical:
             return self.canonical[name]
+        if len(members := self.families.get(name, [])) == 1:
+            return self.canonical[members[0]]
         spelled = self.spelled(name)
         if len(spelled) > 1:
             raise BabelmixError(
