@@ -17,6 +17,7 @@ from babelmix.config.expand import Expansion, expand
 from babelmix.config.load import build_config, read_yaml
 from babelmix.config.mixtures import Family
 from babelmix.config.native import as_union, refuse_parallel
+from babelmix.config.scale import scaled
 from babelmix.errors import BabelmixError
 from babelmix.mixtures.build import check_union, select_all, table_of
 from babelmix.mixtures.pool import KEEP, Language, Pool, id_keys, seeded_rank
@@ -421,3 +422,57 @@ def test_what_needs_the_same_ids_in_several_languages_is_refused(policy: str) ->
         family |= {"main": "es"}
     with pytest.raises(BabelmixError, match=rf"mixtures\.m: dataset 'd' is not parallel.*{policy}"):
         refuse_parallel("m", TypeAdapter(Family).validate_python(family))
+
+
+def test_tokens_of_one_mixture_are_counted_by_one_tokenizer() -> None:
+    few = {"policy": "monolingual", "dataset": "demo", "languages": ["en"]}
+    parts = [{"mixture": "few-EN", "fraction": 0.5}, {"mixture": "demo-DE", "tokens": 50}]
+    union = {"policy": "union", "parts": parts, "tokenizer": "tiny"}
+    with pytest.raises(BabelmixError, match=r"different tokenizers \(other, tiny\)"):
+        expanded(few=few | {"tokens": 500, "tokenizer": "other"}, u=union)
+    made = expanded(few=few | {"tokens": 500, "tokenizer": "tiny"}, u=union)
+    assert made.mixtures["u"].counted == [("tiny", "demo", "en"), ("tiny", "demo", "de")]
+
+
+def test_a_small_copy_keeps_the_new_families() -> None:
+    raw = read_yaml(ROOT / "config" / "demo.yaml")
+    two = {"dataset": "demo", "languages": ["en", "de"]}
+    raw["mixtures"] |= {
+        "counted": two | {"policy": "sampled", "rows": {"en": 40, "de": 10}},
+        "grid": two | {"policy": "sampled", "weights": [[1, 0], [3, 1], [1, 1]]},
+        "crossed": two | {"policy": "cross_lingual"},
+        "u": {
+            "policy": "union",
+            "rows": 20,
+            "parts": [{"mixture": "crossed", "weight": 1}, {"mixture": "demo-EN", "weight": 2}],
+        },
+        "v": {
+            "policy": "union",
+            "parts": [{"mixture": "u", "fraction": 0.5}, {"mixture": "demo-DE", "rows": 10}],
+        },
+    }
+    raw["scale"] = 0.1
+    raw["studies"]["demo"]["runs"][0]["mixtures"] += ["counted", "grid", "v"]
+    small = scaled(build_config(raw))
+    made = expand(small)
+    assert made.mixtures["counted-ENDE-sampled"].rows == 5
+    assert made.mixtures["u"].rows == 2
+    assert [leaf.name for leaf in made.mixtures["v"].leaves] == ["crossed", "demo-EN", "demo-DE"]
+
+
+@pytest.mark.parametrize(
+    ("family", "expected"),
+    [
+        ({"weights": "size", "parts": [{"mixture": "demo-EN", "rows": 3}]}, "at least 2 items"),
+        ({"rows": 5}, "go with the parts' `weight`s"),
+        ({"repeat": True}, "go with the parts' `weight`s"),
+        ({"order": {"by": "language", "languages": ["pt"]}}, "unknown language 'pt'"),
+        ({"order": {"by": "length", "languages": ["en"]}}, "go with `by: language`"),
+        ({"deduplicate": "drop"}, "deduplicate.exact.*'keep', 'leave_out' or 'error'"),
+        ({"ids": "twice"}, "'once' or 'any'"),
+    ],
+)
+def test_a_union_that_makes_no_sense_is_refused(family: dict[str, Any], expected: str) -> None:
+    parts = [{"mixture": "demo-EN", "rows": 3}, {"mixture": "demo-DE", "rows": 3}]
+    with pytest.raises(BabelmixError, match=expected):
+        expanded(u={"policy": "union", "parts": parts} | family)

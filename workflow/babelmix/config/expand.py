@@ -212,12 +212,17 @@ def _union(name: str, family: Union, expansion: Expansion) -> MixtureSpec:
             tokenizer=family.tokenizer if part.tokens is not None else None,
         )
         parts.append(spec.model_copy(update={"take": None if take == Take() else take}))
-    return MixtureSpec(
+    codes = list(dict.fromkeys(c for p in parts for c in p.own_languages))
+    held = dict.fromkeys(c for code in codes for c in languages_of(code))
+    for lang in family.order.languages if family.order else []:
+        if lang not in held:
+            raise unknown_name("language", lang, held, f"mixtures.{name}.order.languages")
+    made = MixtureSpec(
         version=STAGE_VERSIONS["mixture"],
         name=name,
         dataset="+".join(dict.fromkeys(d for p in parts for d in p.datasets)),
         kind="union",
-        languages=list(dict.fromkeys(c for p in parts for c in p.own_languages)),
+        languages=codes,
         parts=parts,
         rows=family.rows,
         tokens=family.tokens,
@@ -229,3 +234,10 @@ def _union(name: str, family: Union, expansion: Expansion) -> MixtureSpec:
         order=family.order,
         deduplicate=_unusual(family.deduplicate),
     )
+    counting = list(dict.fromkeys(t for t, _, _ in made.counted))
+    if len(counting) > 1:
+        raise BabelmixError(
+            f"mixtures.{name}: its `tokens` and its parts' are counted by different tokenizers "
+            f"({', '.join(counting)}). Name one `tokenizer` for all."
+        )
+    return made

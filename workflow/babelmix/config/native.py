@@ -6,6 +6,8 @@ several languages is a union of monolingual parts with the shares that its polic
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..errors import BabelmixError
 from ..specs import MixtureSpec, Take
 from .mixtures import CodeSwitched, CrossLingual, Nine, Parallel, PoolFamily
@@ -33,7 +35,13 @@ def as_union(spec: MixtureSpec, *, size: bool, temperature: float = 1.0) -> Mixt
     ``size``: weigh the languages by the rows that they have, to the power 1/``temperature``.
     """
     own = spec.own_languages
-    plain = {"kind": "blocks", "main": None, "lead": None, "mixed_percent": None, "weights": None}
+    plain: dict[str, Any] = {
+        "kind": "blocks",
+        "main": None,
+        "lead": None,
+        "mixed_percent": None,
+        "weights": None,
+    }
     plain |= {"mixed_rows": None, "rows": None, "fraction": None, "tokens": None, "salt": ""}
     plain |= {"tokenizer": None, "order": None, "deduplicate": None, "by_language": True}
     if len(own) == 1:
