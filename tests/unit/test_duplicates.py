@@ -84,6 +84,7 @@ def mixture(folder: Path, capsys: Any, **changes: Any) -> tuple[dict[str, Any], 
 def test_twenty_rows_of_five_texts(tmp_path: Path, capsys: Any) -> None:
     pool(tmp_path, "d", TEXTS * 4)
     manifest, rows, said = mixture(tmp_path, capsys)
+    assert list(manifest["parents"]) == ["d.en.parquet"]  # fingerprints decided nothing
     assert (manifest["duplicates"]["exact"], manifest["duplicates"]["near"]) == (15, 15)
     assert len(rows) == 20
     assert "15 of its ids are exact duplicates" in said
@@ -92,6 +93,7 @@ def test_twenty_rows_of_five_texts(tmp_path: Path, capsys: Any) -> None:
         f"d-{i}" for i in range(5)
     ]
     assert manifest["left_out_ids"]["exact duplicates"] == 15
+    assert list(manifest["parents"]) == ["d.en.parquet", "fingerprints/d.en.parquet"]
     assert manifest["duplicates"]["exact"] == 0
     assert "15 exact duplicates are left out" in said
     *_, said = mixture(tmp_path, capsys, deduplicate="error")

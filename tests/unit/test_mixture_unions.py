@@ -379,6 +379,7 @@ def test_a_training_sees_the_stages_in_order(tmp_path: Path) -> None:
 def native(sizes: dict[str, int], wanted: MixtureSpec, **how: Any) -> dict[str, Any]:
     """Counts of a mixture of a pool whose languages have ids of their own."""
     as_one = as_union(wanted, **({"size": False} | how))
+    assert MixtureSpec.model_validate_json(as_one.model_dump_json()) == as_one
     pools = {f"d.{c}": pool_of(n, (c,), dataset=f"d.{c}") for c, n in sizes.items()}
     pools = {n: Pool("d", p.ids, p.keys, p.dev, p.languages) for n, p in pools.items()}
     parts = select_all(pools, as_one, {}, {})

@@ -47,12 +47,11 @@ def as_union(spec: MixtureSpec, *, size: bool, temperature: float = 1.0) -> Mixt
     if len(own) == 1:
         return spec.model_copy(update={"by_language": True, "kind": "blocks"})
     takes = _takes(spec, size=size)
-    parts = [
-        spec.model_copy(
-            update=plain | {"name": f"{spec.name}.{c}", "languages": [c], "take": takes[c]}
-        )
-        for c in own
-    ]
+    parts = []
+    for c in own:
+        name = f"{spec.name[:50]}-{c.upper()}"
+        mine = {"name": name, "languages": [c], "take": takes[c]}
+        parts.append(spec.model_copy(update=plain | mine))
     shared = any(take is None or take.weight is not None for take in takes.values())
     whole = ("rows", "fraction", "tokens", "tokenizer") if shared else ()
     return MixtureSpec(

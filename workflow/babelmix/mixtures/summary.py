@@ -156,6 +156,12 @@ def languages_without_rows(made: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def lost_by_duplicates(made: Mapping[str, Any]) -> int:
+    """Ids that a selection leaves out because of duplicates, of any kind."""
+    reasons = ("exact duplicates", "near duplicates", "held out, but trained on")
+    return sum(made["left_out_ids"].get(reason, 0) for reason in reasons)
+
+
 def remarks(made: Mapping[str, Any]) -> list[str]:
     """What somebody might overlook in a selection, one line each."""
     found = []
