@@ -25,7 +25,7 @@ from babelmix.endpoints import is_loopback
 from babelmix.errors import BabelmixError
 from babelmix.io import write_json
 from babelmix.judge.single import read_spec
-from babelmix.plan import Jobs, Plan, load_jobs
+from babelmix.plan import Jobs, Plan, load_jobs, write_resolved
 from babelmix.plan.checks import count_gpus
 from babelmix.plan.cost import cost_lines, evaluation_calls, render
 from babelmix.plan.jobs_train import _PLACE
@@ -271,3 +271,17 @@ def test_baselines_are_trained_on_the_whole_pool(full: Plan) -> None:
     pairs = next(n for n in plan.evaluations if ".side_by_side." in n)
     baselines = plan.baselines(pairs, "llama-2-7b.few-EN.pinch.s0")
     assert baselines["fi"] == "llama-2-7b.e1-FI.pinch.s0"
+
+
+def test_a_resolved_configuration_names_mixtures_as_the_given_one(tmp_path: Path) -> None:
+    raw = read_yaml(ROOT / "config" / "demo.yaml")
+    # Of two names for the same rows the first counts, and it comes later in the alphabet.
+    alone = {"policy": "monolingual", "dataset": "demo", "languages": ["en"]}
+    raw["mixtures"] = {"z": alone, **raw["mixtures"]}
+    raw["studies"]["demo"]["runs"][0]["mixtures"] = ["z", "demo", "pinch"]
+    jobs = Jobs(Plan(build_config(raw), results=str(tmp_path)))
+    write_resolved(raw, jobs)
+    again = Plan(build_config(read_yaml(Path(jobs.path("config.resolved.json")))))
+    assert jobs.plan.expansion.canonical == again.expansion.canonical
+    assert list(again.runs) == list(jobs.plan.runs)
+    assert again.expansion.canonical["demo-EN"] == "z-EN"
