@@ -277,6 +277,7 @@ def test_a_resolved_configuration_names_mixtures_as_the_given_one(tmp_path: Path
     raw = read_yaml(ROOT / "config" / "demo.yaml")
     # Of two names for the same rows the first counts, and it comes later in the alphabet.
     alone = {"policy": "monolingual", "dataset": "demo", "languages": ["en"]}
+    alone["parallel_over"] = ["en", "de", "fr", "it", "es"]
     raw["mixtures"] = {"z": alone, **raw["mixtures"]}
     raw["studies"]["demo"]["runs"][0]["mixtures"] = ["z", "demo", "pinch"]
     jobs = Jobs(Plan(build_config(raw), results=str(tmp_path)))
