@@ -304,6 +304,8 @@ def test_a_grid_of_weights_is_a_mixture_each_and_rows_by_language_are_exact() ->
         ({"rows": {"en": 6, "de": 1}, "weights": [1, 1]}, "leave `weights` out"),
         ({"weights": [1]}, "one weight for each"),
         ({"weights": [[1, 2], [0, 0]]}, "must be above 0"),
+        ({"weights": {"en": 1, "de": 0}}, "a weight of 0 takes no row"),
+        ({"weights": [1, 0]}, "a weight of 0 takes no row"),
     ],
 )
 def test_shares_that_make_no_sense_are_refused(change: dict[str, Any], expected: str) -> None:

@@ -26,6 +26,7 @@ from babelmix.errors import BabelmixError
 from babelmix.io import write_json
 from babelmix.judge.single import read_spec
 from babelmix.plan import Jobs, Plan, load_jobs, write_resolved
+from babelmix.plan.check import remarks
 from babelmix.plan.checks import count_gpus
 from babelmix.plan.cost import cost_lines, evaluation_calls, render
 from babelmix.plan.jobs_train import _PLACE
@@ -286,3 +287,13 @@ def test_a_resolved_configuration_names_mixtures_as_the_given_one(tmp_path: Path
     assert jobs.plan.expansion.canonical == again.expansion.canonical
     assert list(again.runs) == list(jobs.plan.runs)
     assert again.expansion.canonical["demo-EN"] == "z-EN"
+
+
+def test_check_says_where_shares_are_not_what_they_seem() -> None:
+    raw = read_yaml(ROOT / "config" / "demo.yaml")
+    two = {"policy": "sampled", "dataset": "demo", "languages": ["en", "de"], "weights": "size"}
+    raw["mixtures"]["two"] = two
+    raw["mixtures"]["pinch"]["pinch_rows"] = [2]
+    said = remarks(Plan(build_config(raw)))
+    assert "mixture 'pinch-2rows': 2 rows for 4 languages (de, fr, it, es): some get none." in said
+    assert any(line.startswith("mixtures.two: dataset 'demo' is parallel") for line in said)

@@ -113,6 +113,11 @@ class Sampled(_Family):
                 raise ValueError("`weights`: give one weight for each of its `languages`")
             if not any(weights.values() if isinstance(weights, dict) else weights):
                 raise ValueError("`weights`: at least one must be above 0")
+            if not self.is_grid and len(self.named_weights(weights)) < len(self.languages):
+                raise ValueError(
+                    "`weights`: a weight of 0 takes no row. Leave the language out of `languages`, "
+                    "or write a grid of several weightings"
+                )
         return self
 
     @property

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..config.evaluation import OpenAIJudge
 from ..config.load import read_yaml
+from ..config.mixtures import Sampled
 from ..errors import BabelmixError
 from ..mixtures.shares import half_up
 from . import load_jobs
@@ -94,6 +95,13 @@ def remarks(plan: Plan) -> list[str]:
         if not config.languages[lang].system_prompt
     ]
     found += small_pinches(plan)
+    found += [
+        f"mixtures.{name}: dataset '{family.dataset}' is parallel, so its languages are of one "
+        "size: `weights: size` gives equal shares."
+        for name, family in config.mixtures.items()
+        if isinstance(family, Sampled) and family.weights == "size"
+        if getattr(config.datasets[family.dataset], "parallel", True)
+    ]
     for planned in plan.evaluations.values():
         name = planned.evaluation.judge
         judge = config.judges[name]
