@@ -42,8 +42,14 @@ pathvars:
     set=JOBS.root,
 
 
+# A language, and rows of two (`de_to_en`, see config/base.py).
+LANG = r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?"
+TWO_LANGS = rf"{LANG}_(to|on|with)_{LANG}"
+ROW_LANG = rf"{LANG}|{TWO_LANGS}"
+
+
 wildcard_constraints:
-    lang=r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?",
+    lang=LANG,
     shard=r"\d+",
     source=r"[^/.]+",
     dataset=r"[^/.]+",
@@ -77,6 +83,7 @@ onerror:
 
 include: "workflow/rules/sources.smk"
 include: "workflow/rules/translate.smk"
+include: "workflow/rules/pools.smk"
 include: "workflow/rules/mixtures.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/answer.smk"

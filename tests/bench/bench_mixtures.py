@@ -146,9 +146,30 @@ def measure(what: str, folder: Path) -> float:
     return wall
 
 
+def fingerprints(folder: Path) -> None:
+    """Fingerprint the languages, and look for duplicates in all of them at once."""
+    from babelmix.cli import main
+    from babelmix.mixtures.duplicates import read_prints
+    from babelmix.specs import FingerprintSpec
+
+    files = []
+    for lang in LANGUAGES:
+        spec = FingerprintSpec(version=1, dataset="d", lang=lang)
+        files.append(folder / f"ours/prints/d.{lang}.parquet")
+        main(
+            [
+                *("fingerprint-language", "--spec", spec.model_dump_json()),
+                *("--conversations", f"{folder}/conversations/d.{lang}.parquet"),
+                *("--output", str(files[-1])),
+            ]
+        )
+    read_prints(files).near(0.8)
+
+
 WAYS = {
     "ours, English alone": lambda folder: ours(folder, True, ["en"]),
     "ours, rows": lambda folder: ours(folder, False, LANGUAGES),
+    "ours, duplicates": fingerprints,
     "datasets, rows in memory": lambda folder: plain(folder, ""),
     "ours, texts": lambda folder: ours(folder, True, LANGUAGES),
     "datasets, save_to_disk": lambda folder: plain(folder, "arrow"),

@@ -162,6 +162,7 @@ def test_a_language_added_trains_its_own_mixture_alone(changed: Study) -> None:
         "translate_shard": 1,
         "collect_language": 1,
         "index_language": 1,
+        "fingerprint_language": 1,
         "tokenise": 1,
         "find_contamination": 1,
         "build_mixture": 1,
@@ -190,6 +191,7 @@ def test_a_translated_row_corrected_trains_what_contains_its_language(study: Stu
     in_german = RUNS - 1  # all but mono-EN
     assert planned == {
         "index_language": 1,
+        "fingerprint_language": 1,
         "find_contamination": 1,
         "tokenise": 1,
         "build_mixture": in_german,

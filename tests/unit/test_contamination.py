@@ -87,6 +87,32 @@ def test_near_copies_and_questions_inside_longer_turns_are_found(tmp_path: Path)
     assert {h["id"] for h in hits} == {"b"}
 
 
+def test_questions_in_answers_and_system_prompts_are_found(tmp_path: Path, capsys: Any) -> None:
+    def turns(row_id: str, system: str, user: str, answer: str) -> Conversation:
+        texts = (("system", system), ("user", user), ("assistant", answer))
+        return Conversation(row_id, "en", "d", "s", [Message(r, t) for r, t in texts if t])
+
+    rows = {
+        "en": [
+            turns("a", "", "Give me a writing task.", f"Here is one. {EN} Good luck with it!"),
+            turns("b", f"The user was asked before: {EN}", "Go on.", "As you like."),
+            turns("c", "Be kind.", EN, "Aloha!"),
+            turns("d", "Be kind.", "Where is Hawaii?", "In the Pacific, far from any continent."),
+        ]
+    }
+    _, hits, manifest = search(tmp_path, rows)
+    assert {(h["id"], h["role"]) for h in hits} == {
+        ("a", "assistant"),
+        ("b", "system"),
+        ("c", "user"),
+    }
+    assert manifest["ids_by_role"] == {"assistant": 1, "system": 1, "user": 1}
+    search(tmp_path, rows, on_contamination="error")
+    said = capsys.readouterr().err
+    assert "a (en, in an answer): bench question 81 (en), 100%" in said
+    assert "b (en, in a system prompt): bench question 81" in said
+
+
 def test_short_questions_are_found_only_where_they_are_all_of_a_turn(tmp_path: Path) -> None:
     rows = {"en": [conversation("a", "en", "Why, then?"), conversation("b", "en", "why")]}
     _, hits, _ = search(tmp_path, rows)

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from babelmix.config.expand import expand, seeded_order
+from babelmix.config.expand import expand
 from babelmix.config.load import build_config, read_yaml
+from babelmix.config.members import seeded_order
 from babelmix.errors import BabelmixError
 from babelmix.io import write_table
-from babelmix.mixtures.build import check_union, select_all, summary, table_of
+from babelmix.mixtures.build import check_union, select_all, table_of
 from babelmix.mixtures.pool import (
     ID_OUT,
     KEEP,
@@ -29,14 +30,9 @@ from babelmix.mixtures.pool import (
     read_pool,
     seeded_rank,
 )
-from babelmix.mixtures.select import (
-    Rows,
-    assign,
-    check_invariants,
-    largest_remainder,
-    mixed_count,
-    select,
-)
+from babelmix.mixtures.select import Rows, assign, check_invariants, mixed_count, select
+from babelmix.mixtures.shares import Draw, largest_remainder
+from babelmix.mixtures.summary import summary
 from babelmix.records import Check, Conversation, Message, to_table
 from babelmix.resources import ROOT
 from babelmix.specs import IndexSpec, MixtureSpec
@@ -274,9 +270,9 @@ def test_a_breach_is_an_error_that_lists_rows() -> None:
     pool = pool_of(2)
     twice = Rows(np.array([0, 0]), np.array([0, 0], dtype=np.int16))
     with pytest.raises(BabelmixError, match=r"doubled \['id-0'\]"):
-        check_invariants(twice, np.array([0]), pool, spec())
-    with pytest.raises(BabelmixError, match=r"held out \['id-1'\]"):
-        check_invariants(Rows(np.array([0]), np.array([0])), np.array([0, 1]), pool, spec())
+        check_invariants(twice, Draw(1, 1, 1), pool, spec())
+    with pytest.raises(BabelmixError, match="1 rows for 2 ids"):
+        check_invariants(Rows(np.array([0]), np.array([0])), Draw(2, 2, 2), pool, spec())
 
 
 def test_training_and_held_out_ids_are_apart() -> None:
@@ -285,7 +281,7 @@ def test_training_and_held_out_ids_are_apart() -> None:
     assert (len(chosen.train), len(chosen.dev)) == (40, 10)
     assert not set(chosen.train.ids) & set(chosen.dev.ids)
     with pytest.raises(BabelmixError, match="held out"):
-        check_invariants(assign(pool.keys, spec()), np.arange(50), pool, spec())
+        check_invariants(assign(pool.keys, spec()), Draw(50, 50, 50), pool, spec())
 
 
 @pytest.mark.parametrize(
@@ -350,8 +346,8 @@ def test_a_union_takes_its_parts_by_rows_and_by_fraction() -> None:
         "e": pool_of(50, ["en"], dataset="e", prefix="e-"),
     }
     wanted = union(
-        spec(dataset="d", languages=["en", "de"], lead="en", fraction=0.5),
-        spec(dataset="e", languages=["en"], rows=7),
+        spec(dataset="d", languages=["en", "de"], lead="en", take={"fraction": 0.5}),
+        spec(dataset="e", languages=["en"], take={"rows": 7}),
     )
     parts = select_all(pools, wanted, {}, {})
     table = table_of(parts, pools)
@@ -539,11 +535,13 @@ def test_shares_of_pre_training_must_be_known() -> None:
 @pytest.mark.parametrize(
     ("part", "expected"),
     [
-        ({}, "exactly one of `rows`, `fraction` and `tokens`"),
-        ({"rows": 1, "fraction": 0.5}, "exactly one of `rows`, `fraction` and `tokens`"),
+        ({}, "exactly one of `rows`, `fraction`, `tokens` and `weight`"),
+        ({"rows": 1, "fraction": 0.5}, "exactly one of `rows`, `fraction`, `tokens` and `weight`"),
         ({"rows": 1.0}, "valid integer"),
-        ({"fraction": 1.5}, "less than or equal to 1"),
-        ({"tokens": 100}, "needs the union's `tokenizer`"),
+        ({"fraction": 0}, "greater than 0"),
+        ({"tokens": 100}, "need the union's `tokenizer`"),
+        ({"weight": 1}, "give a `weight` to every part, or to none"),
+        ({"weight": 1, "rows": 2}, "exactly one of|a `weight` to every part"),
         ({"fraction": 0.5, "mixture": "demo-XX"}, "unknown mixture 'demo-XX'"),
         ({"fraction": 0.5, "mixture": "demo"}, "unknown mixture 'demo'"),
     ],
@@ -561,7 +559,10 @@ def test_a_union_carries_the_definitions_of_its_parts() -> None:
     assert [p.name for p in both.parts] == ["demo-EN", "demo-DEFRITES-sampled"]
     assert both.datasets == ["demo"]
     assert both.languages == ["en", "de", "fr", "it", "es"]
-    assert (both.parts[0].rows, both.parts[1].fraction) == (3, 0.5)
+    assert [(p.take.rows, p.take.fraction) for p in both.parts if p.take] == [
+        (3, None),
+        (None, 0.5),
+    ]
 
 
 def test_families_share_their_ids_when_they_say_so() -> None:

@@ -25,7 +25,8 @@ from babelmix.endpoints import is_loopback
 from babelmix.errors import BabelmixError
 from babelmix.io import write_json
 from babelmix.judge.single import read_spec
-from babelmix.plan import Jobs, Plan, load_jobs
+from babelmix.plan import Jobs, Plan, load_jobs, write_resolved
+from babelmix.plan.check import remarks
 from babelmix.plan.checks import count_gpus
 from babelmix.plan.cost import cost_lines, evaluation_calls, render
 from babelmix.plan.jobs_train import _PLACE
@@ -279,3 +280,28 @@ def test_baselines_are_trained_on_the_whole_pool(full: Plan) -> None:
     pairs = next(n for n in plan.evaluations if ".side_by_side." in n)
     baselines = plan.baselines(pairs, "llama-2-7b.few-EN.pinch.s0")
     assert baselines["fi"] == "llama-2-7b.e1-FI.pinch.s0"
+
+
+def test_a_resolved_configuration_names_mixtures_as_the_given_one(tmp_path: Path) -> None:
+    raw = read_yaml(ROOT / "config" / "demo.yaml")
+    # Of two names for the same rows the first counts, and it comes later in the alphabet.
+    alone = {"policy": "monolingual", "dataset": "demo", "languages": ["en"]}
+    alone["parallel_over"] = ["en", "de", "fr", "it", "es"]
+    raw["mixtures"] = {"z": alone, **raw["mixtures"]}
+    raw["studies"]["demo"]["runs"][0]["mixtures"] = ["z", "demo", "pinch"]
+    jobs = Jobs(Plan(build_config(raw), results=str(tmp_path)))
+    write_resolved(raw, jobs)
+    again = Plan(build_config(read_yaml(Path(jobs.path("config.resolved.json")))))
+    assert jobs.plan.expansion.canonical == again.expansion.canonical
+    assert list(again.runs) == list(jobs.plan.runs)
+    assert again.expansion.canonical["demo-EN"] == "z-EN"
+
+
+def test_check_says_where_shares_are_not_what_they_seem() -> None:
+    raw = read_yaml(ROOT / "config" / "demo.yaml")
+    two = {"policy": "sampled", "dataset": "demo", "languages": ["en", "de"], "weights": "size"}
+    raw["mixtures"]["two"] = two
+    raw["mixtures"]["pinch"]["pinch_rows"] = [2]
+    said = remarks(Plan(build_config(raw)))
+    assert "mixture 'pinch-2rows': 2 rows for 4 languages (de, fr, it, es): some get none." in said
+    assert any(line.startswith("mixtures.two: dataset 'demo' is parallel") for line in said)

@@ -267,6 +267,38 @@ def test_a_mixture_is_looked_up_in_its_own_order(tmp_path: Path) -> None:
     }
 
 
+def test_repeated_rows_and_stages_of_a_curriculum_are_laid_as_they_are(tmp_path: Path) -> None:
+    rows = [("a", "en", 3, ""), ("b", "en", 0, "refused: because"), ("c", "en", 5, "")]
+    files = [
+        tokenised(tmp_path / "en", rows),
+        tokenised(tmp_path / "x", [("a", "de_to_en", 4, "")]),
+    ]
+    wanted = [("a", "en"), ("c", "en"), ("b", "en"), ("a", "de_to_en"), ("a", "en"), ("c", "en")]
+    columns = {
+        "id": [i for i, _ in wanted],
+        "lang": [c for _, c in wanted],
+        "split": ["train"] * 5 + ["dev"],
+        "copy": [0, 0, 0, 0, 1, 1],
+        "stage": [2, 1, 1, 0, 2, 0],
+    }
+    write_table(tmp_path / "m", pa.table(columns))
+    lay_rows(tmp_path / "m", files, tmp_path / "rows")
+    laid = map_rows(tmp_path / "rows")
+    assert laid.train.lengths.tolist() == [3, 5, 4, 3]
+    assert laid.train.stages is not None
+    assert laid.train.stages.tolist() == [2, 1, 0, 2]
+    assert laid.train[3]["input_ids"].tolist() == laid.train[0]["input_ids"].tolist()
+    assert laid.dev.lengths.tolist() == [5]
+    assert laid.counts["mixture_rows"] == 6
+    schedule = plan_schedule(laid.train, 2, Layout(2, 1, 2), 0)
+    first, second = (sorted(r for r in step.ravel().tolist() if r >= 0) for step in schedule.places)
+    assert (first, second) == ([1, 2], [0, 3])
+    columns["copy"] = [0, 0, 0, 0, 0, 1]
+    write_table(tmp_path / "m2", pa.table(columns))
+    with pytest.raises(BabelmixError, match="is in it twice"):
+        lay_rows(tmp_path / "m2", files, tmp_path / "rows2")
+
+
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [

@@ -32,6 +32,14 @@ VERBS: dict[str, tuple[str, str]] = {
     "export-review": ("translate.export_review", "write a sheet of the rows that need a human"),
     "import-review": ("translate.import_review", "take a filled sheet back as corrections"),
     "index-language": ("mixtures.pool", "index one language of a pool; hold out the dev rows"),
+    "combine-languages": (
+        "mixtures.combine",
+        "join two languages of a pool in one row: cross-lingual or code-switched",
+    ),
+    "fingerprint-language": (
+        "mixtures.fingerprints",
+        "fingerprint conversations, to find equal and nearly equal ones",
+    ),
     "find-contamination": ("mixtures.contamination", "look for benchmark questions in a pool"),
     "count-tokens": ("train.counts", "count tokens of a pool's language, for budgets in tokens"),
     "build-mixture": ("mixtures.build", "select the rows of one mixture"),

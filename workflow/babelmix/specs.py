@@ -7,14 +7,14 @@ reruns a job when, and only when, a key that matters to it changes. ``version`` 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from .config.audit import FailurePolicy
-from .config.base import Lang, Name, Section
+from .config.base import Lang, Name, RowLang, Section
 from .config.evaluation import Generation, Judge, Protocol
-from .config.mixtures import Filter
+from .config.selection import Deduplication, Filter, Order
 from .config.sources import Source
 from .config.training import Model, Recipe
 from .config.translators import Translator
@@ -104,7 +104,7 @@ class IndexSpec(Spec):
     """What the mixtures must know of one language of a pool, row by row."""
 
     dataset: Name
-    lang: Lang
+    lang: RowLang
     on_failed_check: FailurePolicy
     dev_rows: int
     seed: int
@@ -114,7 +114,7 @@ class CountSpec(Spec):
     """Tokens of each row of one language of a pool, by one model's tokenizer."""
 
     dataset: Name
-    lang: Lang
+    lang: RowLang
 
 
 class ContaminationSpec(Spec):
@@ -127,25 +127,63 @@ class ContaminationSpec(Spec):
     shared_ids: list[Name] = Field(description="Benchmarks whose ids are ids of conversations.")
 
 
+class CombineSpec(Spec):
+    """Two languages of a parallel pool -> conversations that hold both (see ``RowLang``)."""
+
+    dataset: Name
+    lang: RowLang
+    first: Lang = Field(description="Language of the prompt, or of the instruction in it.")
+    second: Lang = Field(description="The other language.")
+    seed: int
+
+
+class FingerprintSpec(Spec):
+    """One language of a pool -> what tells equal and nearly equal conversations."""
+
+    dataset: Name
+    lang: Lang
+
+
+def _is_default(value: object) -> bool:
+    """Leave what is at its default out of a spec: a new key changes no job that lacks it."""
+    return value in (None, False, "", 0) or value == []
+
+
+def _rare(default: object, description: str) -> Any:
+    return Field(default=default, exclude_if=_is_default, description=description)
+
+
+class Take(Section):
+    """How much of a part its union takes: exactly one of these."""
+
+    rows: int | None = None
+    fraction: float | None = None
+    tokens: int | None = None
+    tokenizer: Name | None = None
+    weight: float | None = None
+
+
 class MixtureSpec(Spec):
     """One mixture, fully expanded.
 
     ``kind`` ``parallel``: every id in every language. ``blocks``: each id once; the first
     ``mixed_percent`` or ``mixed_rows`` ids of the seeded order take ``languages`` in turn (``lead``
-    first; by ``weights`` where given), the rest ``main``. ``union``: the rows of ``parts``, each
-    with a budget of its own. ``sound_in`` are languages beside the mixture's own in which a failed
-    check can put an id out; ``salt`` sets a draw apart from those of the same seed.
+    first; by ``weights`` where given), the rest ``main``. ``pairs``: random (id, language) pairs.
+    ``union``: the rows of ``parts``, of each as much as its ``take`` says; parts with a ``weight``
+    (or all, with ``by_size``) share the union's own budget. ``sound_in`` are languages beside the
+    mixture's own in which a failed check can put an id out; ``salt`` sets a draw apart from those
+    of the same seed.
     """
 
     name: Name
     dataset: str
-    kind: Literal["parallel", "blocks", "union"]
-    languages: list[Lang]
+    kind: Literal["parallel", "blocks", "pairs", "union"]
+    languages: list[RowLang]
     main: Lang | None = None
-    lead: Lang | None = None
+    lead: RowLang | None = None
     mixed_percent: float | None = None
     mixed_rows: int | None = None
-    weights: dict[Lang, float] | None = None
+    weights: dict[RowLang, float] | None = None
     rows: int | None = None
     fraction: float | None = None
     tokens: int | None = None
@@ -157,6 +195,14 @@ class MixtureSpec(Spec):
     sound_in: list[Lang] = Field(default_factory=list)
     filters: list[Filter] = Field(default_factory=list)
     parts: list[MixtureSpec] = Field(default_factory=list)
+    take: Take | None = _rare(None, "Of a part: how much of it the union takes.")
+    by_size: bool = _rare(False, "Of a union: weigh the parts by their sizes.")
+    temperature: float | None = _rare(None, "Of a union: shares go with weight^(1/temperature).")
+    repeat: bool = _rare(False, "Of a union: repeat the rows of a part that is too small.")
+    repeated_ids: bool = _rare(False, "Of a union: an id may stand in several of its parts.")
+    by_language: bool = _rare(False, "The pool is not parallel: each language has its own ids.")
+    order: Order | None = _rare(None, "Curriculum: the order in which a training sees the rows.")
+    deduplicate: Deduplication | None = _rare(None, "What becomes of duplicates.")
 
     @property
     def own_languages(self) -> list[str]:
@@ -172,8 +218,13 @@ class MixtureSpec(Spec):
 
     @property
     def leaves(self) -> list[MixtureSpec]:
-        """The parts of a union, or the mixture itself."""
-        return self.parts or [self]
+        """The mixtures of single pools that a union is made of, or the mixture itself."""
+        return [leaf for part in self.parts for leaf in part.leaves] if self.parts else [self]
+
+    @property
+    def nodes(self) -> list[MixtureSpec]:
+        """The mixture, its parts, their parts, and so on."""
+        return [self, *(node for part in self.parts for node in part.nodes)]
 
     @property
     def datasets(self) -> list[str]:
@@ -195,12 +246,12 @@ class MixtureSpec(Spec):
     @property
     def counted(self) -> list[tuple[str, str, str]]:
         """(tokenizer, dataset, language) of the token counts that its budgets need."""
-        return [
-            (leaf.tokenizer or "", leaf.dataset, c)
-            for leaf in self.leaves
-            if leaf.tokens is not None
-            for c in leaf.own_languages
-        ]
+        found: list[tuple[str, str, str]] = []
+        for node in self.nodes:
+            asked = [node.tokenizer] if node.tokens is not None else []
+            asked += [node.take.tokenizer] if node.take and node.take.tokens is not None else []
+            found += [(name or "", d, c) for name in asked for d, c in node.taken]
+        return list(dict.fromkeys(found))
 
 
 class ManifestSpec(Spec):
@@ -209,6 +260,7 @@ class ManifestSpec(Spec):
     mixture: Name
     licences: dict[Name, str] = Field(description="Licence by source.")
     non_commercial: list[Name]
+    similarity: float = Field(default=0.8, description="From which on duplicates are near.")
 
 
 class BenchmarkSpec(Spec):
@@ -236,7 +288,7 @@ class TokeniseSpec(Spec):
     """One pool language as token ids and labels."""
 
     dataset: Name
-    lang: Lang
+    lang: RowLang
     max_length: int
     system_prompt: str
     truncation: str = "turn"

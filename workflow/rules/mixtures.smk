@@ -1,44 +1,13 @@
 # Mixtures: a parallel pool -> the rows that a model is tuned on.
 #
-# Needs:  conversations/{dataset}.{lang}.parquet, benchmarks/ (to look for their questions)
-# Makes:  pools/{dataset}.{lang}.parquet          ids, split, sizes and checks: what mixtures need
-#         contamination/{dataset}.json, .parquet  benchmark questions found in the pool
+# Needs:  pools/, fingerprints/, counts/ (see pools.smk), benchmarks/ (to look for their questions)
+# Makes:  contamination/{dataset}.json, .parquet  benchmark questions found in the pool
 #         mixtures/{mixture}.parquet              (id, language) pairs
 #         mixtures/{mixture}.selection.json       rows and characters by language, digests, seed
 #         mixtures/{mixture}.manifest.json        the same with tokens, licences, contamination
 #         mixtures/{mixture}.cleared.json         its pools were searched: it may be trained on
-# Steps:  index_language, count_tokens -> build_mixture; find_contamination -> clear_mixture;
-#         both -> mixture_manifest
+# Steps:  build_mixture; find_contamination -> clear_mixture; both -> mixture_manifest
 # A mixture reads the indexes of its own languages only: a language added to a pool changes no other.
-
-
-rule index_language:
-    """Index one language of a pool: everything about its rows but their text."""
-    input:
-        conversations="<set>/conversations/{dataset}.{lang}.parquet",
-    output:
-        table="<set>/pools/{dataset}.{lang}.parquet",
-        manifest="<set>/pools/{dataset}.{lang}.json",
-    log:
-        "<set>/logs/pool/{dataset}.{lang}.log",
-    benchmark:
-        "<set>/timings/pool/{dataset}.{lang}.tsv"
-    localrule: True
-    conda:
-        "../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    params:
-        spec=lambda w: JOBS.index(w.dataset, w.lang),
-    shell:
-        "python -m babelmix index-language"
-        " --spec {params.spec:q}"
-        " --conversations {input.conversations:q}"
-        " --output {output.table:q}"
-        " --manifest {output.manifest:q}"
-        " 2> {log:q}"
 
 
 # A benchmark that is added must train nothing again, so no training may hang on this job: behind a job
@@ -105,35 +74,6 @@ rule clear_mixture:
         " 2> {log:q}"
 
 
-rule count_tokens:
-    """Count tokens, for mixtures with a budget in tokens."""
-    input:
-        conversations="<set>/conversations/{dataset}.{lang}.parquet",
-        model="<set>/models/{model}.json",
-    output:
-        table="<set>/counts/{model}/{dataset}.{lang}.parquet",
-    log:
-        "<set>/logs/counts/{model}/{dataset}.{lang}.log",
-    benchmark:
-        "<set>/timings/counts/{model}.{dataset}.{lang}.tsv"
-    conda:
-        "../envs/torch.yaml"
-    threads: 1
-    resources:
-        mem_mb=lambda w, attempt: 2000 * attempt,
-        runtime=lambda w, attempt: 30 * attempt,
-    params:
-        spec=lambda w: JOBS.count(w.dataset, w.lang),
-        folder=lambda w: JOBS.path(f"models/{w.model}"),
-    shell:
-        "python -m babelmix count-tokens"
-        " --spec {params.spec:q}"
-        " --conversations {input.conversations:q}"
-        " --model {params.folder:q}"
-        " --output {output.table:q}"
-        " 2> {log:q}"
-
-
 rule build_mixture:
     """Select one mixture's rows; its invariants are checked here."""
     input:
@@ -160,6 +100,7 @@ rule build_mixture:
         " --pools {input.pools:q}"
         " --counts {input.counts:q}"
         " --contamination {input.hits:q}"
+        " --fingerprints {input.fingerprints:q}"
         " --output {output.table:q}"
         " --selection {output.selection:q}"
         " 2> {log:q}"
@@ -172,6 +113,7 @@ rule mixture_manifest:
         selection="<set>/mixtures/{mixture}.selection.json",
         contamination=lambda w: JOBS.searches(w.mixture),
         tokenised=lambda w: JOBS.mixture_tokenised(w.mixture),
+        fingerprints=lambda w: JOBS.fingerprints(w.mixture),
     output:
         manifest="<set>/mixtures/{mixture}.manifest.json",
     log:
@@ -194,5 +136,6 @@ rule mixture_manifest:
         " --selection {input.selection:q}"
         " --contamination {input.contamination:q}"
         " --tokenised {input.tokenised:q}"
+        " --fingerprints {input.fingerprints:q}"
         " --output {output.manifest:q}"
         " 2> {log:q}"

@@ -49,6 +49,8 @@ rule tokenise:
         "<set>/logs/tokenise/{model}.{recipe}/{dataset}.{lang}.log",
     benchmark:
         "<set>/timings/tokenise/{model}.{recipe}.{dataset}.{lang}.tsv"
+    wildcard_constraints:
+        lang=ROW_LANG,
     conda:
         "../envs/torch.yaml"
     threads: 1

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..config.base import languages_of
 from ..errors import BabelmixError
 from ..io import read_json
 from .study import StudySet
@@ -24,8 +25,21 @@ def read_manifests(paths: Iterable[Path]) -> Manifests:
 
 
 def rows_by_mixture(manifests: Manifests) -> dict[str, dict[str, int]]:
-    """Training rows by mixture and language."""
-    return {m["mixture"]: m["rows_by_language"] for m in manifests}
+    """Training rows by mixture and language.
+
+    A row in two languages (`de_to_en`) counts half in each, so that both count as tuned on.
+    """
+    found: dict[str, dict[str, int]] = {}
+    for manifest in manifests:
+        rows = manifest["rows_by_language"]
+        if any(len(languages_of(code)) > 1 for code in rows):
+            halves: dict[str, int] = {}
+            for code, n in rows.items():
+                for lang in (own := languages_of(code)):
+                    halves[lang] = halves.get(lang, 0) + 2 * n // len(own)
+            rows = halves
+        found[manifest["mixture"]] = rows
+    return found
 
 
 def mixtures_table(manifests: Manifests) -> Table:

@@ -10,6 +10,21 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 #: A language code: ISO 639-1 (or 639-3 where there is none), with an optional script or region.
 Lang = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$")]
+#: What a row's text is in: a language, or two. `de_to_en`: asked in German, answered in English;
+#: `en_on_de`: an English instruction on a German input, answered in German; `de_with_en`: asked in
+#: German with English sentences in it, answered in German.
+RowLang = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?(_(to|on|with)_[a-z]{2,3}(-[A-Za-z0-9]{2,8})?)?$"
+    ),
+]
+
+
+def languages_of(code: str) -> tuple[str, ...]:
+    """The language of a row, or its two languages in the order of its code."""
+    parts = code.split("_")
+    return (parts[0],) if len(parts) == 1 else (parts[0], parts[2])
 
 
 class Section(BaseModel):

@@ -6,29 +6,19 @@ monolingual mixture) become one mixture with two names, so that nothing is train
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import BabelmixError, unknown_name
-from ..specs import MixtureSpec
+from ..specs import MixtureSpec, Take
 from ..stages import STAGE_VERSIONS
-from .mixtures import (
-    KLanguages,
-    Monolingual,
-    Nine,
-    Pairs,
-    Parallel,
-    Pinch,
-    PoolFamily,
-    Sampled,
-    Union,
-)
+from .base import languages_of
+from .members import members
+from .mixtures import CodeSwitched, Monolingual, Pinch, PoolFamily, Random, Sampled, Union
+from .native import as_union, refuse_parallel
 from .root import Config
-
-#: Members of a family: (name, fields of the MixtureSpec that the policy decides).
-Members = Iterator[tuple[str, dict[str, Any]]]
+from .selection import Deduplication
 
 
 @dataclass
@@ -48,13 +38,16 @@ class Expansion:
         return [single] if single else []
 
     def named(self, name: str) -> str | None:
-        """Canonical name of a single mixture, by any of its names or its spelling alone.
+        """Canonical name of a single mixture: by any of its names, its family's where the family
+        makes no other, or its spelling alone.
 
         Raises:
             BabelmixError: where several families make a mixture of that spelling.
         """
         if name in self.canonical:
             return self.canonical[name]
+        if len(members := self.families.get(name, [])) == 1:
+            return self.canonical[members[0]]
         spelled = self.spelled(name)
         if len(spelled) > 1:
             raise BabelmixError(
@@ -98,36 +91,58 @@ class Expansion:
         self.families[family].append(spec.name)
 
 
-def seeded_order(items: Sequence[str], seed: int, purpose: str) -> list[str]:
-    """A permutation that depends on the seed and each item alone, the same on every machine."""
-
-    def rank(item: str) -> tuple[bytes, str]:
-        return hashlib.sha256(f"{purpose}:{seed}:{item}".encode()).digest(), item
-
-    return sorted(items, key=rank)
-
-
 def expand(config: Config) -> Expansion:
-    """Expand every family of the configuration; unions last, as they name other mixtures."""
+    """Expand every family of the configuration; unions last, each after those that it names."""
     result = Expansion(families={name: [] for name in config.mixtures})
     for name, family in config.mixtures.items():
         if not isinstance(family, Union):
             for spec in _family(name, family, config):
                 result.add(name, spec)
-    for name, family in config.mixtures.items():
-        if isinstance(family, Union):
-            result.add(name, _union(name, family, result))
+    for name in _unions_in_order(config):
+        family = config.mixtures[name]
+        assert isinstance(family, Union)
+        result.add(name, _union(name, family, result))
     return result
+
+
+def _unions_in_order(config: Config) -> list[str]:
+    """Unions, each after the unions that are its parts.
+
+    Raises:
+        BabelmixError: for unions that hold each other.
+    """
+    unions = {name: f for name, f in config.mixtures.items() if isinstance(f, Union)}
+    ordered: list[str] = []
+    while len(ordered) < len(unions):
+        ready = [
+            name
+            for name, family in unions.items()
+            if name not in ordered
+            and all(p.mixture not in unions or p.mixture in ordered for p in family.parts)
+        ]
+        if not ready:
+            ring = [name for name in unions if name not in ordered]
+            raise BabelmixError(
+                f"mixtures.{ring[0]}.parts: the unions {', '.join(ring)} hold each other. "
+                "Take one of them out of the other's `parts`."
+            )
+        ordered += ready
+    return ordered
 
 
 def _family(name: str, family: PoolFamily, config: Config) -> Iterator[MixtureSpec]:
     """The mixtures of one family."""
     dataset = config.datasets[family.dataset]
+    by_language = not getattr(dataset, "parallel", True)
+    if by_language:
+        refuse_parallel(name, family)
     order = list(config.languages)
-    main = [family.main] if isinstance(family, Pinch) else []
+    main = [family.main] if isinstance(family, Pinch | CodeSwitched) else []
     everywhere = dataset.on_failed_check == "quarantine_all" or bool(family.filter)
     over = family.parallel_over or ([*family.languages, *main] if everywhere else [])
-    for member, definition in _members(name, family, config):
+    budget = family.model_dump(include={"rows", "fraction", "tokens", "tokenizer", "rows_seed"})
+    for member, definition in members(name, family, config):
+        fields = budget | _rows_by_language(family, definition) | definition
         spec = MixtureSpec(
             version=STAGE_VERSIONS["mixture"],
             name=member,
@@ -135,10 +150,15 @@ def _family(name: str, family: PoolFamily, config: Config) -> Iterator[MixtureSp
             seed=family.seed,
             on_contamination=dataset.on_contamination,
             filters=family.filter,
-            **family.model_dump(include={"rows", "fraction", "tokens", "tokenizer", "rows_seed"}),
-            **definition,
+            order=family.order,
+            deduplicate=_unusual(family.deduplicate),
+            **fields,
         )
-        own = set(spec.own_languages)
+        if by_language:
+            size = isinstance(family, Random) or _by_size(family)
+            yield as_union(spec, size=size, temperature=getattr(family, "temperature", 1.0))
+            continue
+        own = {c for code in spec.own_languages for c in languages_of(code)}
         lead = next((c for c in (spec.main, dataset.pivot) if c in spec.languages), None)
         turns = spec.kind == "blocks" and spec.weights is None and len(spec.languages) > 1
         yield spec.model_copy(
@@ -149,136 +169,75 @@ def _family(name: str, family: PoolFamily, config: Config) -> Iterator[MixtureSp
         )
 
 
-def _blocks(languages: Sequence[str], order: list[str], **extra: Any) -> dict[str, Any]:
-    return {"kind": "blocks", "languages": [c for c in order if c in set(languages)], **extra}
+def _unusual(policy: Deduplication) -> Deduplication | None:
+    return None if policy == Deduplication() else policy
 
 
-def _parallel(languages: Sequence[str], order: list[str]) -> dict[str, Any]:
-    return _blocks(languages, order) | {"kind": "parallel"}
+def _by_size(family: PoolFamily) -> bool:
+    return isinstance(family, Sampled) and family.weights == "size"
 
 
-def _joined(languages: Sequence[str]) -> str:
-    return "".join(code.upper() for code in languages)
-
-
-def _members(name: str, family: PoolFamily, config: Config) -> Members:
-    """Yield (name, definition) of each mixture of a family."""
-    order = list(config.languages)
+def _rows_by_language(family: PoolFamily, definition: dict[str, Any]) -> dict[str, Any]:
+    """Budget and weights of a family whose `rows` are given by language."""
+    rows = family.rows
+    if not isinstance(rows, dict):
+        return {}
     if isinstance(family, Monolingual):
-        for code in family.languages:
-            yield f"{name}-{code.upper()}", _blocks([code], order)
-    elif isinstance(family, Parallel):
-        yield f"{name}-{_joined(family.languages)}", _parallel(family.languages, order)
-    elif isinstance(family, Sampled):
-        weights = _weights(name, family, config)
-        label = f"{name}-{_joined(family.languages)}-sampled"
-        yield label, _blocks(family.languages, order, weights=weights)
-    elif isinstance(family, Nine):
-        yield from _nine(name, family, order)
-    elif isinstance(family, Pinch):
-        yield from _pinch(name, family, order)
-    elif isinstance(family, KLanguages):
-        yield from _k_languages(name, family, order)
-    elif isinstance(family, Pairs):
-        for first, second in _pairs(name, family):
-            yield f"{name}-{first.upper()}-{second.upper()}", _blocks([first, second], order)
-
-
-def _weights(name: str, family: Sampled, config: Config) -> dict[str, float] | None:
-    """Shares that add up to 1, in nine digits (so that every machine agrees); None when even."""
-    given = family.weights
-    if given == "pretraining_share":
-        shares = {c: config.languages[c].pretraining_share for c in family.languages}
-        lost = [c for c, share in shares.items() if not share]
-        if lost:
-            raise BabelmixError(
-                f"mixtures.{name}.weights: no `pretraining_share` is known of {', '.join(lost)}. "
-                "Give it under `languages`, or write the weights out."
-            )
-        given = {c: share for c, share in shares.items() if share}
-    if given is None or len(set(given.values())) == 1:
-        return None
-    raised = {c: given[c] ** (1 / family.temperature) for c in family.languages}
-    whole = sum(raised.values())
-    return {c: float(f"{weight / whole:.9g}") for c, weight in raised.items()}
-
-
-def _nine(name: str, family: Nine, order: list[str]) -> Members:
-    for code in family.languages:
-        yield f"{name}-{code.upper()}", _blocks([code], order)
-    for languages in (family.languages, family.languages[1:]):
-        yield f"{name}-{_joined(languages)}", _parallel(languages, order)
-        yield f"{name}-{_joined(languages)}-sampled", _blocks(languages, order)
-
-
-def _pinch(name: str, family: Pinch, order: list[str]) -> Members:
-    """P = 0 is the main language alone and P = 100 the even sample: no pinch is left to draw."""
-    for percent in family.percent:
-        label = f"{name}-p{percent:g}".replace(".", "_")
-        salt = "" if family.nested else f"p{percent:g}"
-        if percent == 0:
-            yield label, _blocks([family.main], order)
-        elif percent == 100:
-            yield label, _blocks(family.languages, order)
-        else:
-            extra = {"main": family.main, "mixed_percent": percent, "salt": salt}
-            yield label, _blocks(family.languages, order, **extra)
-    for rows in family.pinch_rows:
-        salt = "" if family.nested else f"{rows}rows"
-        extra = {"main": family.main, "mixed_rows": rows, "salt": salt}
-        definition = _blocks(family.languages, order, **extra)
-        yield (
-            f"{name}-{rows}{'row' if rows == 1 else 'rows'}",
-            definition if rows else _blocks([family.main], order),
-        )
-
-
-def _k_languages(name: str, family: KLanguages, order: list[str]) -> Members:
-    orders = family.orders or [
-        seeded_order(family.languages, family.seed, f"permutation-{i}")
-        for i in range(family.permutations)
-    ]
-    seen = set()
-    for permutation in orders:
-        for k in family.k:
-            chosen = [c for c in order if c in set(permutation[:k])]
-            label = f"{name}-{'-'.join(c.upper() for c in chosen)}"
-            if label not in seen:
-                seen.add(label)
-                yield label, _blocks(chosen, order)
-
-
-def _pairs(name: str, family: Pairs) -> list[tuple[str, str]]:
-    if family.pairs:
-        return list(family.pairs)
-    candidates = [
-        f"{a} {b}" for i, a in enumerate(family.languages) for b in family.languages[i + 1 :]
-    ]
-    if family.count > len(candidates):
-        raise BabelmixError(
-            f"mixtures.{name}: only {len(candidates)} pairs exist, `count` asks for more."
-        )
-    drawn = seeded_order(candidates, family.seed, "pairs")[: family.count]
-    return [(a, b) for a, b in (pair.split() for pair in drawn)]
+        return {"rows": rows[definition["languages"][0]]}
+    weights = {c: float(rows[c]) for c in definition["languages"]}
+    definition.pop("weights", None)
+    return {"rows": sum(rows.values()), "weights": weights}
 
 
 def _union(name: str, family: Union, expansion: Expansion) -> MixtureSpec:
-    """A union's parts are the named mixtures, with the parts' budgets in place of their own."""
-    parts = []
+    """A union's parts are the named mixtures, each with what the union takes of it."""
+    parts: list[MixtureSpec] = []
+    named: dict[str, str] = {}
     for part in family.parts:
         canonical = expansion.named(part.mixture)
         spec = expansion.mixtures.get(canonical or "")
-        if spec is None or spec.kind == "union":
-            known = [m for m, s in expansion.mixtures.items() if s.kind != "union"]
-            raise unknown_name("mixture", part.mixture, known, f"mixtures.{name}.parts")
-        budget = part.model_dump(include={"rows", "fraction", "tokens"})
-        tokenizer = family.tokenizer if part.tokens is not None else None
-        parts.append(spec.model_copy(update=budget | {"tokenizer": tokenizer}))
-    return MixtureSpec(
+        if spec is None:
+            raise unknown_name(
+                "mixture", part.mixture, expansion.mixtures, f"mixtures.{name}.parts"
+            )
+        if spec.name in named:
+            also = f", as '{named[spec.name]}'" if named[spec.name] != part.mixture else ""
+            raise BabelmixError(
+                f"mixtures.{name}.parts: the mixture '{part.mixture}' is there twice{also}. Name "
+                "it once; a `fraction` above 1 repeats its rows."
+            )
+        named[spec.name] = part.mixture
+        take = Take(
+            **part.model_dump(include={"rows", "fraction", "tokens", "weight"}),
+            tokenizer=family.tokenizer if part.tokens is not None else None,
+        )
+        parts.append(spec.model_copy(update={"take": None if take == Take() else take}))
+    codes = list(dict.fromkeys(c for p in parts for c in p.own_languages))
+    held = dict.fromkeys(c for code in codes for c in languages_of(code))
+    for lang in family.order.languages if family.order else []:
+        if lang not in held:
+            raise unknown_name("language", lang, held, f"mixtures.{name}.order.languages")
+    made = MixtureSpec(
         version=STAGE_VERSIONS["mixture"],
         name=name,
-        dataset="+".join(dict.fromkeys(p.dataset for p in parts)),
+        dataset="+".join(dict.fromkeys(d for p in parts for d in p.datasets)),
         kind="union",
-        languages=list(dict.fromkeys(c for p in parts for c in p.own_languages)),
+        languages=codes,
         parts=parts,
+        rows=family.rows,
+        tokens=family.tokens,
+        tokenizer=family.tokenizer if family.tokens is not None else None,
+        by_size=family.weights == "size",
+        temperature=family.temperature if family.temperature != 1 else None,
+        repeat=family.repeat,
+        repeated_ids=family.ids == "any",
+        order=family.order,
+        deduplicate=_unusual(family.deduplicate),
     )
+    counting = list(dict.fromkeys(t for t, _, _ in made.counted))
+    if len(counting) > 1:
+        raise BabelmixError(
+            f"mixtures.{name}: its `tokens` and its parts' are counted by different tokenizers "
+            f"({', '.join(counting)}). Name one `tokenizer` for all."
+        )
+    return made

@@ -6,48 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Lang, Name, Section
+from .base import Lang, Name
+from .selection import Budget, Filter, Shaped, Share, Weight
 
 
-class Filter(Section):
-    """Keep ids whose rows measure well: a bound on the value of one check of the translation."""
-
-    check: str = Field(description="Name of a check, e.g. `length_ratio`; the audit lists them.")
-    min: float | None = Field(default=None, description="Least value that stays.")
-    max: float | None = Field(default=None, description="Greatest value that stays.")
-
-    @model_validator(mode="after")
-    def _bound(self) -> Filter:
-        if self.min is None and self.max is None:
-            raise ValueError("give `min` or `max`, or both")
-        return self
-
-
-class _Budget(Section):
-    rows: int | None = Field(
-        default=None,
-        ge=1,
-        strict=True,
-        description="Budget in rows (in ids, for `parallel`); left out: the whole pool.",
-    )
-    fraction: float | None = Field(
-        default=None, gt=0, le=1, description="Or a share of the ids that are there."
-    )
-    tokens: int | None = Field(
-        default=None,
-        ge=1,
-        strict=True,
-        description="Or a number of tokens, as `tokenizer` counts them; never exceeded.",
-    )
-
-    @property
-    def budgets(self) -> int:
-        """How many of the three are given."""
-        return sum(b is not None for b in (self.rows, self.fraction, self.tokens))
-
-
-class _Family(_Budget):
-    dataset: Name = Field(description="Parallel pool that the rows come from.")
+class _Family(Budget, Shaped):
+    dataset: Name = Field(description="Pool that the rows come from.")
     seed: int = Field(
         default=0, description="Seed of which id takes which language, and of the languages' order."
     )
@@ -80,11 +44,18 @@ class _Family(_Budget):
         return self
 
 
+RowsByLanguage = dict[Lang, Annotated[int, Field(ge=1, strict=True)]]
+
+
 class Monolingual(_Family):
-    """One mixture a language: `{family}-DE`."""
+    """One mixture per language: `{family}-DE`."""
 
     policy: Literal["monolingual"] = Field(description="Policy.")
     languages: list[Lang] = Field(min_length=1, description="One mixture for each of these.")
+    rows: Annotated[int, Field(ge=1, strict=True)] | RowsByLanguage | None = Field(  # type: ignore[assignment]
+        default=None,
+        description="Budget in rows: one for all, or one per language, {en: 60, de: 10}.",
+    )
 
 
 class Parallel(_Family):
@@ -94,25 +65,85 @@ class Parallel(_Family):
     languages: list[Lang] = Field(min_length=2, description="Languages of the mixture.")
 
 
+#: Weights of a mixture's languages: by name, or in the order of `languages`.
+Weights = dict[Lang, Share] | list[Share]
+
+
 class Sampled(_Family):
-    """Every id once, the languages in equal or given shares: `{family}-ENDEFRITES-sampled`."""
+    """Every id once, the languages in equal or given shares: `{family}-ENDEFRITES-sampled`.
+
+    Several weightings make one mixture each, named by their shares: `{family}-EN75-DE25`.
+    """
 
     policy: Literal["sampled"] = Field(description="Policy.")
     languages: list[Lang] = Field(min_length=2, description="Languages of the mixture.")
-    weights: dict[Lang, Annotated[float, Field(gt=0)]] | Literal["pretraining_share"] | None = (
-        Field(
-            default=None,
-            description=(
-                "Relative share a language, or `pretraining_share` (of `languages`, where it is "
-                "given); left out: equal shares."
-            ),
-        )
+    rows: Annotated[int, Field(ge=1, strict=True)] | RowsByLanguage | None = Field(  # type: ignore[assignment]
+        default=None,
+        description=(
+            "Budget in rows; left out: the whole pool. Or the rows of each language, "
+            "{en: 60, de: 10}, in place of `weights`."
+        ),
+    )
+    weights: Weights | list[Weights] | Literal["pretraining_share", "size"] | None = Field(
+        default=None,
+        description=(
+            "Relative share of each language, by name or in the order of `languages`; several in a "
+            "list, such as [[1, 0], [3, 1], [1, 1]], for a grid; `pretraining_share` (of "
+            "`languages`, where it is given); `size` (rows that the pool has in each language); "
+            "left out: equal shares."
+        ),
     )
     temperature: float = Field(
         default=1.0,
         gt=0,
         description="Shares go with weight^(1/temperature): 1 as given, the higher the more even.",
     )
+
+    @model_validator(mode="after")
+    def _shares(self) -> Sampled:
+        if isinstance(self.rows, dict):
+            if set(self.rows) != set(self.languages):
+                raise ValueError("`rows` by language: give one number for each of `languages`")
+            if self.weights is not None:
+                raise ValueError("`rows` by language are the shares: leave `weights` out")
+        for weights in self.grid:
+            if len(weights) != len(self.languages) or (
+                isinstance(weights, dict) and set(weights) != set(self.languages)
+            ):
+                raise ValueError("`weights`: give one weight for each of its `languages`")
+            if not any(weights.values() if isinstance(weights, dict) else weights):
+                raise ValueError("`weights`: at least one must be above 0")
+            if not self.is_grid and len(self.named_weights(weights)) < len(self.languages):
+                raise ValueError(
+                    "`weights`: a weight of 0 takes no row. Leave the language out of `languages`, "
+                    "or write a grid of several weightings"
+                )
+        return self
+
+    @property
+    def grid(self) -> list[dict[str, float] | list[float]]:
+        """The weightings that are written out."""
+        if isinstance(self.weights, dict):
+            return [self.weights]
+        if not isinstance(self.weights, list):
+            return []
+        if all(isinstance(w, int | float) for w in self.weights):
+            return [self.weights]  # type: ignore[list-item]
+        return self.weights  # type: ignore[return-value]
+
+    def named_weights(self, weights: dict[str, float] | list[float]) -> dict[str, float]:
+        """One weighting by language; languages of no share are left out."""
+        by_name = (
+            weights
+            if isinstance(weights, dict)
+            else dict(zip(self.languages, weights, strict=True))
+        )
+        return {c: float(by_name[c]) for c in self.languages if by_name[c]}
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether it makes several mixtures, named by their shares."""
+        return isinstance(self.weights, list) and not isinstance(self.weights[0], int | float)
 
 
 class Nine(_Family):
@@ -128,7 +159,11 @@ class Pinch(_Family):
     policy: Literal["pinch"] = Field(description="Policy.")
     main: Lang = Field(default="en", description="Language of the remaining rows.")
     languages: list[Lang] = Field(
-        min_length=2, description="Languages of the pinch; study 2 counts the main one among them."
+        min_length=1,
+        description=(
+            "Languages of the pinch; study 2 counts the main one among them. One other language "
+            "and a grid of `percent` from 0 to 100 sweep the ratio of two languages."
+        ),
     )
     percent: list[float] = Field(
         default_factory=list, description="Grid of P, each in 0 … 100; one mixture each."
@@ -149,6 +184,8 @@ class Pinch(_Family):
             raise ValueError("every `percent` lies between 0 and 100")
         if any(n < 0 for n in self.pinch_rows):
             raise ValueError("every `pinch_rows` is 0 or more")
+        if self.languages == [self.main]:
+            raise ValueError(f"`languages` holds `main: {self.main}` alone: nothing is mixed")
         return self
 
 
@@ -183,34 +220,153 @@ class Pairs(_Family):
     )
 
 
-class Part(_Budget):
-    """One part of a union: another mixture, and how much of it."""
+class Random(_Family):
+    """Random (id, language) pairs, each once: `{family}-ENDEFRITES-random`.
 
-    mixture: Name = Field(description="Name of a single mixture, e.g. `lima-x-EN`.")
+    An id may come in several languages, and in none; shares are even up to chance.
+    """
 
-    @model_validator(mode="after")
-    def _one_budget(self) -> Part:
-        if self.budgets != 1:
-            raise ValueError("give exactly one of `rows`, `fraction` and `tokens`")
-        return self
+    policy: Literal["random"] = Field(description="Policy.")
+    languages: list[Lang] = Field(min_length=2, description="Languages to draw from.")
 
 
-class Union(Section):
-    """Rows of several mixtures, of one or several pools, put together: `{family}`."""
+class CrossLingual(_Family):
+    """Asked in one language and answered in another, each id once: `{family}`."""
 
-    policy: Literal["union"] = Field(description="Policy.")
-    parts: list[Part] = Field(min_length=2, description="The mixtures, each with its budget.")
-    tokenizer: Name | None = Field(
-        default=None, description="Model whose tokenizer counts; needed where a part has `tokens`."
+    policy: Literal["cross_lingual"] = Field(description="Policy.")
+    languages: list[Lang] = Field(min_length=2, description="Languages of questions and answers.")
+    pairs: list[tuple[Lang, Lang]] | None = Field(
+        default=None,
+        min_length=1,
+        description=(
+            "Languages of question and answer, e.g. [[de, en], [en, de]], in equal shares; left "
+            "out: every two of `languages`, both ways. [de, de] is a plain German row."
+        ),
+    )
+    prompt: Literal["whole", "instruction"] = Field(
+        default="whole",
+        description=(
+            "`whole`: the question in the first language. `instruction`: only its first paragraph; "
+            "what follows (the input) is in the answer's language, as in xP3's English prompts."
+        ),
     )
 
     @model_validator(mode="after")
-    def _tokenizer(self) -> Union:
-        if any(p.tokens is not None for p in self.parts) and self.tokenizer is None:
-            raise ValueError("a part with `tokens` needs the union's `tokenizer`")
+    def _known(self) -> CrossLingual:
+        others = {c for pair in self.pairs or [] for c in pair} - set(self.languages)
+        if others:
+            raise ValueError(f"`pairs`: {sorted(others)} are not among its `languages`")
+        return self
+
+
+class CodeSwitched(_Family):
+    """Questions in `main` with sentences of other languages, answers in `main`: `{family}`."""
+
+    policy: Literal["code_switched"] = Field(description="Policy.")
+    main: Lang = Field(description="Language of the answers and of most of a question.")
+    languages: list[Lang] = Field(
+        min_length=1, description="Languages of the other sentences, in equal shares."
+    )
+
+    @model_validator(mode="after")
+    def _others(self) -> CodeSwitched:
+        if self.main in self.languages:
+            raise ValueError(f"`languages`: leave `main: {self.main}` out")
+        return self
+
+
+class Part(Budget):
+    """One part of a union: another mixture, and how much of it."""
+
+    mixture: Name = Field(description="Name of a single mixture, e.g. `lima-x-EN`, or of a union.")
+    weight: Weight | None = Field(
+        default=None,
+        description="Or its share of the union's rows (or tokens), relative to the other parts.",
+    )
+
+
+class Union(Shaped):
+    """Rows of several mixtures, of one or several pools: `{family}`."""
+
+    policy: Literal["union"] = Field(description="Policy.")
+    parts: list[Part] = Field(min_length=2, description="The mixtures, each with its budget.")
+    rows: int | None = Field(
+        default=None,
+        ge=1,
+        strict=True,
+        description=(
+            "With `weight`s: rows of the whole union; left out (and no `tokens`): as many as can "
+            "be had without repeating a row."
+        ),
+    )
+    tokens: int | None = Field(
+        default=None,
+        ge=1,
+        strict=True,
+        description="With `weight`s: or tokens of the whole union, as `tokenizer` counts them.",
+    )
+    weights: Literal["size"] | None = Field(
+        default=None,
+        description="`size`: weigh the parts by their rows; they then need no `weight`.",
+    )
+    temperature: float = Field(
+        default=1.0,
+        gt=0,
+        description="Shares go with weight^(1/temperature): 1 as given, the higher the more even.",
+    )
+    repeat: bool = Field(
+        default=False,
+        description="With `weight`s: repeat the rows of a part that has too few; false: an error.",
+    )
+    ids: Literal["once", "any"] = Field(
+        default="once",
+        description=(
+            "`once`: parts of one pool share no id, so that no text is there in two languages; "
+            "each takes the ids that the parts before it left. `any`: they may."
+        ),
+    )
+    tokenizer: Name | None = Field(
+        default=None, description="Model whose tokenizer counts; needed with `tokens`."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Union:
+        given = [p.budgets + (p.weight is not None) for p in self.parts]
+        weighted = self.weights == "size" or any(p.weight is not None for p in self.parts)
+        if self.weights == "size" and any(given):
+            raise ValueError(
+                "with `weights: size` the parts have no `weight` or budget of their own"
+            )
+        if weighted and self.weights is None and any(p.weight is None for p in self.parts):
+            raise ValueError("give a `weight` to every part, or to none")
+        if self.weights is None and any(n != 1 for n in given):
+            raise ValueError(
+                "give each part exactly one of `rows`, `fraction`, `tokens` and `weight`"
+            )
+        if not weighted and (self.rows or self.tokens or self.repeat or self.temperature != 1):
+            raise ValueError(
+                "`rows`, `tokens`, `repeat` and `temperature` of a union go with the parts' "
+                "`weight`s (or `weights: size`); without them each part says its own size"
+            )
+        if self.rows and self.tokens:
+            raise ValueError("give one of `rows` and `tokens`, not both")
+        counts = self.tokens is not None or any(p.tokens is not None for p in self.parts)
+        if counts and self.tokenizer is None:
+            raise ValueError("`tokens` need the union's `tokenizer`")
         return self
 
 
 #: A family that draws from one pool.
-PoolFamily = Monolingual | Parallel | Sampled | Nine | Pinch | KLanguages | Pairs
+PoolFamily = (
+    Monolingual
+    | Parallel
+    | Sampled
+    | Nine
+    | Pinch
+    | KLanguages
+    | Pairs
+    | Random
+    | CrossLingual
+    | CodeSwitched
+)
 Family = Annotated[PoolFamily | Union, Field(discriminator="policy")]

@@ -99,20 +99,25 @@ def _shrink_dataset(section: dict[str, Any], factor: float, kept: set[str]) -> N
 
 
 def _shrink_family(section: dict[str, Any], factor: float, kept: set[str]) -> None:
+    if isinstance(section.get("rows"), dict):
+        section["rows"] = {c: _part(n, factor, 1) for c, n in section["rows"].items() if c in kept}
     for key in ("rows", "tokens"):
-        if section.get(key):
+        if isinstance(section.get(key), int):
             section[key] = _part(section[key], factor, 1)
+    if section.get("order"):
+        section["order"]["languages"] = _only(section["order"]["languages"], kept)
     for part in section.get("parts", []):
         for key in ("rows", "tokens"):
             if part[key]:
                 part[key] = _part(part[key], factor, 1)
     if "languages" not in section:
         return
-    section["languages"] = languages = _only(section["languages"], kept)
+    before = section["languages"]
+    section["languages"] = languages = _only(before, kept)
     if section["parallel_over"]:
         section["parallel_over"] = _only(section["parallel_over"], kept)
-    if isinstance(section.get("weights"), dict):
-        section["weights"] = {c: w for c, w in section["weights"].items() if c in kept}
+    if "weights" in section:
+        section["weights"] = _kept_weights(section["weights"], before, kept)
     for key in ("percent", "k"):
         if key in section:
             section[key] = _thinned([v for v in section[key] if key != "k" or v <= len(languages)])
@@ -124,16 +129,31 @@ def _shrink_family(section: dict[str, Any], factor: float, kept: set[str]) -> No
         section["count"] = min(section["count"], math.comb(len(languages), 2), LANGUAGES)
 
 
+def _kept_weights(weights: Any, languages: Sequence[str], kept: set[str]) -> Any:
+    """Weights, or a grid of them, of the languages that stay; points that lose all are left out."""
+    if isinstance(weights, dict):
+        return {c: w for c, w in weights.items() if c in kept}
+    if not isinstance(weights, list):
+        return weights
+    if all(isinstance(w, int | float) for w in weights):
+        return [w for c, w in zip(languages, weights, strict=True) if c in kept]
+    grid = [_kept_weights(point, languages, kept) for point in weights]
+    return _thinned([g for g in grid if any(g.values() if isinstance(g, dict) else g)] or grid[:1])
+
+
 def _without_lost_names(values: dict[str, Any]) -> Config:
     """Leave out what names a mixture that the smaller families no longer make."""
     families = values["mixtures"]
     plain = {n: f for n, f in families.items() if f["policy"] != "union"}
     made = expand(Config.model_validate(values | {"mixtures": plain}))
-    values["mixtures"] = plain | {
-        name: family
-        for name, family in families.items()
-        if name not in plain and all(made.named(p["mixture"]) for p in family["parts"])
-    }
+    unions = {n: f for n, f in families.items() if n not in plain}
+    while lost := [
+        n
+        for n, f in unions.items()
+        if not all(p["mixture"] in unions or made.named(p["mixture"]) for p in f["parts"])
+    ]:
+        unions = {n: f for n, f in unions.items() if n not in lost}
+    values["mixtures"] = plain | unions
 
     def known(name: str) -> bool:
         return name in values["mixtures"] or bool(made.canonical.get(name) or made.spelled(name))

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,56 +11,149 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..config.selection import Order
 from ..errors import BabelmixError
 from ..io import file_digest, read_table, write_json, write_table
 from ..specs import MixtureSpec
+from .duplicates import Prints, read_prints, without_duplicates
 from .pool import Pool, read_pool
-from .select import Rows, Selection, select
+from .select import IN_ANOTHER_PART, Candidates, Rows, Selection, candidates, draw_rows
+from .shares import Draw, resolve
+from .summary import lost_by_duplicates, pool_name, remarks, summary
 
 SCHEMA = pa.schema(
     [pa.field(name, pa.string(), nullable=False) for name in ("id", "lang", "dataset", "split")]
 )
+#: Columns of mixtures that repeat rows, and of those with a curriculum.
+COPY, STAGE = "copy", "stage"
 #: Token counts by (tokenizer, dataset, language).
 Counts = Mapping[tuple[str, str, str], np.ndarray]
 
 
 def select_all(
-    pools: Mapping[str, Pool], spec: MixtureSpec, counts: Counts, hits: Mapping[str, set[str]]
+    pools: Mapping[str, Pool],
+    spec: MixtureSpec,
+    counts: Counts,
+    hits: Mapping[str, set[str]],
+    prints: Prints | None = None,
 ) -> list[Selection]:
-    """The selection of each part; ``hits`` are ids by dataset that a benchmark gives away."""
+    """The selection of each leaf; ``hits`` are ids by dataset that a benchmark gives away.
+
+    With ``prints`` duplicates are treated as the mixture's ``deduplicate`` says.
+    """
+    offers = [_candidates(pools, leaf, spec, counts, hits) for leaf in spec.leaves]
+    if prints is not None:
+        offers = without_duplicates(offers, spec, prints)
+    draws = resolve(spec, offers)
+    if spec.parts and not any(draw.units for draw in draws):
+        raise BabelmixError(f"mixture '{spec.name}': none of its parts has a row left.")
+    names = [pool_name(leaf) for leaf in spec.leaves]
+    if len(set(names)) == len(names):
+        return [
+            draw_rows(offer, draw, may_be_empty=bool(spec.parts))
+            for offer, draw in zip(offers, draws, strict=True)
+        ]
+    return _draw_apart(offers, draws, names, spec)
+
+
+def _draw_apart(
+    offers: Sequence[Candidates], draws: Sequence[Draw], names: Sequence[str], spec: MixtureSpec
+) -> list[Selection]:
+    """Draw parts that share pools: each from the ids that those before it left.
+
+    A held-out id is in one part only, in shares like those of the rows to train on.
+    """
+    trained = {n: np.zeros(len(o.pool), bool) for n, o in zip(names, offers, strict=True)}
+    held_out = {n: np.zeros(len(o.pool), bool) for n, o in zip(names, offers, strict=True)}
     parts = []
-    for leaf in spec.leaves:
-        pool = pools[leaf.dataset]
-        needed = {*leaf.own_languages, *leaf.sound_in}
-        view = Pool(
-            pool.dataset,
-            pool.ids,
-            pool.keys,
-            pool.dev,
-            {c: language for c, language in pool.languages.items() if c in needed},
-        )
-        mine = {
-            c: counts[(leaf.tokenizer or "", leaf.dataset, c)]
-            for c in leaf.own_languages
-            if leaf.tokens is not None
-        }
-        contaminated = None
-        if leaf.on_contamination == "leave_out":
-            given_away = pa.array(sorted(hits.get(leaf.dataset, ())), pa.string())
-            contaminated = pc.is_in(pool.ids, given_away).to_numpy(zero_copy_only=False)
-        parts.append(select(view, leaf, mine, contaminated))
+    for place, (offer, draw, name) in enumerate(zip(offers, draws, names, strict=True)):
+        still = sum(d.units for d, n in zip(draws[place:], names[place:], strict=True) if n == name)
+        offer = offer.less(held_out[name], IN_ANOTHER_PART, dev_only=True)
+        offer = offer.with_share_of_dev(draw.units / still if still else 1.0)
+        if not spec.repeated_ids:
+            offer = offer.less(trained[name], IN_ANOTHER_PART)
+        parts.append(draw_rows(offer, draw, may_be_empty=True))
+        trained[name][parts[-1].train.ids] = True
+        held_out[name][parts[-1].dev.ids] = True
     return parts
 
 
-def table_of(parts: Sequence[Selection], pools: Mapping[str, Pool]) -> pa.Table:
-    """All rows: id, language, dataset, split; training rows of all parts first."""
+def _candidates(
+    pools: Mapping[str, Pool],
+    leaf: MixtureSpec,
+    spec: MixtureSpec,
+    counts: Counts,
+    hits: Mapping[str, set[str]],
+) -> Candidates:
+    pool = pools[pool_name(leaf)]
+    needed = {*leaf.own_languages, *leaf.sound_in}
+    languages = {c: language for c, language in pool.languages.items() if c in needed}
+    view = Pool(pool.dataset, pool.ids, pool.keys, pool.dev, languages)
+    names = [t for t, d, _ in spec.counted if d == leaf.dataset]
+    mine = {
+        c: counts[(names[0], leaf.dataset, c)]
+        for c in leaf.own_languages
+        if names and (names[0], leaf.dataset, c) in counts
+    }
+    out = {}
+    if leaf.on_contamination == "leave_out":
+        given_away = pa.array(sorted(hits.get(leaf.dataset, ())), pa.string())
+        mask = pc.is_in(pool.ids, given_away).to_numpy(zero_copy_only=False)
+        out["contaminated"] = mask
+    return candidates(view, leaf, mine, out)
+
+
+def table_of(
+    parts: Sequence[Selection], pools: Mapping[str, Pool], order: Order | None = None
+) -> pa.Table:
+    """All rows: id, language, dataset, split; training rows of all parts first.
+
+    A column ``copy`` follows where rows are repeated, and ``stage`` under a curriculum: a training
+    sees the stages in ascending order, and the rows of one stage in any.
+    """
     pieces = [
-        _piece(pools[part.spec.dataset], part.spec, rows, split)
+        _piece(pools[pool_name(part.spec)], part.spec, rows, split)
         for split in ("train", "dev")
         for part in parts
         for rows in [part.train if split == "train" else part.dev]
     ]
-    return pa.concat_tables(pieces).combine_chunks()
+    table = pa.concat_tables(pieces).combine_chunks()
+    if any(part.train.copies is not None for part in parts):
+        copies = [_copies(rows) for rows in (*(p.train for p in parts), *(p.dev for p in parts))]
+        table = table.append_column(COPY, pa.array(np.concatenate(copies)))
+    if order is not None:
+        table = table.append_column(STAGE, pa.array(stages_of(parts, pools, order)))
+    return table
+
+
+def _copies(rows: Rows) -> np.ndarray:
+    return np.zeros(len(rows), dtype=np.int32) if rows.copies is None else rows.copies
+
+
+def stages_of(parts: Sequence[Selection], pools: Mapping[str, Pool], order: Order) -> np.ndarray:
+    """Stage of each row of the table in a curriculum, from 0; held-out rows have stage 0."""
+    found = []
+    codes = list(dict.fromkeys(c for part in parts for c in part.spec.own_languages))
+    known = [*order.languages, *(c for c in codes if c not in order.languages)]
+    offset = 0
+    for place, part in enumerate(parts):
+        pool, rows = pools[pool_name(part.spec)], part.train
+        own = part.spec.own_languages
+        if order.by == "part":
+            values = np.full(len(rows), place)
+        elif order.by == "language":
+            values = np.array([known.index(c) for c in own])[rows.langs]
+        elif order.by == "length":
+            lengths = np.stack([pool.languages[c].characters for c in own])
+            values = lengths[rows.langs, rows.ids]
+        else:
+            values = offset + rows.ids
+            offset += len(pool)
+        found.append(values)
+    values = np.concatenate(found)
+    stages = np.unique(-values if order.descending else values, return_inverse=True)[1]
+    dev = sum(len(part.dev) for part in parts)
+    return np.concatenate([stages, np.zeros(dev, dtype=np.int64)]).astype(np.int32)
 
 
 def _piece(pool: Pool, spec: MixtureSpec, rows: Rows, split: str) -> pa.Table:
@@ -79,7 +169,8 @@ def check_union(table: pa.Table, spec: MixtureSpec) -> None:
     Raises:
         BabelmixError: naming up to ten of them.
     """
-    sizes = table.group_by(["id", "lang", "split"]).aggregate([([], "count_all")])
+    keys = ["id", "lang", "split", *([COPY] if COPY in table.column_names else [])]
+    sizes = table.group_by(keys).aggregate([([], "count_all")])
     twice = sizes.filter(pc.greater(sizes["count_all"], 1))["id"].to_pylist()
     train = table.filter(pc.equal(table["split"], "train"))["id"]
     dev = table.filter(pc.equal(table["split"], "dev"))["id"]
@@ -91,83 +182,6 @@ def check_union(table: pa.Table, spec: MixtureSpec) -> None:
             f"{sorted(across)[:10]}. Its parts overlap: take other parts, or give their sources an "
             "`id_prefix` of their own if the ids are equal by chance."
         )
-
-
-@dataclass
-class Cell:
-    """Rows of one pool and language: keys of their ids (training), characters, held-out rows."""
-
-    keys: np.ndarray
-    characters: int = 0
-    dev_rows: int = 0
-
-
-def cells_of(parts: Sequence[Selection], pools: Mapping[str, Pool]) -> dict[tuple[str, str], Cell]:
-    """What each (pool, language) gives to a mixture, in order; those that give nothing left out."""
-    cells: dict[tuple[str, str], Cell] = {}
-    for part in parts:
-        pool = pools[part.spec.dataset]
-        for place, code in enumerate(part.spec.own_languages):
-            mine = part.train.ids[part.train.langs == place]
-            cell = cells.setdefault((pool.dataset, code), Cell(pool.keys[:0]))
-            cell.keys = np.concatenate([cell.keys, pool.keys[mine]])
-            cell.characters += int(pool.languages[code].characters[mine].sum())
-            cell.dev_rows += int((part.dev.langs == place).sum())
-    return {place: c for place, c in sorted(cells.items()) if len(c.keys) or c.dev_rows}
-
-
-def keys_digest(keys: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of named sets of ids' keys (see ``pool.id_keys``), each in ascending order."""
-    whole = hashlib.sha256()
-    for name, some in keys.items():
-        whole.update(f"{name}\t{len(some)}\n".encode())
-        whole.update(np.sort(some).astype(">u8").tobytes())
-    return whole.hexdigest()
-
-
-def summary(
-    spec: MixtureSpec,
-    parts: Sequence[Selection],
-    pools: Mapping[str, Pool],
-    parents: Mapping[str, str],
-) -> dict[str, Any]:
-    """What a reader must know of a selection: sizes by language and pool, digests, definition."""
-    cells = cells_of(parts, pools)
-    rows: Counter[str] = Counter()
-    characters: Counter[str] = Counter()
-    for (_, code), cell in cells.items():
-        rows[code] += len(cell.keys)
-        characters[code] += cell.characters
-    ids = np.unique(np.concatenate([cell.keys for cell in cells.values()]))
-    return {
-        "mixture": spec.name,
-        "dataset": spec.dataset,
-        "definition": spec.model_dump(exclude={"version", "name"}, exclude_defaults=True)
-        | {"kind": spec.kind},
-        "seed": sorted({part.spec.seed for part in parts}),
-        "rows": rows.total(),
-        "ids": len(ids),
-        "rows_by_language": {c: n for c, n in sorted(rows.items()) if n},
-        "characters_by_language": {c: n for c, n in sorted(characters.items()) if rows[c]},
-        "cells": [
-            {
-                "dataset": dataset,
-                "language": code,
-                "rows": len(cell.keys),
-                "characters": cell.characters,
-                "dev_rows": cell.dev_rows,
-            }
-            for (dataset, code), cell in cells.items()
-        ],
-        "dev_rows": sum(cell.dev_rows for cell in cells.values()),
-        "left_out_ids": {
-            reason: sum(part.left_out[reason] for part in parts) for reason in parts[0].left_out
-        },
-        "left_out_rows": sum(part.left_out_pairs for part in parts),
-        "ids_digest": keys_digest({"ids": ids}),
-        "rows_digest": keys_digest({f"{d}.{c}": cell.keys for (d, c), cell in cells.items()}),
-        "parents": dict(parents),
-    }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -185,6 +199,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--contamination", nargs="*", default=[], type=Path, help="hits (parquet) to leave out"
+    )
+    parser.add_argument(
+        "--fingerprints",
+        nargs="*",
+        default=[],
+        type=Path,
+        help="{dataset}.{lang}.parquet of `fingerprint-language`, to deduplicate",
     )
     parser.add_argument("--output", required=True, type=Path, help="rows of the mixture (parquet)")
     parser.add_argument("--selection", required=True, type=Path, help="counts and digests (JSON)")
@@ -209,27 +230,39 @@ def run(args: argparse.Namespace) -> None:
     """Build one mixture, its counts and its digests."""
     spec = MixtureSpec.model_validate_json(args.spec)
     files = _paired(spec.looked_at, args.pools, "the pools")
-    pools = {
-        dataset: read_pool(dataset, {c: p for (d, c), p in files.items() if d == dataset})
-        for dataset in spec.datasets
-    }
+    pools = {}
+    for leaf in spec.leaves:
+        pools[pool_name(leaf)] = read_pool(
+            leaf.dataset,
+            {
+                c: files[(leaf.dataset, c)]
+                for d, c in spec.looked_at
+                if d == leaf.dataset and (not leaf.by_language or c in leaf.own_languages)
+            },
+        )
     counted = list(dict.fromkeys(spec.counted))
-    counts = {
-        key: read_counts(path, pools[key[1]])
-        for key, path in _paired(counted, args.counts, "token counts").items()
-    }
+    counts = {}
+    for key, path in _paired(counted, args.counts, "token counts").items():
+        _, dataset, lang = key
+        counts[key] = read_counts(path, pools.get(dataset) or pools[f"{dataset}.{lang}"])
     hits: dict[str, set[str]] = {}
     for path in args.contamination:
         found = read_table(path, columns=["dataset", "id"]).to_pydict()
         for dataset, row_id in zip(found["dataset"], found["id"], strict=True):
             hits.setdefault(dataset, set()).add(row_id)
-    parts = select_all(pools, spec, counts, hits)
-    table = table_of(parts, pools)
+    prints = read_prints(args.fingerprints) if args.fingerprints else None
+    parts = select_all(pools, spec, counts, hits, prints)
+    table = table_of(parts, pools, spec.order)
     if len(parts) > 1:
         check_union(table, spec)
     parents = {path.name: file_digest(path) for path in (*args.pools, *args.counts)}
     made = summary(spec, parts, pools, parents)
+    if any(node.deduplicate for node in spec.nodes) or lost_by_duplicates(made):
+        # Else they decided nothing: a record that is as it was trains nothing again.
+        made["parents"] |= {f"fingerprints/{p.name}": file_digest(p) for p in args.fingerprints}
     write_table(args.output, table)
     write_json(args.selection, made)
     shares = ", ".join(f"{lang} {n}" for lang, n in made["rows_by_language"].items())
     print(f"mixture {spec.name}: {made['rows']} rows ({shares}), {made['dev_rows']} dev")
+    for line in remarks(made):
+        print(f"note: mixture {spec.name}: {line}")

@@ -1,9 +1,9 @@
 """Verb ``find-contamination``: rows of a pool that are, or nearly are, benchmark questions.
 
-A user turn is compared with every question turn in every language by runs of three words (single
-characters in scripts without spaces): the share of the *question's* runs that the turn holds, so
-that a question inside a longer instruction is found too. Vectors and their products are
-scikit-learn's and SciPy's; one language is in memory at a time.
+Every turn (user, assistant and system) is compared with every question turn in every language by
+runs of three words (single characters in scripts without spaces): the share of the *question's*
+runs that the turn holds, so that a question inside a longer instruction or answer is found too.
+Vectors and their products are scikit-learn's and SciPy's; one language is in memory at a time.
 """
 
 from __future__ import annotations
@@ -37,10 +37,13 @@ SCHEMA = pa.schema(
         pa.field("benchmark", pa.string(), nullable=False),
         pa.field("question_id", pa.string(), nullable=False),
         pa.field("question_lang", pa.string(), nullable=False),
+        pa.field("role", pa.string(), nullable=False),
         pa.field("similarity", pa.float64(), nullable=False),
     ]
 )
 _WORDS = re.compile(TOKEN)
+#: How the error names a turn that is not the user's.
+_WHERE = {"assistant": ", in an answer", "system": ", in a system prompt"}
 
 
 def normalised(text: str) -> str:
@@ -110,36 +113,40 @@ def read_questions(paths: Sequence[Path]) -> list[Asked]:
     return asked
 
 
-def user_turns(path: Path) -> Iterator[tuple[list[str], list[str]]]:
-    """Ids and words of the user turns of a conversations file, in batches."""
+def turns(path: Path) -> Iterator[tuple[list[str], list[str], list[str]]]:
+    """Ids, roles and words of all turns of a conversations file, in batches."""
     for batch in read_batches(path, ["id", "messages"], BATCH):
         messages = batch["messages"].flatten()
-        mine = pc.equal(messages.field("role"), "user")
-        parents = pc.list_parent_indices(batch["messages"]).filter(mine)
-        ids = batch["id"].take(parents).to_pylist()
-        yield ids, [normalised(t) for t in messages.field("content").filter(mine).to_pylist()]
+        ids = batch["id"].take(pc.list_parent_indices(batch["messages"])).to_pylist()
+        texts = [normalised(t) for t in messages.field("content").to_pylist()]
+        yield ids, messages.field("role").to_pylist(), texts
 
 
 def find(
     conversations: Mapping[str, Path], asked: Sequence[Asked], spec: ContaminationSpec
 ) -> list[dict[str, Any]]:
-    """Hits, the closest of each id, language and question; sorted."""
-    best: dict[tuple[str, ...], float] = {}
+    """Hits, the closest of each id, language and question; sorted.
+
+    ``role`` is that of the closest turn (``id`` where the id itself is the question's).
+    """
+    best: dict[tuple[str, ...], tuple[float, str]] = {}
     questions = Questions(asked)
     own_ids = {q.question_id: q for q in asked if q.benchmark in spec.shared_ids}
     for lang, path in conversations.items():
-        for ids, texts in user_turns(path):
+        for ids, roles, texts in turns(path):
             for row_id in own_ids.keys() & set(ids):
                 q = own_ids[row_id]
-                best[(row_id, lang, q.benchmark, q.question_id, q.lang)] = 1.0
+                best[(row_id, lang, q.benchmark, q.question_id, q.lang)] = (1.0, "id")
             for place, number, value in questions.matches(texts, spec.similarity):
                 q = asked[number]
                 key = (ids[place], lang, q.benchmark, q.question_id, q.lang)
-                best[key] = max(value, best.get(key, 0.0))
+                if value > best.get(key, (0.0, ""))[0]:
+                    best[key] = (value, roles[place])
     names = ("id", "lang", "benchmark", "question_id", "question_lang")
     return [
-        {"dataset": spec.dataset, **dict(zip(names, key, strict=True)), "similarity": value}
-        for key, value in sorted(best.items())
+        {"dataset": spec.dataset, **dict(zip(names, key, strict=True)), "role": role}
+        | {"similarity": value}
+        for key, (value, role) in sorted(best.items())
     ]
 
 
@@ -180,20 +187,24 @@ def run(args: argparse.Namespace) -> None:
             "hits": len(hits),
             "ids": ids,
             "ids_by_benchmark": counts,
+            "ids_by_role": {
+                role: len({hit["id"] for hit in hits if hit["role"] == role})
+                for role in sorted({hit["role"] for hit in hits})
+            },
         },
     )
     print(f"contamination of {spec.dataset}: {len(ids)} ids of {len(asked)} question turns")
 
 
 def complaint(spec: ContaminationSpec, hits: list[dict[str, Any]], ids: list[str]) -> str:
-    """The error: which rows, which questions, how to mend it."""
+    """Compose the error: which rows, which questions, how to fix it."""
     shown = "\n".join(
-        f"  {h['id']} ({h['lang']}): {h['benchmark']} question {h['question_id']} "
-        f"({h['question_lang']}), {h['similarity']:.0%} of its words in runs"
+        f"  {h['id']} ({h['lang']}{_WHERE.get(h['role'], '')}): {h['benchmark']} question "
+        f"{h['question_id']} ({h['question_lang']}), {h['similarity']:.0%} of its words in runs"
         for h in hits[:10]
     )
     return (
-        f"dataset '{spec.dataset}': {len(ids)} of its ids are, or nearly are, questions that its "
+        f"dataset '{spec.dataset}': {len(ids)} of its ids hold, or nearly hold, questions that its "
         f"models are asked:\n{shown}\nSet `on_contamination: leave_out` for the dataset to train "
-        "without them, or `keep` to train on them knowingly; `similarity` says what is near."
+        "without them, `keep` to train on them, or raise `similarity` to count fewer matches."
     )

@@ -1,8 +1,8 @@
 """Verb ``mixture-manifest``: all that a reader must know of a mixture, in one JSON file.
 
 What the selection says, with tokens by language and pool (for each model and recipe that trains on
-it), licences, and what the look for benchmark questions found. Nothing that trains reads it, so
-that a licence or a model that is added changes no mixture.
+it), licences, duplicates, and what the search for benchmark questions found. Nothing that trains
+reads it, so that a licence or a model that is added changes no mixture.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ import pyarrow.compute as pc
 
 from ..io import read_json, read_table, write_json
 from ..specs import ManifestSpec
+from .duplicates import count_duplicates, read_prints
+from .summary import languages_without_rows, remarks
 
 
 def count_tokens(rows: pa.Table, tokenised: Sequence[Path]) -> dict[str, list[dict[str, Any]]]:
     """Tokens of the training rows by ``{model}.{recipe}`` (the file's folder), pool and language.
 
-    A row that the tokeniser refused counts among ``refused``, and has no tokens.
+    A row that the tokeniser refused counts among ``refused``, and has no tokens; a repeated row
+    counts each time.
     """
     train = rows.filter(pc.equal(rows["split"], "train"))
     found: dict[str, list[dict[str, Any]]] = {}
@@ -30,8 +33,8 @@ def count_tokens(rows: pa.Table, tokenised: Sequence[Path]) -> dict[str, list[di
         dataset, lang = path.name.removesuffix(".parquet").split(".", 1)
         here = pc.and_(pc.equal(train["dataset"], dataset), pc.equal(train["lang"], lang))
         mine = train.filter(here)["id"].combine_chunks()
-        table = read_table(path, columns=["id", "n_tokens", "n_trained"])
-        table = table.filter(pc.is_in(table["id"], value_set=mine))
+        table = read_table(path, columns=["id", "n_tokens", "n_trained"]).combine_chunks()
+        table = table.take(pc.index_in(mine, value_set=table["id"].combine_chunks()).drop_null())
         found.setdefault(path.parent.name, []).append(
             {
                 "dataset": dataset,
@@ -72,11 +75,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="{model}.{recipe}/{dataset}.{lang}.parquet",
     )
+    parser.add_argument(
+        "--fingerprints",
+        nargs="*",
+        default=[],
+        type=Path,
+        help="{dataset}.{lang}.parquet of `fingerprint-language`",
+    )
     parser.add_argument("--output", required=True, type=Path, help="manifest (JSON)")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Put the manifest together."""
+    """Assemble the manifest."""
     spec = ManifestSpec.model_validate_json(args.spec)
     rows = read_table(args.mixture)
     manifest: dict[str, Any] = read_json(args.selection)
@@ -85,6 +95,12 @@ def run(args: argparse.Namespace) -> None:
         "licences": spec.licences,
         "non_commercial": spec.non_commercial,
         "contamination": contamination_of(rows, args.contamination),
+        "languages_without_rows": languages_without_rows(manifest),
     }
+    if args.fingerprints:
+        prints = read_prints(args.fingerprints)
+        manifest["duplicates"] = count_duplicates(rows, prints, spec.similarity)
     write_json(args.output, manifest)
     print(f"manifest of {spec.mixture}: {manifest['rows']} rows, {len(manifest['tokens'])} models")
+    for line in remarks(manifest):
+        print(f"note: mixture {spec.mixture}: {line}")

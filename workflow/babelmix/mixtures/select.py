@@ -6,31 +6,41 @@ seed gives the same rows on every machine, and one mixture's rows never depend o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from ..config.expand import seeded_order
+from ..config.members import seeded_order
 from ..errors import BabelmixError
 from ..specs import MixtureSpec
-from .pool import ID_OUT, ROW_OUT, Pool, seeded_rank
+from .pool import ID_OUT, KEEP, ROW_OUT, Pool, seeded_rank
+from .shares import Draw, half_up, largest_remainder, resolve
+
+#: Reason of ids that another part of the same union has.
+IN_ANOTHER_PART = "in another part"
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of one pool: place of the id in the pool, and place of the language in the spec."""
+    """Rows of one pool: place of the id in the pool, and place of the language in the spec.
+
+    ``copies``: 0 for a row's first time, 1 for its second, and so on; None where none is repeated.
+    """
 
     ids: np.ndarray
     langs: np.ndarray
+    copies: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def where(self, keep: np.ndarray) -> Rows:
         """Those of the rows that a mask names."""
-        return Rows(self.ids[keep], self.langs[keep])
+        copies = None if self.copies is None else self.copies[keep]
+        return Rows(self.ids[keep], self.langs[keep], copies)
 
 
 @dataclass(frozen=True)
@@ -42,29 +52,7 @@ class Selection:
     dev: Rows
     left_out: dict[str, int]
     left_out_pairs: int
-
-
-def largest_remainder(
-    total: int, weights: Mapping[str, float], order: Sequence[str]
-) -> dict[str, int]:
-    """Split ``total`` by ``weights``; what is left over goes to the largest remainders.
-
-    Ties are broken by ``order``. The parts add up to ``total`` exactly.
-    """
-    whole = sum(Fraction(w) for w in weights.values())
-    quotas = {code: Fraction(weights[code]) * total / whole for code in order}
-    parts = {code: int(q) for code, q in quotas.items()}
-    left = total - sum(parts.values())
-    by_remainder = sorted(order, key=lambda c: (-(quotas[c] - parts[c]), order.index(c)))
-    for code in by_remainder[:left]:
-        parts[code] += 1
-    return parts
-
-
-def half_up(share: float, total: int, percent: bool = False) -> int:
-    """``share`` of ``total`` as written in decimals, rounded half up."""
-    exact = Fraction(str(share)) * total / (100 if percent else 1)
-    return int(exact + Fraction(1, 2))
+    draw: Draw | None = None
 
 
 def mixed_count(n_ids: int, spec: MixtureSpec) -> int:
@@ -115,81 +103,125 @@ def assign(keys: np.ndarray, spec: MixtureSpec, purpose: str = "rows") -> Rows:
     return Rows(order, langs)
 
 
-def draw_ids(
-    ids: np.ndarray, pool: Pool, spec: MixtureSpec, counts: Mapping[str, np.ndarray] | None
-) -> np.ndarray:
-    """The ids of a mixture with a budget: the first of an order that all mixtures share.
+@dataclass(frozen=True)
+class Candidates:
+    """What one pool can give to one leaf of a mixture (an ``Offer``; see ``shares``).
 
-    ``counts`` are tokens of each row by language, for a budget in tokens: the longest prefix is
-    found whose rows stay within it.
+    ``ids`` may be trained on, ``dev`` may be held out; ``counts`` are tokens of each row by
+    language; ``left_out`` counts other ids by reason.
     """
-    if spec.rows is None and spec.fraction is None and spec.tokens is None:
-        return ids
-    ranked = ids[seeded_rank(pool.keys[ids], spec.rows_seed, "budget")]
-    if spec.tokens is not None:
-        return np.sort(ranked[: _token_prefix(ranked, pool, spec, counts or {})])
-    wanted = spec.rows or half_up(spec.fraction or 0.0, len(ids))
-    if wanted > len(ids):
-        raise BabelmixError(
-            f"mixture '{spec.name}': `rows: {wanted}` is more than the {len(ids)} training rows "
-            f"that dataset '{spec.dataset}' offers. Lower `rows`, or leave it out to take all."
-        )
-    return np.sort(ranked[:wanted])
 
+    pool: Pool
+    spec: MixtureSpec
+    ids: np.ndarray
+    dev: np.ndarray
+    rows_out: Mapping[str, np.ndarray]
+    left_out: Mapping[str, int]
+    counts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
-def _token_prefix(
-    ranked: np.ndarray, pool: Pool, spec: MixtureSpec, counts: Mapping[str, np.ndarray]
-) -> int:
-    """How many ids of a ranked list fill, and do not exceed, the budget in tokens."""
-    budget = spec.tokens or 0
-    table = np.stack([counts[code] for code in spec.own_languages])
+    @property
+    def units(self) -> int:
+        """Ids; also where pairs are drawn, so that they are as many as a monolingual mixture's."""
+        return len(self.ids)
 
-    def spent(n: int) -> int:
-        rows = assign(pool.keys[ranked[:n]], spec)
-        return int(table[rows.langs, ranked[:n][rows.ids]].sum())
+    @property
+    def limit(self) -> int:
+        """Most ids, or pairs, that can be had without repeating one."""
+        return len(self._pairs.ids) if self.spec.kind == "pairs" else len(self.ids)
 
-    if (whole := spent(len(ranked))) < budget:
-        raise BabelmixError(
-            f"mixture '{spec.name}': `tokens: {budget}` is more than the {whole} tokens that its "
-            f"rows of dataset '{spec.dataset}' have. Lower it, or leave it out to take all."
-        )
-    low, high = 0, len(ranked)
-    if whole == budget:
-        return high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if spent(middle) <= budget else (low, middle)
-    if low == 0:
-        raise BabelmixError(
-            f"mixture '{spec.name}': `tokens: {budget}` is less than its first row takes."
-        )
-    return low
+    @property
+    def times(self) -> int:
+        """Rows per unit."""
+        return len(self.spec.languages) if self.spec.kind == "parallel" else 1
+
+    def less(self, mask: np.ndarray, reason: str, *, dev_only: bool = False) -> Candidates:
+        """Less the ids that a mask of the pool names; they are counted by a reason."""
+        ids = self.ids if dev_only else self.ids[~mask[self.ids]]
+        dev = self.dev[~mask[self.dev]]
+        lost = len(self.ids) + len(self.dev) - len(ids) - len(dev)
+        left_out = dict(self.left_out)
+        if lost:
+            left_out[reason] = left_out.get(reason, 0) + lost
+        return Candidates(self.pool, self.spec, ids, dev, self.rows_out, left_out, self.counts)
+
+    def with_share_of_dev(self, share: float) -> Candidates:
+        """With a share of the held-out ids, the rest left to other parts of a union."""
+        order = seeded_rank(self.pool.keys[self.dev], self.spec.rows_seed, "dev-share")
+        others = np.zeros(len(self.pool), dtype=bool)
+        others[self.dev[order[half_up(share, len(order)) :]]] = True
+        return self.less(others, IN_ANOTHER_PART, dev_only=True)
+
+    @cached_property
+    def ranked(self) -> np.ndarray:
+        """The ids in the order that all mixtures with a budget share."""
+        return self.ids[seeded_rank(self.pool.keys[self.ids], self.spec.rows_seed, "budget")]
+
+    @cached_property
+    def _pairs(self) -> Rows:
+        """Every (id, language) pair that may be trained on, in random order."""
+        pool, spec = self.pool, self.spec
+        ids, langs, keys = [], [], []
+        for place, code in enumerate(spec.own_languages):
+            mine = self.ids[pool.languages[code].verdict[self.ids] == KEEP]
+            salt = hashlib.sha256(f"language:{code}".encode()).digest()[:8]
+            ids.append(mine)
+            langs.append(np.full(len(mine), place, dtype=np.int16))
+            keys.append(pool.keys[mine] ^ np.uint64(int.from_bytes(salt)))
+        order = seeded_rank(np.concatenate(keys), spec.seed, "pairs")
+        return Rows(np.concatenate(ids)[order], np.concatenate(langs)[order])
+
+    def rows(self, distinct: int) -> Rows:
+        """The rows of the first so many units, each once: places in the pool."""
+        if self.spec.kind == "pairs":
+            return self._pairs.where(np.arange(distinct))
+        taken = self.ids
+        if distinct < len(taken):
+            taken = np.sort(self.ranked[:distinct])
+        rows = assign(self.pool.keys[taken], self.spec)
+        return Rows(taken[rows.ids], rows.langs)
+
+    def first(self, rows: Rows, units: int) -> np.ndarray:
+        """Which of the rows belong to the first so many units."""
+        if self.spec.kind == "pairs":
+            return np.arange(len(rows)) < units
+        mine = np.zeros(len(self.pool), dtype=bool)
+        mine[self.ranked[:units]] = True
+        return mine[rows.ids]
+
+    def tokens(self, of: int, first: int) -> int:
+        """Tokens of the ``first`` units of a draw of ``of``."""
+        rows = self.rows(of)
+        if first < of:
+            rows = rows.where(self.first(rows, first))
+        table = np.stack([self.counts[code] for code in self.spec.own_languages])
+        return int(table[rows.langs, rows.ids].sum())
 
 
 def sound_ids(
-    pool: Pool, spec: MixtureSpec, contaminated: np.ndarray
+    pool: Pool, spec: MixtureSpec, out: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, int]]:
     """Which ids may be taken, rows to leave out by language, and ids left out by reason.
 
-    A verdict ``ID_OUT`` in a language of the mixture or of ``sound_in`` puts the id out. A row that
-    is out in its language alone takes its id with it from a mixture that gives each id once (so
-    that size and shares stay exact); a parallel mixture leaves out the row.
+    ``out`` are ids that are left out for other reasons than their checks. A verdict ``ID_OUT`` in
+    a language of the mixture or of ``sound_in`` puts the id out. A row that is out in its language
+    alone takes its id with it from a mixture that gives each id once (so that size and shares stay
+    exact); a parallel mixture, or one of random pairs, leaves out the row.
     """
     verdicts = {code: language.verdict for code, language in pool.languages.items()}
-    pairwise = spec.kind == "parallel"
+    pairwise = spec.kind in ("parallel", "pairs")
     reasons = {"failed checks": np.zeros(len(pool), dtype=bool)}
     for code in [*spec.sound_in, *spec.own_languages]:
         least = ID_OUT if pairwise or code in spec.sound_in else ROW_OUT
         reasons["failed checks"] |= verdicts[code] >= least
     reasons["filtered"] = ~_passes_filters(pool, spec)
-    reasons["contaminated"] = contaminated
-    out = np.zeros(len(pool), dtype=bool)
+    reasons |= out
+    lost = np.zeros(len(pool), dtype=bool)
     counts = {}
     for reason, mask in reasons.items():
-        counts[reason] = int((mask & ~out).sum())
-        out |= mask
+        counts[reason] = int((mask & ~lost).sum())
+        lost |= mask
     rows_out = {c: verdicts[c] == ROW_OUT for c in spec.own_languages} if pairwise else {}
-    return ~out, rows_out, counts
+    return ~lost, rows_out, counts
 
 
 def _passes_filters(pool: Pool, spec: MixtureSpec) -> np.ndarray:
@@ -212,39 +244,79 @@ def _passes_filters(pool: Pool, spec: MixtureSpec) -> np.ndarray:
     return passes
 
 
+def candidates(
+    pool: Pool,
+    spec: MixtureSpec,
+    counts: Mapping[str, np.ndarray] | None = None,
+    out: Mapping[str, np.ndarray] | None = None,
+) -> Candidates:
+    """What a pool can give to a leaf, once its checks have spoken."""
+    none = {"contaminated": np.zeros(len(pool), dtype=bool)}
+    usable, rows_out, left_out = sound_ids(pool, spec, none | dict(out or {}))
+    ids, dev = np.flatnonzero(usable & ~pool.dev), np.flatnonzero(usable & pool.dev)
+    return Candidates(pool, spec, ids, dev, rows_out, left_out, counts or {})
+
+
 def select(
     pool: Pool,
     spec: MixtureSpec,
     counts: Mapping[str, np.ndarray] | None = None,
-    contaminated: np.ndarray | None = None,
+    out: Mapping[str, np.ndarray] | None = None,
 ) -> Selection:
     """The rows of one mixture from one pool; its invariants hold, or it is an error."""
-    hits = np.zeros(len(pool), dtype=bool) if contaminated is None else contaminated
-    usable, rows_out, left_out = sound_ids(pool, spec, hits)
-    offered = np.flatnonzero(usable & ~pool.dev)
-    taken = draw_ids(offered, pool, spec, counts)
-    if not len(taken):
+    offer = candidates(pool, spec, counts, out)
+    return draw_rows(offer, resolve(spec, [offer])[0])
+
+
+def draw_rows(offer: Candidates, draw: Draw, *, may_be_empty: bool = False) -> Selection:
+    """The rows of one leaf, as many as ``draw`` says.
+
+    Raises:
+        BabelmixError: where none is left, or an invariant is broken.
+    """
+    pool, spec = offer.pool, offer.spec
+    if draw.distinct > offer.limit:
         raise BabelmixError(
-            f"mixture '{spec.name}': no row of dataset '{spec.dataset}' is left ({left_out}). Look "
-            "at the translation audit for why rows failed."
+            f"mixture '{spec.name}': it needs {draw.distinct} ids of dataset '{spec.dataset}', and "
+            f"the parts before it leave {offer.limit}: parts of one pool share no id. Take less of "
+            "them, or set `ids: any` for the union."
         )
-    held_out = np.flatnonzero(usable & pool.dev)
+    if not draw.distinct and not may_be_empty:
+        raise BabelmixError(
+            f"mixture '{spec.name}': no row of dataset '{spec.dataset}' is left "
+            f"({dict(offer.left_out)}). Look at the translation audit for why rows failed, or give "
+            "it a larger budget."
+        )
+    train = offer.rows(draw.distinct)
     # Held-out rows follow the mixture's shares; an absolute pinch of rows does not apply to them.
     shares = spec if spec.mixed_rows is None else spec.model_copy(update={"mixed_rows": 0})
-    train, dev = (
-        Rows(ids[rows.ids], rows.langs)
-        for ids, rows in (
-            (taken, assign(pool.keys[taken], spec)),
-            (held_out, assign(pool.keys[held_out], shares, "dev")),
-        )
-    )
-    check_invariants(train, taken, pool, spec)
-    left_out["not drawn"] = len(offered) - len(taken)
-    if len(taken) + len(held_out) + sum(left_out.values()) != len(pool):
-        raise AssertionError(f"{spec.name}: {len(pool)} ids in, {len(taken)} and {left_out} out")
-    kept = [_without(rows, spec, rows_out) for rows in (train, dev)]
+    once = shares.model_copy(update={"kind": "blocks"}) if spec.kind == "pairs" else shares
+    held_out = assign(pool.keys[offer.dev], once, "dev")
+    dev = Rows(offer.dev[held_out.ids], held_out.langs)
+    check_invariants(train, draw, pool, spec)
+    left_out = dict(offer.left_out)
+    unique = len(np.unique(train.ids)) if spec.kind == "pairs" else draw.distinct
+    left_out["not drawn"] = len(offer.ids) - unique
+    if unique + len(offer.dev) + sum(left_out.values()) != len(pool):
+        raise AssertionError(f"{spec.name}: {len(pool)} ids in, {unique} and {left_out} out")
+    kept = [_without(rows, spec, offer.rows_out) for rows in (train, dev)]
     pairs = len(train) + len(dev) - len(kept[0]) - len(kept[1])
-    return Selection(spec, kept[0], kept[1], left_out, pairs)
+    return Selection(spec, _repeated(kept[0], offer, draw), kept[1], left_out, pairs, draw)
+
+
+def _repeated(rows: Rows, offer: Candidates, draw: Draw) -> Rows:
+    """The rows as often as the draw repeats them; the remainder goes to the first units."""
+    if draw.units <= draw.distinct or not len(rows):
+        return rows
+    whole, rest = divmod(draw.units, draw.distinct)
+    times = np.full(len(rows), whole, dtype=np.int64)
+    if rest:
+        times[offer.first(rows, rest)] += 1
+    most = int(times.max())
+    layers = [np.flatnonzero(times > n) for n in range(most)]
+    copies = np.repeat(np.arange(most, dtype=np.int32), [len(layer) for layer in layers])
+    places = np.concatenate(layers)
+    return Rows(rows.ids[places], rows.langs[places], copies)
 
 
 def _without(rows: Rows, spec: MixtureSpec, rows_out: Mapping[str, np.ndarray]) -> Rows:
@@ -254,7 +326,7 @@ def _without(rows: Rows, spec: MixtureSpec, rows_out: Mapping[str, np.ndarray]) 
     return rows.where(~bad[rows.langs, rows.ids])
 
 
-def check_invariants(rows: Rows, ids: np.ndarray, pool: Pool, spec: MixtureSpec) -> None:
+def check_invariants(rows: Rows, draw: Draw, pool: Pool, spec: MixtureSpec) -> None:
     """Assert what the policy promises: exact size, each id as often as it says, none held out.
 
     Raises:
@@ -265,13 +337,13 @@ def check_invariants(rows: Rows, ids: np.ndarray, pool: Pool, spec: MixtureSpec)
     unique, how_often = np.unique(pairs, return_counts=True)
     doubled = unique[how_often > 1] // (len(spec.own_languages) + 1)
     counts = np.bincount(rows.ids, minlength=len(pool))
-    wanted = np.zeros(len(pool), dtype=np.int64)
-    wanted[ids] = times
-    wrong = np.flatnonzero((counts != wanted) | ((counts > 0) & pool.dev))
-    if len(doubled) or len(wrong) or len(rows) != times * len(ids):
-        named = pool.ids.take(wrong[:10]).to_pylist()
+    wrong = (counts > 0) & pool.dev
+    if spec.kind != "pairs":
+        wrong |= (counts > 0) & (counts != times)
+    if len(doubled) or wrong.any() or len(rows) != times * draw.distinct:
+        named = pool.ids.take(np.flatnonzero(wrong)[:10]).to_pylist()
         twice = pool.ids.take(doubled[:10]).to_pylist()
         raise BabelmixError(
-            f"mixture '{spec.name}' breaks its own rules: {len(rows)} rows for {len(ids)} ids, "
-            f"doubled {twice}, wrong count or held out {named}."
+            f"mixture '{spec.name}' breaks its own rules: {len(rows)} rows for {draw.distinct} "
+            f"ids, doubled {twice}, wrong count or held out {named}."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config.load import build_config, read_yaml
-from ..io import write_json
+from ..io import write_text
 from .graph import Plan
 from .jobs import Jobs
 from .lists import write_lists
@@ -50,6 +51,10 @@ def export_environment() -> None:
 
 
 def write_resolved(raw: Mapping[str, Any], jobs: Jobs) -> None:
-    """Write the configuration as it was merged, and the long lists of files, before any job."""
-    write_json(jobs.path("config.resolved.json"), dict(raw))
+    """Write the configuration as it was merged, and the long lists of files, before any job.
+
+    In the order given: of two mixtures with the same rows the first gives the name.
+    """
+    text = json.dumps(dict(raw), indent=2, ensure_ascii=False)
+    write_text(jobs.path("config.resolved.json"), f"{text}\n")
     write_lists(jobs)

@@ -7,9 +7,12 @@ from pathlib import Path
 
 from ..config.evaluation import OpenAIJudge
 from ..config.load import read_yaml
+from ..config.mixtures import Sampled
 from ..errors import BabelmixError
+from ..mixtures.shares import half_up
 from . import load_jobs
 from .checks import count_gpus
+from .cost import mixture_rows
 from .graph import Plan
 
 
@@ -52,6 +55,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def small_pinches(plan: Plan) -> list[str]:
+    """Mixtures with fewer rows to spread than languages to spread them over, by estimate."""
+    found = []
+    for name in plan.mixtures:
+        for leaf in plan.expansion.mixtures[name].leaves:
+            if leaf.kind != "blocks" or len(leaf.languages) < 2:
+                continue
+            rows = leaf.mixed_rows
+            if rows is None:
+                percent = 100.0 if leaf.main is None else leaf.mixed_percent or 0.0
+                rows = half_up(percent, mixture_rows(plan, leaf), percent=True)
+            if rows < len(leaf.languages):
+                found.append(
+                    f"mixture '{leaf.name}': {rows} rows for {len(leaf.languages)} languages "
+                    f"({', '.join(leaf.languages)}): some get none."
+                )
+    return found
+
+
 def remarks(plan: Plan) -> list[str]:
     """What may be meant so and is easily overlooked, one line each."""
     from ..judge.prompts import has_prompts
@@ -71,6 +93,14 @@ def remarks(plan: Plan) -> list[str]:
         "chats open without."
         for lang, places in sorted(using.items())
         if not config.languages[lang].system_prompt
+    ]
+    found += small_pinches(plan)
+    found += [
+        f"mixtures.{name}: dataset '{family.dataset}' is parallel, so its languages are of one "
+        "size: `weights: size` gives equal shares."
+        for name, family in config.mixtures.items()
+        if isinstance(family, Sampled) and family.weights == "size"
+        if getattr(config.datasets[family.dataset], "parallel", True)
     ]
     for planned in plan.evaluations.values():
         name = planned.evaluation.judge

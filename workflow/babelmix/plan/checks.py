@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..config.evaluation import Jury, OpenAIJudge
-from ..config.mixtures import Pinch, PoolFamily, Sampled, Union
+from ..config.mixtures import CodeSwitched, Pinch, PoolFamily, Union
 from ..config.root import Config
 from ..config.sources import Dataset, Source
 from ..config.translators import ApertiumTranslator, OpenAITranslator, Service
@@ -90,15 +90,19 @@ def _check_jury(where: str, jury: Jury, config: Config, singly: list[str]) -> No
 def _check_family(name: str, family: PoolFamily, config: Config) -> None:
     where = f"mixtures.{name}"
     _known("dataset", [family.dataset], config.datasets, where)
-    main = [family.main] if isinstance(family, Pinch) else []
-    used = [*family.languages, *main, *(family.parallel_over or [])]
+    main = [family.main] if isinstance(family, Pinch | CodeSwitched) else []
+    ordered = family.order.languages if family.order else []
+    used = [*family.languages, *main, *(family.parallel_over or []), *ordered]
     _known("language", used, dict.fromkeys(config.datasets[family.dataset].languages), where)
     doubled = {c for c in family.languages if family.languages.count(c) > 1}
     if doubled:
-        raise BabelmixError(f"{where}.languages: {sorted(doubled)} stand there twice.")
-    weights = family.weights if isinstance(family, Sampled) else None
-    if isinstance(weights, dict) and set(weights) != set(family.languages):
-        raise BabelmixError(f"{where}.weights: give one weight for each of its `languages`.")
+        raise BabelmixError(f"{where}.languages: {sorted(doubled)} appear twice.")
+    if family.order is not None and family.order.by == "part":
+        raise BabelmixError(f"{where}.order: `part` is for unions; this family has no parts.")
+    if isinstance(family.rows, dict):
+        _known("language", family.rows, dict.fromkeys(family.languages), f"{where}.rows")
+        if lost := [c for c in family.languages if c not in family.rows]:
+            raise BabelmixError(f"{where}.rows: no number for {', '.join(lost)}.")
 
 
 def _check_studies(config: Config) -> None:

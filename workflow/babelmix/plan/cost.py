@@ -19,7 +19,7 @@ from ..config.load import load_config
 from ..config.sources import Source
 from ..judge.cost import CHARS_PER_TOKEN, VERDICT_TOKENS, estimate_calls, expected_calls
 from ..judge.prices import price_of
-from ..mixtures.select import half_up
+from ..mixtures.shares import half_up
 from ..sources.adapters import columns_of, conversations, stream
 from ..sources.questions import questions
 from ..sources.readers import iter_rows, read_rows
@@ -28,6 +28,7 @@ from ..specs import MixtureSpec
 from ..translate.cost import estimate as translation_estimate
 from .checks import language_path
 from .graph import Plan
+from .nominal import nominal_rows
 
 #: Rows of a source where no `rows` says how many: as published (docs of each source).
 PUBLISHED_ROWS = {
@@ -131,18 +132,11 @@ def _source_rows(plan: Plan, source: str) -> int:
 
 def mixture_rows(plan: Plan, spec: MixtureSpec) -> int:
     """Training rows of a mixture."""
-    return sum(_leaf_rows(plan, leaf) for leaf in spec.leaves)
-
-
-def _leaf_rows(plan: Plan, spec: MixtureSpec) -> int:
-    pool = pool_rows(plan, spec.dataset) - plan.dataset(spec.dataset).dev_rows
-    times = len(spec.languages) if spec.kind == "parallel" else 1
-    if spec.fraction is not None:
-        pool = half_up(spec.fraction, pool)
-    if spec.tokens is not None:
-        row_tokens = pool_chars(plan, spec.dataset) / CHARS_PER_TOKEN * times
-        pool = min(pool, int(spec.tokens / row_tokens))
-    return min(spec.rows or pool, pool) * times
+    return nominal_rows(
+        spec,
+        lambda d: max(0, pool_rows(plan, d) - plan.dataset(d).dev_rows),
+        lambda d: pool_chars(plan, d) / CHARS_PER_TOKEN,
+    )
 
 
 def n_questions(plan: Plan, benchmark: str) -> int:

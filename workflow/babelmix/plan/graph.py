@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from ..config.base import languages_of
 from ..config.expand import Expansion, expand
 from ..config.root import Config
 from ..config.scale import scaled
@@ -251,7 +252,11 @@ class Plan:
     def languages_trained_on(self, dataset: str) -> list[str]:
         """Languages of a pool that some mixture takes rows in, in the pool's order."""
         taken = {
-            c for m in self.mixtures for d, c in self.expansion.mixtures[m].taken if d == dataset
+            c
+            for m in self.mixtures
+            for d, code in self.expansion.mixtures[m].taken
+            if d == dataset
+            for c in languages_of(code)
         }
         return [c for c in self.dataset(dataset).languages if c in taken]
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ..specs import ContaminationSpec, CountSpec, IndexSpec, ManifestSpec
+from ..config.base import languages_of
+from ..config.selection import Deduplication
+from ..specs import (
+    CombineSpec,
+    ContaminationSpec,
+    CountSpec,
+    FingerprintSpec,
+    IndexSpec,
+    ManifestSpec,
+    MixtureSpec,
+)
 from ..stages import STAGE_VERSIONS
 from .jobs_base import JobsBase, as_json
 
@@ -26,6 +36,65 @@ class MixtureJobs(JobsBase):
                 seed=section.seed,
             )
         )
+
+    def combine(self, dataset: str, lang: str) -> str:
+        """Spec of `combine-languages`."""
+        first, second = languages_of(lang)
+        return as_json(
+            CombineSpec(
+                version=STAGE_VERSIONS["combine"],
+                dataset=dataset,
+                lang=lang,
+                first=first,
+                second=second,
+                seed=self.plan.dataset(dataset).seed,
+            )
+        )
+
+    def combine_input(self, dataset: str, lang: str) -> dict[str, str]:
+        """The pool's files of the two languages of a row's code."""
+        first, second = languages_of(lang)
+        return {
+            "first": self.conversations(dataset, first),
+            "second": self.conversations(dataset, second),
+        }
+
+    def combined(self) -> list[tuple[str, str]]:
+        """(dataset, code) of all rows in two languages that some mixture takes."""
+        taken = [p for m in self.plan.mixtures for p in self.plan.expansion.mixtures[m].taken]
+        return [(d, c) for d, c in dict.fromkeys(taken) if len(languages_of(c)) > 1]
+
+    def fingerprint(self, dataset: str, lang: str) -> str:
+        """Spec of `fingerprint-language`."""
+        version = STAGE_VERSIONS["fingerprint"]
+        return as_json(FingerprintSpec(version=version, dataset=dataset, lang=lang))
+
+    def fingerprints(self, mixture: str) -> list[str]:
+        """Fingerprints in which duplicates of a mixture are looked for.
+
+        Those of its languages and of the pivot, which tells ids with equal sources.
+        """
+        spec = self.plan.expansion.definition(mixture)
+        looked: dict[tuple[str, str], None] = {}
+        for leaf in spec.leaves:
+            own = [c for code in leaf.own_languages for c in languages_of(code)]
+            if not leaf.by_language:
+                own.insert(0, self.plan.dataset(leaf.dataset).pivot)
+            looked |= dict.fromkeys((leaf.dataset, c) for c in own)
+        return [self.path(f"fingerprints/{d}.{c}.parquet") for d, c in looked]
+
+    def _deduplicates(self, spec: MixtureSpec) -> bool:
+        """Whether a mixture's rows follow from its duplicates."""
+        policies = [node.deduplicate for node in spec.nodes]
+        if any(p and (p.exact, p.near) != ("keep", "keep") for p in policies):
+            return True
+        held_out = any(self.plan.dataset(d).dev_rows for d in spec.datasets)
+        return held_out and any((p or Deduplication()).held_out != "keep" for p in policies)
+
+    def similarity(self, mixture: str) -> float:
+        """From which similarity on a mixture's manifest counts near duplicates."""
+        policy = self.plan.expansion.definition(mixture).deduplicate
+        return (policy or Deduplication()).similarity
 
     def count(self, dataset: str, lang: str) -> str:
         """Spec of `count-tokens`."""
@@ -77,12 +146,14 @@ class MixtureJobs(JobsBase):
         """Indexes, token counts for budgets, and hits where they are left out."""
         spec = self.plan.expansion.definition(mixture)
         left_out = [leaf.dataset for leaf in spec.leaves if leaf.on_contamination == "leave_out"]
+        prints = self.fingerprints(mixture) if self._deduplicates(spec) else []
         return {
             "pools": [self.path(f"pools/{d}.{c}.parquet") for d, c in spec.looked_at],
             "counts": [
                 self.path(f"counts/{t}/{d}.{c}.parquet") for t, d, c in dict.fromkeys(spec.counted)
             ],
             "hits": [self.path(f"contamination/{d}.parquet") for d in dict.fromkeys(left_out)],
+            "fingerprints": prints,
         }
 
     def searches(self, mixture: str) -> list[str]:
@@ -110,6 +181,7 @@ class MixtureJobs(JobsBase):
                 mixture=mixture,
                 licences={name: source.licence for name, source in sources.items()},
                 non_commercial=[n for n, source in sources.items() if source.non_commercial],
+                similarity=self.similarity(mixture),
             )
         )
 

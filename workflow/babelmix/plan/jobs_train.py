@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..config.base import languages_of
 from ..errors import BabelmixError
 from ..specs import ModelSpec, TokeniseSpec, TrainSpec
 from ..stages import STAGE_VERSIONS
@@ -48,7 +49,8 @@ class TrainJobs(JobsBase):
     def tokenise(self, recipe: str, dataset: str, lang: str) -> str:
         """Spec of `tokenise`."""
         section = self.config.training[recipe]
-        prompt = self.config.languages[lang].system_prompt if section.system_prompt else ""
+        asked = languages_of(lang)[0]
+        prompt = self.config.languages[asked].system_prompt if section.system_prompt else ""
         return as_json(
             TokeniseSpec(
                 version=STAGE_VERSIONS["tokenise"],

@@ -21,7 +21,9 @@ STAGES = (
         "quality",
         "round_trip",
         "collect",
+        "combine",
         "pool",
+        "fingerprint",
         "benchmark",
         "contamination",
         "mixture",
@@ -73,9 +75,14 @@ def _data(jobs: Jobs) -> Iterator[Item]:
                 place = f"measures/{check}/{name}.json"
                 yield _item(jobs, check, name, place, f"{check}/{name}")
             yield _item(jobs, "collect", name, f"conversations/{name}.parquet", f"collect/{name}")
+    for dataset, code in jobs.combined():
+        name = f"{dataset}.{code}"
+        yield _item(jobs, "combine", name, f"conversations/{name}.parquet", f"combine/{name}")
     pools = [f for m in plan.mixtures for f in jobs.mixture_input(m)["pools"]]
+    prints = [f for m in plan.mixtures for f in jobs.fingerprints(m)]
     searched = [f for m in plan.mixtures for f in jobs.searches(m)]
-    for stage, files in (("pool", pools), ("contamination", searched)):
+    made = (("pool", pools), ("fingerprint", prints), ("contamination", searched))
+    for stage, files in made:
         for file in dict.fromkeys(files):
             name = Path(file).stem
             yield Item(stage, name, file, jobs.path(f"logs/{stage}/{name}.log"))

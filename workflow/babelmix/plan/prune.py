@@ -17,6 +17,7 @@ from pathlib import Path
 from ..config.load import build_config, read_yaml
 from ..errors import BabelmixError
 from .graph import Plan
+from .jobs import Jobs
 
 JOURNALS = "journals"
 
@@ -55,6 +56,8 @@ def stems(plan: Plan) -> set[str]:
     for m in plan.mixtures:
         found.add(f"mixtures/{m}")
         found |= {f"pools/{d}.{c}" for d, c in expansion[m].looked_at}
+        found |= {f"conversations/{d}.{c}" for d, c in expansion[m].taken}
+        found |= {f"fingerprints/{Path(f).stem}" for f in Jobs(plan).fingerprints(m)}
         found |= {f"contamination/{d}" for d in expansion[m].datasets}
         found |= {f"counts/{t}/{d}.{c}" for t, d, c in expansion[m].counted}
     found |= {f"models/{m}" for m in plan.models}

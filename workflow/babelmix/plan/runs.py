@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from ..config.base import languages_of
 from ..config.evaluation import Evaluation, Jury, Study
 from ..config.expand import Expansion
 from ..config.root import Config
@@ -146,6 +147,7 @@ def _add_members(
 def monolingual_language(spec: MixtureSpec) -> str | None:
     """The language of a monolingual mixture, else None."""
     alone = len(spec.languages) == 1 and spec.main is None
+    alone = alone and len(languages_of(spec.languages[0])) == 1
     return spec.languages[0] if alone else None
 
 

@@ -15,6 +15,7 @@ from ..specs import MixtureSpec
 from .checks import language_path
 from .cost import CHARS_PER_ROW, CHARS_PER_TOKEN, PUBLISHED_ROWS
 from .graph import Plan
+from .nominal import nominal_rows
 
 #: Memory that a job needs for Snakemake's own two processes within it, MB.
 SNAKEMAKE_MB = 300
@@ -85,11 +86,8 @@ def judge_minutes(plan: Plan, evaluation: str, run: str, attempt: int) -> int:
 
 def mixture_rows(plan: Plan, spec: MixtureSpec) -> int:
     """At most this many rows in a mixture, without opening a file."""
-    rows = 0.0
-    for leaf in spec.leaves:
-        ids = min(leaf.rows or math.inf, pool_rows(plan, leaf.dataset))
-        rows += ids * (leaf.fraction or 1) * (len(leaf.languages) if leaf.kind == "parallel" else 1)
-    return int(rows)
+    row_tokens = CHARS_PER_ROW / CHARS_PER_TOKEN
+    return nominal_rows(spec, lambda d: pool_rows(plan, d), lambda _: row_tokens)
 
 
 def pool_rows(plan: Plan, dataset: str) -> int:

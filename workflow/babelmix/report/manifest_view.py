@@ -19,7 +19,10 @@ def manifests_view(tables: dict[str, ReadTable]) -> View:
             "left out: checks",
             "filter",
             "benchmark",
+            "duplicates",
             "budget",
+            "duplicates trained on",
+            "held out and trained on",
             "benchmark questions found",
             "seed",
             "licences",
@@ -32,15 +35,27 @@ def manifests_view(tables: dict[str, ReadTable]) -> View:
         found = number(row["ids_found"])
         if trained_on:
             found = Cell(found.text, f"{trained_on} trained on", number=True, warn=True)
-        left_out = ("failed_checks", "filtered", "contaminated", "not_drawn")
+        left_out = ("failed_checks", "filtered", "contaminated", "duplicates_out", "not_drawn")
+        near, seen = (number(row[c]) for c in ("near_duplicates", "held_out_duplicates"))
+        if row["near_duplicates"]:
+            near = Cell(near.text, f"{row['exact_duplicates']} equal", number=True, warn=True)
+        if row["held_out_duplicates"]:
+            seen = Cell(seen.text, number=True, warn=True)
+        rows = number(row["rows"])
+        said = [f"{row['repeated_rows']} repeats"] if row["repeated_rows"] else []
+        said += [f"none in {row['without_rows']}"] if row["without_rows"] else []
+        if said:
+            rows = Cell(rows.text, "; ".join(said), number=True, warn=bool(row["without_rows"]))
         view.rows.append(
             [
                 words(row["mixture"]),
                 words(row["datasets"]),
-                number(row["rows"]),
+                rows,
                 number(row["characters"]),
                 words(row["tokens"]),
                 *(number(row[column]) for column in left_out),
+                near,
+                seen,
                 found,
                 words(row["seeds"]),
                 words(row["licences"]),

@@ -26,6 +26,8 @@ class Rows:
     ids: np.ndarray
     labels: np.ndarray
     offsets: np.ndarray
+    #: Stage of each row in a curriculum; None where the rows come in any order.
+    stages: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -64,13 +66,16 @@ def lay_rows(mixture: Path, tokenised: Sequence[Path], folder: Path) -> None:
     Every mixture row must be in the tokenised files; the ones refused there are counted by reason.
     One tokenised file is in memory at a time.
     """
-    chosen, refused, cut = _choose(mixture, tokenised)
-    places = {key: place for place, key in enumerate(chosen["train"] + chosen["dev"])}
-    offsets = np.zeros(len(places) + 1, dtype=np.int64)
+    chosen, refused, cut, stages = _choose(mixture, tokenised)
+    keys = chosen["train"] + chosen["dev"]
+    places: dict[Key, list[int]] = {}
+    for place, key in enumerate(keys):
+        places.setdefault(key, []).append(place)
+    offsets = np.zeros(len(keys) + 1, dtype=np.int64)
     for path in tokenised:
         for key, length in _column(path, "n_tokens"):
-            if key in places:
-                offsets[places[key] + 1] = length
+            for place in places.get(key, ()):
+                offsets[place + 1] = length
     np.cumsum(offsets, out=offsets)
     with whole_folder(folder) as fresh:
         ids, labels = (
@@ -82,11 +87,13 @@ def lay_rows(mixture: Path, tokenised: Sequence[Path], folder: Path) -> None:
         for path in tokenised:
             _copy(path, places, offsets, ids, labels)
         np.save(fresh / "offsets.npy", offsets)
+        if stages is not None:
+            np.save(fresh / "stages.npy", stages)
         for array in (ids, labels):
             array.flush()
         train = Rows(ids, labels, offsets[: len(chosen["train"]) + 1])
         counts = {
-            "mixture_rows": len(places) + sum(refused.values()),
+            "mixture_rows": len(keys) + sum(refused.values()),
             "train_rows": len(train),
             "dev_rows": len(chosen["dev"]),
             "refused": dict(sorted(refused.items())),
@@ -96,6 +103,7 @@ def lay_rows(mixture: Path, tokenised: Sequence[Path], folder: Path) -> None:
         }
         content = hashlib.sha256(str(len(train)).encode())
         parts: tuple[np.ndarray, ...] = (ids, labels, offsets)
+        parts += () if stages is None else (stages,)
         for part in parts:
             content.update(part.data)
         write_json(fresh / "rows.json", {"counts": counts, "digest": content.hexdigest()})
@@ -104,10 +112,13 @@ def lay_rows(mixture: Path, tokenised: Sequence[Path], folder: Path) -> None:
 def map_rows(folder: Path) -> MixtureRows:
     """What ``lay_rows`` left, as read-only maps: the processes of a machine share the pages."""
     ids, labels, offsets = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in _PARTS)
+    stages = folder / "stages.npy"
     record = read_json(folder / "rows.json")
     border = record["counts"]["train_rows"]
     return MixtureRows(
-        train=Rows(ids, labels, offsets[: border + 1]),
+        train=Rows(
+            ids, labels, offsets[: border + 1], np.load(stages) if stages.is_file() else None
+        ),
         dev=Rows(ids, labels, offsets[border:]),
         counts=record["counts"],
         digest=record["digest"],
@@ -119,12 +130,19 @@ Key = tuple[str, str]
 
 def _choose(
     mixture: Path, tokenised: Sequence[Path]
-) -> tuple[dict[str, list[Key]], Counter[str], int]:
-    """Keys of the rows to train on and to hold out; refused ones by reason; cut training rows."""
-    table = read_table(mixture, ["id", "lang", "split"])
+) -> tuple[dict[str, list[Key]], Counter[str], int, np.ndarray | None]:
+    """Keys of the rows to train on and to hold out; refused ones by reason; cut training rows.
+
+    Keys of rows that the mixture repeats (its column ``copy`` numbers them) come again; last, the
+    stages of the training rows, where it is a curriculum.
+    """
+    table = read_table(mixture)
     keys: list[Key] = _keys(table)
-    if len(set(keys)) != len(keys):
+    copies = table["copy"].to_pylist() if "copy" in table.column_names else [0] * len(keys)
+    if len(set(zip(keys, copies, strict=True))) != len(keys):
         raise BabelmixError(f"{mixture}: a row (id and language) is in it twice.")
+    stages: list[int] = []
+    given = table["stage"].to_pylist() if "stage" in table.column_names else None
     notes: dict[Key, str] = {}
     for path in tokenised:
         for key, note in _column(path, "note"):
@@ -133,7 +151,7 @@ def _choose(
             notes[key] = note
     chosen: dict[str, list[Key]] = {"train": [], "dev": []}
     refused: Counter[str] = Counter()
-    for key, split in zip(keys, table["split"].to_pylist(), strict=True):
+    for place, (key, split) in enumerate(zip(keys, table["split"].to_pylist(), strict=True)):
         if key not in notes:
             raise BabelmixError(
                 f"{mixture}: row {key[0]} ({key[1]}) is in none of the tokenised files "
@@ -145,11 +163,13 @@ def _choose(
             refused[notes[key]] += 1
         else:
             chosen[split].append(key)
+            if given is not None and split == "train":
+                stages.append(given[place])
     if not chosen["train"]:
         why = dict(refused) or "it is empty"
         raise BabelmixError(f"{mixture}: no row is left to train on ({why}).")
     cut = sum(notes[key].startswith("cut") for key in chosen["train"])
-    return chosen, refused, cut
+    return chosen, refused, cut, None if given is None else np.array(stages, dtype=np.int32)
 
 
 def _keys(table: pa.Table) -> list[Key]:
@@ -163,11 +183,15 @@ def _column(path: Path, name: str) -> list[tuple[Key, Any]]:
 
 
 def _copy(
-    path: Path, places: dict[Key, int], offsets: np.ndarray, ids: np.ndarray, labels: np.ndarray
+    path: Path,
+    places: dict[Key, list[int]],
+    offsets: np.ndarray,
+    ids: np.ndarray,
+    labels: np.ndarray,
 ) -> None:
     """Copy the wanted rows of one tokenised file to their places."""
     table = read_table(path, ["id", "lang", "input_ids", "labels"])
-    wanted = [(row, places[key]) for row, key in enumerate(_keys(table)) if key in places]
+    wanted = [(row, p) for row, key in enumerate(_keys(table)) for p in places.get(key, ())]
     for name, target in (("input_ids", ids), ("labels", labels)):
         lists = table[name].combine_chunks()
         starts, values = np.asarray(lists.offsets), np.asarray(lists.values)

@@ -50,8 +50,12 @@ def total_steps(rows: int, epochs: float | None, max_steps: int | None, batch_si
 
 
 def plan_schedule(rows: Rows, steps: int, layout: Layout, seed: int) -> Schedule:
-    """Each epoch is a new seeded order of all rows, cut into steps of ``batch_size`` rows."""
-    return _arrange(_batches(len(rows), steps, layout.batch_size, seed), rows.lengths, layout)
+    """Each epoch is a new seeded order of all rows, cut into steps of ``batch_size`` rows.
+
+    In a curriculum the stages come one after the other, and rows of one stage in a seeded order.
+    """
+    batches = _batches(len(rows), steps, layout.batch_size, seed, rows.stages)
+    return _arrange(batches, rows.lengths, layout)
 
 
 def evaluation_schedule(rows: Rows, layout: Layout) -> Schedule:
@@ -76,11 +80,15 @@ def _arrange(batches: list[np.ndarray], lengths: np.ndarray, layout: Layout) -> 
     return Schedule(places, count // layout.devices)
 
 
-def _batches(rows: int, steps: int, batch_size: int, seed: int) -> list[np.ndarray]:
+def _batches(
+    rows: int, steps: int, batch_size: int, seed: int, stages: np.ndarray | None = None
+) -> list[np.ndarray]:
     batches: list[np.ndarray] = []
     epoch = 0
     while len(batches) < steps:
         order = np.random.default_rng([seed, epoch]).permutation(rows)
+        if stages is not None:
+            order = order[np.argsort(stages[order], kind="stable")]
         batches += [order[i : i + batch_size] for i in range(0, rows, batch_size)]
         epoch += 1
     return batches[:steps]
