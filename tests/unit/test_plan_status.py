@@ -13,7 +13,7 @@ from tests.study import mini_config
 from babelmix.config.load import build_config
 from babelmix.io import write_records
 from babelmix.plan import Jobs, Plan, progress, status
-from babelmix.records import Judgement
+from babelmix.records import LATER_COLUMNS, Judgement
 
 RUN = "tiny.mono-EN.quick.s1"
 
@@ -124,7 +124,8 @@ def test_dollars_are_left_by_the_share_of_jobs_left(
 def test_the_summary_adds_up_what_judging_cost(jobs: Jobs) -> None:
     def verdict(number: int, **changes: Any) -> Judgement:
         values: dict[str, Any] = dict.fromkeys(Judgement.__dataclass_fields__, "")
-        values |= {"key": str(number), "turn": 1, "sample": 0, "score": 7.0, "verdict": None}
+        values |= LATER_COLUMNS
+        values |= {"key": str(number), "turn": 1, "score": 7.0, "verdict": None}
         values |= {"unscored_reason": None, "tokens_in": 1, "tokens_out": 1, "cost": 0.25}
         return Judgement(**(values | changes))
 
