@@ -13,8 +13,8 @@ from .texts import Text, words
 
 Pairs = Sequence[tuple[Text, Text]]
 
-#: A wrong language must be this probable.
-_SURE = 0.9
+#: A wrong language must be this probable; more than for an answer: a row is thrown away.
+_SURE_OF_LANGUAGE = 0.8
 #: A message of this many letters that equals its source was not translated.
 _LONG_LETTERS = 40
 #: A sentence of this many small-letter words, this share of them the source's own, was copied.
@@ -66,21 +66,36 @@ _ANY_QUESTION = re.compile(r"[?？؟\u037e]")
 def language_check(pairs: Pairs, pair: Pair) -> Check:
     """The prose of each message long enough to tell is in the target language.
 
-    Value: probability of the language found in the message that fails, or in the last one.
+    Value: probability of the language found in the message that fails, or in the last one. Where no
+    message's language is certain, the check says that it did not measure.
     """
-    if not langid.supported([pair.lang]):
-        return Check("language", True, None, f"not measured: '{pair.lang}' is unknown to py3langid")
+    return languages_check(pairs, pair.lang, pair.pivot)
+
+
+def languages_check(pairs: Pairs, lang: str, pivot: str) -> Check:
+    """``language_check`` of texts that should be in ``lang``; ``pivot``: the sources' language."""
+    if not langid.is_known(lang):
+        detail = f"not measured: '{lang}' is unknown to the identifier"
+        return Check("language", True, None, detail)
     value: float | None = None
+    unsure = False
     for source, target in pairs:
-        found, probability = target.language(pair.candidates)
-        if found is None:
+        found = target.language
+        verdict = langid.compare(found, lang)
+        if verdict == langid.UNSURE:
+            unsure = unsure or not found.short
             continue
-        value = round(probability, 4)
-        if probability >= _SURE and not pair.is_language(found):
-            if found != pair.pivot and source.language(pair.candidates)[0] == found:
-                continue  # a quotation: the source is in that language too
-            return Check("language", False, value, f"found {found}")
-    return Check("language", True, value, "" if value is not None else "not measured: too short")
+        value = round(found.probability, 4)
+        if verdict == langid.RIGHT or found.probability < _SURE_OF_LANGUAGE and found.languages:
+            continue
+        of_pivot = langid.compare(found, pivot) == langid.RIGHT
+        if not of_pivot and found.languages and source.language.languages == found.languages:
+            continue  # a quotation: the source is in that language too
+        return Check("language", False, value, f"found {found.name}")
+    if value is not None:
+        return Check("language", True, value)
+    why = "the language is not certain" if unsure else "too short"
+    return Check("language", True, None, f"not measured: {why}")
 
 
 def untranslated_check(pairs: Pairs, pair: Pair) -> Check:
