@@ -28,19 +28,19 @@ STUDY = ("en", "de", "fr", "it", "es")
 WORDS = (3, 5, 8, 12)
 _PER_SET = {"tatoeba": 2000, "flores": 1012, "mt-bench-x": 160, "udhr": 60, "messages": 250}
 _UDHR = """
-eng:en deu_1996:de fra:fr ita:it spa:es por_PT:pt por_BR:pt glg:gl cat:ca ron_2006:ro nld:nl afr:af
-dan:da nob:nb nno:nn swe:sv isl:is fin:fi est:et ces:cs slk:sk slv:sl hrv:hr bos_latn:bs
+eng:en deu_1996:de fra:fr ita:it spa:es por_PT:pt por_BR:pt glg:gl cat:ca ron_2006:ro nld:nl
+afr:af dan:da nob:nb nno:nn swe:sv isl:is fin:fi est:et ces:cs slk:sk slv:sl hrv:hr bos_latn:bs
 srp_latn:sr-Latn srp_cyrl:sr pol:pl rus:ru ukr:uk bel:be bul:bg mkd:mk tur:tr azj_latn:az hun:hu
-ell_monotonic:el arb:ar pes_1:fa urd:ur heb:he hin:hi mar:mr nep:ne ben:bn tam:ta tel:te tha:th lao:lo
-vie:vi ind:id mly_latn:ms tgl:tl jpn:ja kor:ko cmn_hans:zh-Hans cmn_hant:zh-Hant swh:sw kat:ka hye:hy
-als:sq lit:lt lav:lv eus:eu gle:ga cym:cy epo:eo lat:la kaz:kk khk:mn uzn_latn:uz amh:am hau_NG:ha
-yor:yo zul:zu som:so khm:km mya:my sin:si guj:gu pan:pa kan:kn mal:ml ltz:lb oci_1:oc ast:ast mlt:mt
-hat_popular:ht jav:jv
+ell_monotonic:el arb:ar pes_1:fa urd:ur heb:he hin:hi mar:mr nep:ne ben:bn tam:ta tel:te tha:th
+lao:lo vie:vi ind:id mly_latn:ms tgl:tl jpn:ja kor:ko cmn_hans:zh-Hans cmn_hant:zh-Hant swh:sw
+kat:ka hye:hy als:sq lit:lt lav:lv eus:eu gle:ga cym:cy epo:eo lat:la kaz:kk khk:mn uzn_latn:uz
+amh:am hau_NG:ha yor:yo zul:zu som:so khm:km mya:my sin:si guj:gu pan:pa kan:kn mal:ml ltz:lb
+oci_1:oc ast:ast mlt:mt hat_popular:ht jav:jv
 """
 _MESSAGES = """
-de fr it es pt pt_BR gl ca ro nl af da nb nn sv is fi et cs sk sl hr bs sr_Latn sr pl ru uk be bg mk tr
-az hu el ar fa ur he hi mr ne bn ta te th vi id ms ja ko zh_Hans zh_Hant sw ka hy sq lt lv eu ga cy eo
-kk mn uz ast
+de fr it es pt pt_BR gl ca ro nl af da nb nn sv is fi et cs sk sl hr bs sr_Latn sr pl ru uk be
+bg mk tr az hu el ar fa ur he hi mr ne bn ta te th vi id ms ja ko zh_Hans zh_Hant sw ka hy sq lt
+lv eu ga cy eo kk mn uz ast
 """
 
 #: (set, language, text)

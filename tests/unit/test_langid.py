@@ -121,7 +121,8 @@ def test_texts_half_in_another_script_are_unsure() -> None:
     ("code", "known_as"),
     [
         ("nb", "no"), ("nob", "no"), ("nn", "nn"), ("nno", "nn"), ("zh-Hant", "zh"), ("cmn", "zh"),
-        ("sr-Latn", "sr"), ("pt-BR", "pt"), ("deu", "de"), ("ger", "de"), ("iw", "he"), ("arb", "ar"),
+        ("sr-Latn", "sr"), ("pt-BR", "pt"), ("deu", "de"), ("ger", "de"), ("iw", "he"),
+        ("arb", "ar"),
         ("fil", "tl"), ("zsm", "ms"), ("pes", "fa"), ("ekk", "et"), ("srp", "sr"), ("por", "pt"),
     ],
 )  # fmt: skip

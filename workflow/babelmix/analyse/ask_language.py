@@ -1,4 +1,4 @@
-"""Verb ``answer-language``: for people, which language texts are in and whether it is the right one.
+"""Verb ``answer-language``: which language texts are in, and whether it is the right one.
 
 In: one text per line on standard input, plain or as JSON (a string, or an object with ``text``).
 Out: one JSON object per line, in the same order, as soon as it is known.
@@ -62,10 +62,10 @@ def write(source: BinaryIO, target: TextIO, asked: str, languages: Sequence[str]
 def verdicts(
     lines: Iterable[bytes], asked: str, languages: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
-    """Return ``verdict``, ``language``, ``probability`` of each line; ``error`` where it has no text.
+    """Return ``verdict``, ``language``, ``probability`` of each line; ``error`` for a bad line.
 
-    ``verdict``: ``right``, ``wrong``, ``unsure``, or ``empty`` for a blank text. ``language``: the one
-    recognised, ``da/no`` for one of several close relatives, ``und-Cyrl`` where only the script is
+    ``verdict``: ``right``, ``wrong``, ``unsure``, or ``empty`` for a blank text. ``language``: the
+    one recognised, ``da/no`` for one of several close relatives, ``und-Cyrl`` where only the script is
     certain, or null. ``probability``: of what ``language`` says, or of the likeliest one.
     """
     read = [text_of(line) for line in lines]
@@ -82,8 +82,8 @@ def verdicts(
 def text_of(line: bytes) -> tuple[str, str | None]:
     """Return the text of one line, and what is wrong with the line.
 
-    A line that opens with a brace is read as JSON only where it is a JSON object: an answer may open
-    with a brace. Bytes that are not UTF-8 become U+FFFD, and are said.
+    A line that opens with a brace is read as JSON only where it is a JSON object: an answer may
+    open with a brace. Bytes that are not UTF-8 become U+FFFD, and are said.
     """
     error = None
     try:

@@ -1,7 +1,7 @@
 """Line and word pass of an answer, as the Language Confusion Benchmark publishes them.
 
 Marchisio et al. 2024, "Understanding and Mitigating Language Confusion in LLMs" (arXiv 2406.20052),
-with the rules of its script (github.com/for-ai/language-confusion, ``compute_metrics.py``). The means
+with the rules of its script (github.com/for-ai/language-confusion, compute_metrics.py). The means
 over answers are its line pass rate and word pass rate. docs/statistics.md lists what differs here.
 """
 

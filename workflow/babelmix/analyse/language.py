@@ -33,8 +33,8 @@ def answer_languages(
     """Judge each answer against the language it was asked in.
 
     ``(1.0, None)`` in that language; ``(0.0, "other language: ru")`` in another one, whichever it
-    is; ``(0.0, "empty")``; ``(None, "short")`` with too few letters once code, addresses and numbers
-    are gone; ``(None, "unsure")`` or ``(None, "unsure: da/no")`` below the identifier's threshold;
+    is; ``(0.0, "empty")``; ``(None, "short")`` with too few letters once code, addresses and
+    numbers are gone; ``(None, "unsure")`` or ``(None, "unsure: da/no")`` below the identifier's threshold;
     ``(None, "language unknown …")`` where no identifier knows the language asked for. ``languages``
     are the study's: they only say how to spell the codes found, and limit nothing.
     """
@@ -57,7 +57,7 @@ def line_languages(
 
     A whole answer may be in the right language and still hold a paragraph in another. Lines that
     are too short or not certain say nothing; where all are so there is no value, and an empty
-    answer is a failure, as in ``answer_languages``. Reasons: ``other language: en in 1 of 3 lines``.
+    answer is a failure, as in ``answer_languages``. Reason: ``other language: en in 1 of 3 lines``.
     """
     parts = [prose(text).splitlines() for text in texts]
     found = iter(identify_all([line for lines in parts for line in lines]))

@@ -122,8 +122,9 @@ def run(args: argparse.Namespace) -> None:
     right = sum(s.value == 1.0 for s in found)
     unsure = sum(s.value is None and (s.reason or "").startswith(UNSURE) for s in found)
     silent = sum(s.value is None for s in found) - unsure
+    failed = len(found) - right - unsure - silent
     print(
         f"score {spec.run} on {spec.benchmark}: {len(answers)} answered turns, {len(scores)} "
-        f"values; language right in {right}, wrong or empty in {len(found) - right - unsure - silent}, "
+        f"values; language right in {right}, wrong or empty in {failed}, "
         f"unsure in {unsure}, too short or unknown to the identifier in {silent}"
     )

@@ -34,7 +34,7 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What the rules see in one answer. ``language``: what it is in, recognised among all languages;
+    """What the rules see in one answer. ``language``: what it is in, among all languages;
     ``languages``: the codes of the study;
     ``repetition`` is the share of repeated word triples, ``overlap`` chrF against the reference."""
 

@@ -8,28 +8,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 
+_ALIAS_PAIRS = """
+afr:af amh:am ara:ar arb:ar arg:an asm:as ast:ast aze:az azj:az bak:ba bel:be ben:bn bos:bs
+bre:br bul:bg cat:ca ces:cs cze:cs che:ce chv:cv cmn:zh cor:kw cos:co cym:cy wel:cy dan:da
+deu:de ger:de div:dv dzo:dz ekk:et ell:el gre:el eng:en epo:eo est:et eus:eu baq:eu fao:fo
+fas:fa per:fa pes:fa prs:fa fil:tl fin:fi fra:fr fre:fr fry:fy ful:ff fuv:ff gla:gd gle:ga
+glg:gl glv:gv grn:gn gug:gn guj:gu hat:ht hau:ha heb:he hbo:he hbs:sh hin:hi hrv:hr hun:hu
+hye:hy arm:hy ibo:ig ido:io ile:ie ina:ia ind:id in:id isl:is ice:is ita:it iw:he jav:jv jpn:ja
+ji:yi kal:kl kan:kn kat:ka geo:ka kaz:kk khk:mn khm:km kik:ki kin:rw kir:ky kor:ko kur:ku kmr:ku
+lao:lo lat:la lav:lv lvs:lv lim:li lin:ln lit:lt ltz:lb lug:lg mal:ml mar:mr mkd:mk mac:mk
+mlg:mg plt:mg mlt:mt mo:ro mon:mn mri:mi mao:mi msa:ms may:ms zsm:ms zlm:ms mya:my bur:my nb:no
+nob:no nor:no nep:ne npi:ne nld:nl dut:nl nno:nn oci:oc ori:or ory:or orm:om gaz:om oss:os
+pan:pa pol:pl por:pt pus:ps pbt:ps que:qu quy:qu quz:qu roh:rm ron:ro rum:ro run:rn rus:ru
+sag:sg san:sa sin:si slk:sk slo:sk slv:sl sme:se sna:sn snd:sd som:so sot:st spa:es sqi:sq
+alb:sq srd:sc srp:sr sun:su swa:sw swh:sw swe:sv tam:ta tat:tt tel:te tgk:tg tgl:tl tha:th
+tib:bo bod:bo tir:ti tuk:tk tur:tr uig:ug ukr:uk urd:ur uzb:uz uzn:uz uzs:uz vie:vi vol:vo
+wln:wa xho:xh yid:yi ydd:yi yor:yo zho:zh chi:zh zul:zu azb:az arz:ar ary:ar apc:ar acm:ar
+aeb:ar bih:bh bho:bh als:sq sdh:ku ckb:ckb gcf:gcf grc:el
+"""
 #: ISO 639-3 codes and old or regional two-letter codes -> the code used here. Individual languages
 #: whose macrolanguage is what the identifiers know (`arb` -> `ar`) are among them.
-_ALIASES = dict(
-    pair.split(":")
-    for pair in """
-    afr:af amh:am ara:ar arb:ar arg:an asm:as ast:ast aze:az azj:az bak:ba bel:be ben:bn bos:bs
-    bre:br bul:bg cat:ca ces:cs cze:cs che:ce chv:cv cmn:zh cor:kw cos:co cym:cy wel:cy dan:da
-    deu:de ger:de div:dv dzo:dz ekk:et ell:el gre:el eng:en epo:eo est:et eus:eu baq:eu fao:fo
-    fas:fa per:fa pes:fa prs:fa fil:tl fin:fi fra:fr fre:fr fry:fy ful:ff fuv:ff gla:gd gle:ga glg:gl
-    glv:gv grn:gn gug:gn guj:gu hat:ht hau:ha heb:he hbo:he hbs:sh hin:hi hrv:hr hun:hu hye:hy arm:hy
-    ibo:ig ido:io ile:ie ina:ia ind:id in:id isl:is ice:is ita:it iw:he jav:jv jpn:ja ji:yi kal:kl
-    kan:kn kat:ka geo:ka kaz:kk khk:mn khm:km kik:ki kin:rw kir:ky kor:ko kur:ku kmr:ku lao:lo lat:la
-    lav:lv lvs:lv lim:li lin:ln lit:lt ltz:lb lug:lg mal:ml mar:mr mkd:mk mac:mk mlg:mg plt:mg mlt:mt
-    mo:ro mon:mn mri:mi mao:mi msa:ms may:ms zsm:ms zlm:ms mya:my bur:my nb:no nob:no nor:no nep:ne
-    npi:ne nld:nl dut:nl nno:nn oci:oc ori:or ory:or orm:om gaz:om oss:os pan:pa pol:pl por:pt pus:ps
-    pbt:ps que:qu quy:qu quz:qu roh:rm ron:ro rum:ro run:rn rus:ru sag:sg san:sa sin:si slk:sk slo:sk
-    slv:sl sme:se sna:sn snd:sd som:so sot:st spa:es sqi:sq alb:sq srd:sc srp:sr sun:su swa:sw swh:sw
-    swe:sv tam:ta tat:tt tel:te tgk:tg tgl:tl tha:th tib:bo bod:bo tir:ti tuk:tk tur:tr uig:ug ukr:uk
-    urd:ur uzb:uz uzn:uz uzs:uz vie:vi vol:vo wln:wa xho:xh yid:yi ydd:yi yor:yo zho:zh chi:zh zul:zu
-    azb:az arz:ar ary:ar apc:ar acm:ar aeb:ar bih:bh bho:bh als:sq sdh:ku ckb:ckb gcf:gcf grc:el
-    """.split()
-)
+_ALIASES: dict[str, str] = {
+    name: code for name, _, code in (pair.partition(":") for pair in _ALIAS_PAIRS.split())
+}
 #: Varieties of one language, or of languages so close that the identifiers mix them up: where one
 #: of them is found and not surely, the others are named with it.
 RELATIVES: tuple[frozenset[str], ...] = tuple(
@@ -62,7 +63,7 @@ RELATIVES: tuple[frozenset[str], ...] = tuple(
 )
 #: Standard varieties that no identifier tells apart: any of them passes for any other of its set
 #: (docs/language-identification.md has the measured confusion).
-SAME: tuple[frozenset[str], ...] = (frozenset("hr sr bs sh".split()), frozenset("id ms".split()))
+SAME: tuple[frozenset[str], ...] = (frozenset(["hr", "sr", "bs", "sh"]), frozenset(["id", "ms"]))
 
 
 def base_code(lang: str) -> str:

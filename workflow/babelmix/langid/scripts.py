@@ -96,7 +96,7 @@ LANGUAGES = {
     "Mong": "mn",
 }
 #: Languages that are also written in Latin script; all others of ``LANGUAGES`` are not.
-_LATIN_TOO = frozenset("sr sh bs az uz tk ku kk tt gom".split())
+_LATIN_TOO = frozenset(["sr", "sh", "bs", "az", "uz", "tk", "ku", "kk", "tt", "gom"])
 #: Text with less than one kana in so many ideographs and kana is Chinese that quotes Japanese.
 _KANA_SHARE = 20
 #: A script with one language tells the language by itself.

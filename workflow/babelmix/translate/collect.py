@@ -115,8 +115,9 @@ def audit_rows(
 ) -> Pair:
     """Fill the checks of every row, in place; returns what was learnt of the pair.
 
-    The pivot itself is only asked whether it is in the language declared. Rows that only hold their place (``ABSENT_CHECKS``) keep the
-    check that says so, and no other. Length ratios are learnt from the rows that are there.
+    The pivot itself is only asked whether it is in the language declared. Rows that only hold
+    their place (``ABSENT_CHECKS``) keep the check that says so, and no other. Length ratios are
+    learnt from the rows that are there.
     """
     plain = plain_pair(spec.pivot, spec.lang)
     if spec.lang == spec.pivot:

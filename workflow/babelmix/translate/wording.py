@@ -86,7 +86,7 @@ def languages_check(pairs: Pairs, lang: str, pivot: str) -> Check:
             unsure = unsure or not found.short
             continue
         value = round(found.probability, 4)
-        if verdict == langid.RIGHT or found.probability < _SURE_OF_LANGUAGE and found.languages:
+        if verdict == langid.RIGHT or (found.probability < _SURE_OF_LANGUAGE and found.languages):
             continue
         of_pivot = langid.compare(found, pivot) == langid.RIGHT
         if not of_pivot and found.languages and source.language.languages == found.languages:
