@@ -65,14 +65,14 @@ def verdicts(
     """Return ``verdict``, ``language``, ``probability`` of each line; ``error`` for a bad line.
 
     ``verdict``: ``right``, ``wrong``, ``unsure``, or ``empty`` for a blank text. ``language``: the
-    one recognised, ``da/no`` for one of several close relatives, ``und-Cyrl`` where only the script is
-    certain, or null. ``probability``: of what ``language`` says, or of the likeliest one.
+    one recognised, ``da/no`` for one of several close relatives, ``und-Cyrl`` where only the script
+    is certain, or null. ``probability``: of what ``language`` says, or of the likeliest one.
     """
     read = [text_of(line) for line in lines]
     found = identify_all([prose(text) for text, _ in read])
     for (text, error), one in zip(read, found, strict=True):
         verdict: str = compare(one, asked) if text.strip() or error else EMPTY
-        row = {"verdict": verdict, "language": spelled(one, languages)}
+        row: dict[str, Any] = {"verdict": verdict, "language": spelled(one, languages)}
         row["probability"] = round(one.probability, 4)
         if verdict == "unsure":
             row["reason"] = "short" if one.short else "not certain"

@@ -34,9 +34,9 @@ def answer_languages(
 
     ``(1.0, None)`` in that language; ``(0.0, "other language: ru")`` in another one, whichever it
     is; ``(0.0, "empty")``; ``(None, "short")`` with too few letters once code, addresses and
-    numbers are gone; ``(None, "unsure")`` or ``(None, "unsure: da/no")`` below the identifier's threshold;
-    ``(None, "language unknown …")`` where no identifier knows the language asked for. ``languages``
-    are the study's: they only say how to spell the codes found, and limit nothing.
+    numbers are gone; ``(None, "unsure")`` or ``(None, "unsure: da/no")`` below the identifier's
+    threshold; ``(None, "language unknown …")`` where no identifier knows the language asked for.
+    ``languages`` are the study's: they only say how to spell the codes found, and limit nothing.
     """
     found = identify_all([prose(text) for text in texts])
     return [

@@ -8,7 +8,7 @@ lid.176), never among a study's own. Its script is evidence before either model 
 from .codes import base_code, identifier_code, is_known, supported
 from .decide import THRESHOLD, Found, identify, identify_all, spelled
 from .prose import MIN_LETTERS, count_letters, strip_non_prose
-from .verdict import RIGHT, UNSURE, WRONG, compare
+from .verdict import RIGHT, UNSURE, WRONG, Verdict, compare
 
 __all__ = [
     "MIN_LETTERS",
@@ -17,6 +17,7 @@ __all__ = [
     "UNSURE",
     "WRONG",
     "Found",
+    "Verdict",
     "base_code",
     "compare",
     "count_letters",

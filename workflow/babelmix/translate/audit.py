@@ -21,7 +21,7 @@ from .wording import (
     Pairs,
     answered_check,
     language_check,
-    languages_check,
+    own_language_check,
     untranslated_check,
 )
 
@@ -60,12 +60,7 @@ def audit_texts(source: Sequence[Text], target: Sequence[Text], pair: Pair) -> l
 def audit_held(target: Sequence[Text], pair: Pair) -> list[Check]:
     """The checks of a text that is not a translation of the pivot's: those of the text alone."""
     pairs = [(Text(""), text) for text in target]
-    return [language_check(pairs, pair), repetition_check(pairs)]
-
-
-def held_language_check(texts: Sequence[Text], lang: str) -> Check:
-    """The language check of texts that are nobody's translation: the pivot's own."""
-    return languages_check([(Text(""), text) for text in texts], lang, lang)
+    return [own_language_check(target, pair.lang), repetition_check(pairs)]
 
 
 def turn_check(source: Sequence[Message], target: Sequence[Message]) -> Check:

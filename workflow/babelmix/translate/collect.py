@@ -11,11 +11,12 @@ from ..errors import BabelmixError
 from ..io import file_digest, read_records, write_json, write_records
 from ..records import ABSENT_CHECKS, TASK_FLAG, Check, Conversation
 from ..specs import CollectSpec
-from .audit import audit_held, audit_texts, held_language_check, task_flag, turn_check
+from .audit import audit_held, audit_texts, task_flag, turn_check
 from .corrections import Applied, Overlay, correct_rows, read_overlay
 from .measures import Measure, read_measures
 from .pair import Pair, learn_pair, plain_pair
 from .texts import Text, identify_texts
+from .wording import PARTLY, own_language_check
 
 #: Rows named for each check in the audit.
 EXAMPLES = 10
@@ -67,10 +68,12 @@ def run(args: argparse.Namespace) -> None:
 
 def _language_words(report: dict[str, Any], lang: str) -> str:
     found = Counter(report["languages_found"])
-    if not found:
-        return ""
-    most = ", ".join(f"{name} {count}" for name, count in found.most_common(5))
-    return f"; {found.total()} are not in '{lang}' ({most})"
+    partly = report["partly_in_another_language"]
+    words = f"; {partly} are partly in another language" if partly else ""
+    if found:
+        most = ", ".join(f"{name} {count}" for name, count in found.most_common(5))
+        words = f"; {found.total()} are not in '{lang}' ({most}){words}"
+    return words
 
 
 def assemble(
@@ -161,7 +164,7 @@ def _audit_pivot(rows: list[Conversation], spec: CollectSpec) -> None:
             if any(c.name in ABSENT_CHECKS and not c.ok for c in row.checks):
                 continue
             brought = [c for c in row.checks if c.name in _BROUGHT or c.name.startswith("correct")]
-            row.checks = [*brought, held_language_check(texts, spec.lang)]
+            row.checks = [*brought, own_language_check(texts, spec.lang)]
 
 
 def _texts(source: Conversation, row: Conversation) -> tuple[list[Text], list[Text]]:
@@ -198,6 +201,9 @@ def audit_report(rows: list[Conversation], spec: CollectSpec) -> dict[str, Any]:
         "flagged": sum(any(c.name == TASK_FLAG and c.value for c in row.checks) for row in rows),
         "flagged_by_task": dict(flagged),
         "languages_found": dict(_languages_found(rows)),
+        "partly_in_another_language": sum(
+            c.name == "language" and c.detail.startswith(PARTLY) for row in rows for c in row.checks
+        ),
         "examples": examples,
         "on_failed_check": spec.on_failed_check,
         "origin": dict(Counter(row.origin for row in rows)),
