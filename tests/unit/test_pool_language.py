@@ -70,8 +70,19 @@ def test_the_pools_policy_decides_and_the_log_and_manifest_count(
     write_records(Path(files["in"]), rows, Conversation)
     collect = spec(on_failed_check={"language": policy})
     done = main(
-        ["collect", "--spec", collect.model_dump_json(), "--pivot", files["in"]]
-        + ["--shards", files["in"], "--output", files["out"], "--audit", files["audit"]]
+        [
+            "collect",
+            "--spec",
+            collect.model_dump_json(),
+            "--pivot",
+            files["in"],
+            "--shards",
+            files["in"],
+            "--output",
+            files["out"],
+            "--audit",
+            files["audit"],
+        ]
     )
     assert done == 0
     assert "10 are not in 'en' (de 10)" in capsys.readouterr().out
@@ -81,8 +92,17 @@ def test_the_pools_policy_decides_and_the_log_and_manifest_count(
         | {"dev_rows": 0, "seed": 0}
     )
     done = main(
-        ["index-language", "--spec", index.model_dump_json(), "--conversations", files["out"]]
-        + ["--output", files["index"], "--manifest", files["manifest"]]
+        [
+            "index-language",
+            "--spec",
+            index.model_dump_json(),
+            "--conversations",
+            files["out"],
+            "--output",
+            files["index"],
+            "--manifest",
+            files["manifest"],
+        ]
     )
     assert done == 0
     counts = json.loads(Path(files["manifest"]).read_text())

@@ -39,15 +39,15 @@ def _encoded(text: str) -> bytes:
 
 def _probabilities(identifier: LanguageIdentifier, texts: list[bytes]) -> NDArray[Any]:
     import numpy as np
+    from scipy.sparse import coo_array, csr_array
 
     rows, features = _features(identifier, texts)
-    width = identifier.nb_ptc.shape[0]
-    keys, counts = np.unique(rows * width + features, return_counts=True)
-    weights = np.log1p(counts.astype(np.float32))[:, None] * identifier.nb_ptc[keys % width]
-    scores = np.zeros((len(texts), len(identifier.nb_classes)), dtype=np.float32)
-    there, first = np.unique(keys // width, return_index=True)
-    if len(there):
-        scores[there] = np.add.reduceat(weights, first) + identifier.nb_pc
+    shape = (len(texts), identifier.nb_ptc.shape[0])
+    ones = np.ones(len(rows), dtype=np.float32)
+    counts = csr_array(coo_array((ones, (rows, features)), shape=shape))  # adds up repeats
+    counts.data = np.log1p(counts.data)
+    scores = counts @ identifier.nb_ptc
+    scores[counts.indptr[1:] > counts.indptr[:-1]] += identifier.nb_pc
     scores /= np.sqrt([max(len(text), 1) for text in texts])[:, None]
     scores = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(scores / scores.sum(axis=1, keepdims=True), dtype=np.float32)
