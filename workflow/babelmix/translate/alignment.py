@@ -22,8 +22,9 @@ _VARIANCE = 3.0
 _SPLIT, _UNPAIRED = 2.3, 3.5
 #: So much better must the way with an unpaired sentence be (docs/audit.md has the figures).
 _MARGIN = 3.0
-#: The same where the ratio of lengths had to be guessed.
-_MARGIN_GUESSED = 5.0
+#: The same where the ratio of lengths had to be guessed. One learnt from a few rows, which may be
+#: the damaged ones, does worse than a guess.
+_MARGIN_GUESSED = 3.5
 #: The least that any way with unpaired sentences costs where both sides have as many.
 _LEAST_BROKEN = _UNPAIRED + _SPLIT
 #: Shorter sentences than this (letters) are headings, labels, "Yes.": their loss is not told.
@@ -61,8 +62,7 @@ def unpaired_sentences(source: Text, target: Text, lengths: Lengths) -> Unpaired
         broken, lost, added = _align(before, after, ratio, _BROKEN_STEPS)
         if best is None or min(whole, broken) < min(best[0], best[1]):
             best = (whole, broken, lost, added)
-    margin = _MARGIN if lengths.overall is not None else _MARGIN_GUESSED
-    if best is None or best[0] - best[1] < margin:
+    if best is None or best[0] - best[1] < _margin(lengths):
         return Unpaired()
     return Unpaired(
         tuple(here[i] for i in best[2] if langid.count_letters(here[i]) >= _LETTERS),
@@ -85,6 +85,10 @@ def _ratios(lengths: Lengths) -> Sequence[float]:
     if lengths.overall is not None:
         return (math.exp(lengths.overall.median),)
     return _RATIOS_DENSE if lengths.fixed[1] < 2 else _RATIOS
+
+
+def _margin(lengths: Lengths) -> float:
+    return _MARGIN_GUESSED if lengths.overall is None else _MARGIN
 
 
 def _run_in_step(before: Sequence[int], after: Sequence[int], ratio: float) -> bool:
