@@ -35,10 +35,13 @@ def test_a_good_translation_passes_all() -> None:
         "protected",
         "numbers",
         "length_ratio",
+        "sentences",
         "language",
         "untranslated",
         "repetition",
         "answered",
+        "added",
+        "echo",
     ]
     assert all(c.ok for c in found.values())
 
@@ -54,7 +57,7 @@ def test_a_good_translation_passes_all() -> None:
         ("Ja, 3 10.30 1.000,50 `bank.py`", {"length_ratio"}),
         ("Hier ist die Übersetzung: " + DE, {"answered"}),
         ("Natürlich! " + DE, {"answered"}),
-        (DE + " Und so weiter und so fort." * 9, {"length_ratio", "repetition"}),
+        (DE + " Und so weiter und so fort." * 9, {"length_ratio", "repetition", "sentences"}),
         (
             "Écris les 3 noms que tu as entendus à 10.30 et envoie 1 000,50 dollars à `bank.py`.",
             {"language"},

@@ -10,11 +10,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from ..records import TASK_FLAG, Check, Message
+from .additions import addition_sign
+from .alignment import unpaired_sentences
 from .code import lost_names
+from .echo import echo_sign
 from .lengths import MIN_CHARS
 from .loops import COPIES, extra_sentences, loop_copies
 from .numbers import odd_numbers, shown
 from .pair import Pair, plain_pair
+from .placeholders import moved_placeholder
 from .tasks import LANGUAGE, fragile_kinds
 from .texts import Text
 from .wording import (
@@ -28,6 +32,8 @@ from .wording import (
 #: A closing mark, also behind quotes and brackets; a letter, digit or comma is none.
 _CLOSED = re.compile(r"[.!?…:;。！？؟।*_`|>][\"'”’»«)\]]*$|[\"'”’»)\]]$")
 _OPEN = re.compile(r"[\w,،、]$")
+#: Shorter texts (characters) are titles and labels, whose closing mark may go.
+_LONG_CHARS = 60
 #: `d.h.`, `z.B`: abbreviations that look like file names.
 _ABBREVIATION = re.compile(r"(?:\w\.)+\w?")
 
@@ -47,13 +53,16 @@ def audit_texts(source: Sequence[Text], target: Sequence[Text], pair: Pair) -> l
     """The checks of a translated row whose turns match (``turn_check``)."""
     pairs = list(zip(source, target, strict=True))
     return [
-        protected_check(pairs),
+        protected_check(pairs, pair.lang),
         numbers_check(pairs, pair),
         length_check(pairs, pair),
+        sentences_check(pairs, pair),
         language_check(pairs, pair),
         untranslated_check(pairs, pair),
         repetition_check(pairs),
         answered_check(pairs, pair),
+        added_check(pairs),
+        echo_check(source, target),
     ]
 
 
@@ -78,16 +87,19 @@ def task_flag(source: Sequence[Message], pivot: str) -> Check:
     return Check(TASK_FLAG, True, float(len(kinds)), ", ".join(kinds))
 
 
-def protected_check(pairs: Pairs) -> Check:
+def protected_check(pairs: Pairs, lang: str) -> Check:
     """Code, addresses, formulas, tags and placeholders are the same; value: how many differ.
 
-    Of code without fences the keywords and names count.
+    Of code without fences the keywords and names count, of JSON the keys. A placeholder that the
+    source has within a sentence must not stand before or after the translated one.
     """
     odd: Counter[str] = Counter()
     for source, target in pairs:
         if source.pieces != target.pieces:
             odd += _difference(source.pieces, target.pieces)
         odd += lost_names(source.prose, target.content)
+        if source.pieces and (moved := moved_placeholder(source.content, target.content, lang)):
+            odd[f"{moved} (moved)"] += 1
     return Check("protected", not odd, float(odd.total()), _shown(odd))
 
 
@@ -117,6 +129,35 @@ def length_check(pairs: Pairs, pair: Pair) -> Check:
         return Check("length_ratio", True, None, "not measured: too short")
     ok = worst[0] <= 1
     return Check("length_ratio", ok, round(worst[1], 4), "" if ok else worst[2])
+
+
+def sentences_check(pairs: Pairs, pair: Pair) -> Check:
+    """No sentence is lost, none added, and the last one is not cut; value: how many are."""
+    odd: list[str] = []
+    for source, target in pairs:
+        found = unpaired_sentences(source, target, pair.lengths)
+        odd += [f"lost: '{sentence[:40]}'" for sentence in found.lost]
+        odd += [f"added: '{sentence[:40]}'" for sentence in found.added]
+        if not found.lost and is_cut_off(source, target):
+            odd.append(f"cut off: '…{target.prose[-30:]}'")
+    return Check("sentences", not odd, float(len(odd)), "; ".join(odd[:2]))
+
+
+def added_check(pairs: Pairs) -> Check:
+    """Nothing stands around the translation: quotation marks, notes; value: messages with such."""
+    signs = [sign for source, target in pairs if (sign := addition_sign(source, target))]
+    return Check("added", not signs, float(len(signs)), signs[0] if signs else "")
+
+
+def echo_check(source: Sequence[Text], target: Sequence[Text]) -> Check:
+    """No answer became a part of its question; value: 1 where one did."""
+    sign = echo_sign(source, target)
+    return Check("echo", not sign, float(bool(sign)), sign)
+
+
+def is_cut_off(source: Text, target: Text) -> bool:
+    """Whether a text of some length ends in mid-sentence where its source ends with a stop."""
+    return len(source.prose) >= _LONG_CHARS and is_cut(source, target)
 
 
 def is_cut(source: Text, target: Text) -> bool:

@@ -40,10 +40,26 @@ _PROSE = re.compile(r"(?:\b[a-z]{2,} ){3}[a-z]{2,}\b")
 _LONGEST = 400
 
 
+#: Names that stand in prose: snake_case, and calls (``len(x)``; not ``item(s)``).
+_IDENTIFIER = re.compile(
+    r"\b[A-Za-z]\w*(?:_[A-Za-z0-9]+)+\b"
+    r"|\b[A-Za-z_]\w{2,}(?=\((?:\)|[\"'][^\"'\n]*[\"']\)|[\w.]*[=,._\d][\w.,= \"']*\)))"
+)
+#: Keys of JSON and of Python's dicts.
+_KEY = re.compile(r"""[{,]\s*(["'])([^"'\n{}:,]{1,60})\1\s*:""")
+
+
 def lost_names(source: str, target: str) -> Counter[str]:
-    """Keywords and names of the source's code lines that the translation does not have."""
-    names = Counter(code_names(source))
-    return names - Counter(_NAME.findall(target)) if names else names
+    """Keywords and names of the source's code lines that the translation does not have.
+
+    Of prose: identifiers and calls in it, and the keys of JSON.
+    """
+    names = Counter(code_names(source)) | Counter(_IDENTIFIER.findall(source))
+    lost = names - Counter(_NAME.findall(target)) if names else names
+    keys = Counter(f'"{key}"' for _, key in _KEY.findall(source))
+    if keys:
+        lost = lost + (keys - Counter(f'"{key}"' for _, key in _KEY.findall(target)))
+    return lost
 
 
 def code_names(prose: str) -> list[str]:

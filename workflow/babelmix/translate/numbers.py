@@ -2,7 +2,8 @@
 
 What good translations do to numbers, as seen in FLORES' professional ones, is allowed for: other
 separators (1,000.5 and 1.000,5), words for digits and digits for words, a clock of 12 or 24 hours,
-decades (1960s, anni '60), Roman numerals for centuries, millions written out, measures converted.
+decades (1960s, anni '60), Roman numerals for centuries, millions written out, measures converted,
+East Asian and South Asian grouping (``numerals``).
 """
 
 from __future__ import annotations
@@ -12,22 +13,27 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+
+from ..langid import base_code
+from .number_words import in_words
+from .numerals import EAST_ASIAN, plain_numerals, scale_after, spoken_numerals
 
 _SPACE = " \u00a0\u2009\u202f"
-_NUMBER = re.compile(r"\d+(?:[.,'’:\u00a0\u2009\u202f]\d+)*")
+#: Separators within a number; the last two are Arabic's decimal and thousands signs.
+_MARKS = ".,'’:\u00a0\u2009\u202f\u066b\u066c"
+_NUMBER = re.compile(rf"\d+(?:[{_MARKS}]\d+)*")
 #: Thousands set off by blanks: 10 000.
 _SPACED = re.compile(rf"(?<![\d.,])\d{{1,3}}(?:[{_SPACE}]\d{{3}})+(?!\d)")
-_SEPARATOR = re.compile(r"[.,'’:\u00a0\u2009\u202f]")
+_SEPARATOR = re.compile(f"[{_MARKS}]")
 _FRACTION = re.compile("[\u00bc-\u00be\u2150-\u215e]")
 _FIRST = re.compile(r"\d+")
 
 _CLOCK = re.compile(r"\d\s?[ap]\.?\s?m\b", re.IGNORECASE)
-_SCALE = re.compile(
-    r"^[\s\u00a0\u2009\u202f-]*(?:mil|mill|mrd|mio|bill|bn\b|m\b|k\b|thousand|tausend|tsd|hundred|"
-    r"hundert|trill|cent|cien|тыс|млн|млрд|تريليون|مليون|مليار|ألف|万|億|亿|千|百)",
-    re.IGNORECASE,
+#: Words that multiply a number: then equal digits alone say little.
+_BIG = re.compile(
+    r"\d[\s\u00a0\u202f-]*(?:mil|bil|tril|mrd|bn\b|tsd|thousand|tausend|lakh|crore)", re.I
 )
+_HALF = re.compile(r"\bhalf a (?=(?:thousand|million|billion|trillion)\b)", re.IGNORECASE)
 #: Imperial measures by what one is in metric units that translators turn it into.
 _IMPERIAL = {
     r"miles?|mi|mph": (1.609, 1609.0),
@@ -44,6 +50,7 @@ _UNITS = [
     for name, factors in _IMPERIAL.items()
 ]
 _FAHRENHEIT = re.compile(r"\s*(?:°|degrees?)?\s*F(?:ahrenheit)?\b")
+_DECADES = re.compile(r"\b(\d{1,2})\d0['’]?s\b")
 _DECADE = re.compile(r"['’]?s\b")
 _SQUARE = re.compile(r"(?<=m)[23]\b")
 _ROMAN = re.compile(r"\b[IVXLC]+(?=\b|e\b|ème|er\b)")
@@ -68,30 +75,44 @@ _MANY = 100
 _TABLE = 2000
 #: Longer runs of digits are no numbers that anybody reads, and of no use as floats.
 _LONGEST = 30
-#: Largest number that a translator may have put into words of a language we cannot spell.
-_WORDS_BELOW = 20
 
 
 @dataclass(frozen=True)
 class Token:
-    """A number as written: what it may mean, its whole numbers, and the text right after it."""
+    """A number as written: what it may mean, its whole numbers, and the text right after it.
+
+    ``scale``: what a word after it multiplies it by (``million``), None where there is none.
+    """
 
     text: str
     values: frozenset[float]
     parts: tuple[int, ...]
     after: str
     bracketed: bool
+    scale: float | None = None
+
+    @property
+    def scaled(self) -> frozenset[float]:
+        """What it may mean together with the word after it."""
+        if self.scale is None:
+            return self.values
+        return frozenset(round(v * self.scale, 6) for v in self.values)
 
 
 def odd_numbers(source: str, target: str, pivot: str, lang: str) -> list[str]:
     """Numbers of one text that the other does not have in any form, as written."""
     here, there = _FIRST.findall(source), _FIRST.findall(target)
-    if sorted(here) == sorted(there):
+    plain = not {lang, pivot} & EAST_ASIAN and not _BIG.search(source)
+    if plain and sorted(here) == sorted(there):
         return []  # the same digit groups, whatever stands between them: true of most rows
     if max(len(here), len(there)) > _TABLE:
         left, right = Counter(here), Counter(there)
         return list(((left - right) + (right - left)).elements())
-    source, target = _plain_fractions(source), _plain_fractions(target)
+    pivot, lang = base_code(pivot), base_code(lang)
+    source = plain_numerals(_plain_fractions(source), pivot)
+    target = plain_numerals(_plain_fractions(target), lang)
+    if pivot == "en":
+        source = _HALF.sub("0.5 ", source)
     tries = (
         _Comparison(source, target, pivot, lang, spaced, other).odd()
         for spaced in (False, True)
@@ -112,7 +133,7 @@ def _plain_fractions(text: str) -> str:
     return _SQUARE.sub("", text)
 
 
-def tokens(text: str, spaced: bool) -> list[Token]:
+def tokens(text: str, spaced: bool, lang: str) -> list[Token]:
     """The numbers of a text; ``spaced``: ``10 000`` is one number."""
     if spaced:
         text = _SPACED.sub(lambda m: re.sub(rf"[{_SPACE}]", "", m.group()), text)
@@ -126,12 +147,16 @@ def tokens(text: str, spaced: bool) -> list[Token]:
             found.append(Token(written, frozenset(), (hash(written),), "", False))
             continue
         parts = tuple(int(p) for p in _SEPARATOR.split(written))
-        found.append(Token(written, frozenset(readings(written)), parts, after, bracketed))
+        values = frozenset(readings(written))
+        found.append(Token(written, values, parts, after, bracketed, scale_after(after, lang)))
     return found
 
 
 def readings(written: str) -> list[float]:
-    """What a number may mean: ``1.234`` is 1234 and 1.234, ``1.234,5`` is 1234.5 alone."""
+    """What a number may mean: ``1.234`` is 1234 and 1.234, ``1.234,5`` is 1234.5 alone.
+
+    Groups of two digits before the last three are South Asian: ``15,00,000`` is 1500000.
+    """
     groups = _SEPARATOR.split(written)
     if len(groups) == 1:
         return [float(int(written))]
@@ -140,7 +165,10 @@ def readings(written: str) -> list[float]:
     thousands = len(groups[0]) <= 3 and all(len(g) == 3 for g in groups[1:])
     if thousands and len(set(marks)) == 1 and marks[0] != ":":
         found.append(float("".join(groups)))
-    decimal = marks[-1] in ".," and marks[-1] not in marks[:-1] and len(set(marks[:-1])) <= 1
+    south_asian = len(groups) > 2 and all(len(g) == 2 for g in groups[1:-1])
+    if south_asian and len(groups[0]) <= 2 and len(groups[-1]) == 3 and set(marks) == {","}:
+        found.append(float("".join(groups)))
+    decimal = marks[-1] in ".,\u066b" and marks[-1] not in marks[:-1] and len(set(marks[:-1])) <= 1
     whole = groups[:-1]
     if decimal and (len(whole) == 1 or all(len(g) == 3 for g in whole[1:])):
         found.append(float("".join(whole) + "." + groups[-1]))
@@ -155,8 +183,10 @@ class _Comparison:
     ) -> None:
         self.source, self.target = source, target
         self.pivot, self.lang = pivot, lang
-        self.left = tokens(source, spaced)
-        self.right = tokens(target, other)
+        #: The 1990s are the nineties of the 20th century: 20世纪90年代.
+        self._centuries = {int(d) + 1 for d in _DECADES.findall(source)}
+        self.left = tokens(source, spaced, pivot)
+        self.right = tokens(target, other, lang)
         self.known_left = {p for t in self.left for p in t.parts}
         self.known_right = {p for t in self.right for p in t.parts}
 
@@ -165,14 +195,17 @@ class _Comparison:
         self._match_written()
         if len(self.left) > _MANY or len(self.right) > _MANY:
             return [t.text for t in (*self.left, *self.right)]
-        self._match(lambda a, b: bool(a.values & b.values))
+        self._match(lambda a, b: bool(a.scaled & b.scaled))
+        self._match(lambda a, b: bool(a.values & b.values) and not _other_scale(a, b))
         if self.left and self.right:
-            self._match(_scaled)
             self._match(_converted)
+        spoken = spoken_numerals(self.target, self.lang)
+        self.left = [t for t in self.left if not spoken & (t.scaled | t.values)]
         # 12.00, 12:00, 12 h 00; 03.12.2021: compare the whole numbers in them, zeros left out.
         left = [(p, t) for t in self.left for p in t.parts if p]
         right = [(p, t) for t in self.right for p in t.parts if p]
-        left, right = _cancel(left, right)
+        different = [t for t in self.left if any(_other_scale(t, o) for o in self.right)]
+        left, right = _cancel(left, right) if not different else (left, right)
         if _CLOCK.search(self.source) or _CLOCK.search(self.target):
             left, right = _cancel(left, right, lambda n: n % 12 if n <= 24 else n)
         left, right = _cancel_hundreds(left, right)
@@ -182,8 +215,8 @@ class _Comparison:
         return lost + added
 
     def _match_written(self) -> None:
-        """Numbers with the same digit groups: nearly all, in one pass."""
-        common = Counter(t.parts for t in self.left) & Counter(t.parts for t in self.right)
+        """Numbers with the same digit groups and word of scale: nearly all, in one pass."""
+        common = Counter(_written(t) for t in self.left) & Counter(_written(t) for t in self.right)
         self.left = _without_tokens(self.left, common.copy())
         self.right = _without_tokens(self.right, common.copy())
 
@@ -217,6 +250,8 @@ class _Comparison:
             return True
         if number in _roman_numbers(self.source):
             return True
+        if number in self._centuries:
+            return True
         few = _FEW.get(number)
         if self.pivot == "en" and few is not None and few.search(self.source):
             return True
@@ -224,11 +259,24 @@ class _Comparison:
         return self.pivot == "en" and number in months
 
 
-def _without_tokens(found: list[Token], gone: Counter[tuple[int, ...]]) -> list[Token]:
+Written = tuple[tuple[int, ...], float | None]
+
+
+def _written(token: Token) -> Written:
+    return token.parts, token.scale
+
+
+def _other_scale(one: Token, other: Token) -> bool:
+    """A billion in place of a million: both say a scale, the number is the same, they differ."""
+    scales = one.scale, other.scale
+    return None not in scales and scales[0] != scales[1] and bool(one.values & other.values)
+
+
+def _without_tokens(found: list[Token], gone: Counter[Written]) -> list[Token]:
     rest = []
     for token in found:
-        if gone[token.parts] > 0:
-            gone[token.parts] -= 1
+        if gone[_written(token)] > 0:
+            gone[_written(token)] -= 1
         else:
             rest.append(token)
     return rest
@@ -277,17 +325,6 @@ def _cancel_decades(left: Parts, right: Parts) -> tuple[Parts, Parts]:
     return others + decades, long + short
 
 
-def _scaled(one: Token, other: Token) -> bool:
-    """4 million and 4,000,000: a thousand or a million apart, and a word that says so."""
-    for a in one.values:
-        for b in other.values:
-            low, token = (a, one) if a < b else (b, other)
-            ratio = max(a, b) / low if low else 0
-            if ratio in (100, 1e3, 1e4, 1e6, 1e8, 1e9) and _SCALE.match(token.after):
-                return True
-    return False
-
-
 def _factors(token: Token) -> tuple[float, ...]:
     return next((factors for unit, factors in _UNITS if unit.match(token.after)), ())
 
@@ -310,51 +347,6 @@ def _roman_numbers(text: str) -> set[int]:
 def _roman(numeral: str) -> int:
     values = [{"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}[sign] for sign in numeral]
     return sum(-v if any(v < w for w in values[i + 1 : i + 2]) else v for i, v in enumerate(values))
-
-
-def in_words(number: int, text: str, lang: str) -> bool:
-    """Whether a text may say a number in words.
-
-    For a language that num2words cannot spell, small numbers and round ones get the benefit of the
-    doubt.
-    """
-    pattern = _spelled(number, lang.partition("-")[0])
-    if pattern is None:
-        return number <= _WORDS_BELOW or str(number).strip("0") in {"1", "2", "5"}
-    return pattern.search(_flat(text)) is not None
-
-
-@lru_cache(maxsize=4096)
-def _spelled(number: int, lang: str) -> re.Pattern[str] | None:
-    """A pattern of a number's cardinal and ordinal with other endings; None: cannot be spelled."""
-    from num2words import num2words
-
-    forms = set()
-    for kind in ("cardinal", "ordinal"):
-        try:
-            forms.add(_flat(num2words(number, lang=lang, to=kind)))
-        except (NotImplementedError, OverflowError, KeyError, TypeError, ValueError, IndexError):
-            continue
-    if not forms:
-        return None
-    forms |= {_without_one(form) for form in forms}
-    # The last letter may change with gender, number or case; a compound may follow.
-    stems = sorted(re.escape(f[:-1] if len(f) > 4 else f) for f in forms if len(f) > 1)
-    return re.compile(r"\b(?:" + "|".join(stems) + r")(?:\w{0,4}\b|(?<=\w{4})\w*)")
-
-
-_ONE = re.compile(r"^(?:one|ein|eine|un|uno|una|um|en|et) ?(?=\w{3})")
-
-
-def _without_one(form: str) -> str:
-    """``one hundred`` -> ``hundred``, ``un millón`` -> ``millón``."""
-    return _ONE.sub("", form)
-
-
-def _flat(text: str) -> str:
-    """Small letters, hyphens as blanks, `and` between number words left out."""
-    flat = re.sub(r"[-\u2010-\u2012\u00a0\u202f]", " ", text.casefold())
-    return flat.replace(" and ", " ").replace(" et ", " ").replace(" y ", " ")
 
 
 def shown(odd: Iterable[str]) -> str:
