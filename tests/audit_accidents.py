@@ -14,7 +14,7 @@ import os
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from babelmix.records import Conversation, Message
@@ -166,9 +166,11 @@ ACCIDENTS: dict[str, tuple[Callable[[Block, str, random.Random], Row | None], se
 NEW = {"sentences", "added", "echo", "protected", "numbers"}
 
 
-def recall(data: Path, seed: int = 0) -> Iterator[tuple[str, str, int, int, int]]:
+def recall(
+    data: Path, seed: int = 0, pairs: Sequence[tuple[str, str]] = PAIRS
+) -> Iterator[tuple[str, str, int, int, int]]:
     """(accident, pair, rows, found by its checks, found in a pool too small to learn from)."""
-    for pivot, lang in PAIRS:
+    for pivot, lang in pairs:
         rnd = random.Random(seed)
         made = blocks(sentences(data, pivot), sentences(data, lang))
         pair = learnt([([" ".join(a)], [" ".join(b)]) for a, b in made], pivot, lang)
@@ -180,9 +182,11 @@ def recall(data: Path, seed: int = 0) -> Iterator[tuple[str, str, int, int, int]
             yield name, f"{pivot}-{lang}", len(rows), found, found_small
 
 
-def good_rows(data: Path) -> Iterator[tuple[str, str, int, Counter[str]]]:
+def good_rows(
+    data: Path, pairs: Sequence[tuple[str, str]] = PAIRS
+) -> Iterator[tuple[str, str, int, Counter[str]]]:
     """(set, pair, rows, rows by check failed; ``new`` counts rows that fail any of ``NEW``)."""
-    for pivot, lang in PAIRS:
+    for pivot, lang in pairs:
         here, there = sentences(data, pivot), sentences(data, lang)
         one: list[Row] = [([a], [b]) for a, b in zip(here, there, strict=True)]
         five: list[Row] = [([" ".join(a)], [" ".join(b)]) for a, b in blocks(here, there)]

@@ -218,11 +218,15 @@ def translated_code(text: str, rnd: random.Random) -> str | None:
 
 
 def good_rows(data: Path) -> dict[str, Counter[str]]:
-    """Checks failed by FLORES' references, by language; ``rows`` and ``any`` are counts of rows."""
+    """Checks failed by FLORES' references, by language; ``rows`` and ``any`` are counts of rows.
+
+    Twelve German references end in a stray letter (``Uhren.x``): they are faulty, and left out.
+    """
     found = {}
     for lang in LANGUAGES:
         rows = flores(data, lang)
-        found[lang] = flags(rows, learnt(rows, lang))
+        good = [row for row in rows if not row[1][0].endswith(".x")]
+        found[lang] = flags(good, learnt(rows, lang))
     return found
 
 
