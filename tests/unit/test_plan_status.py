@@ -127,6 +127,7 @@ def test_the_summary_adds_up_what_judging_cost(jobs: Jobs) -> None:
         values |= LATER_COLUMNS
         values |= {"key": str(number), "turn": 1, "score": 7.0, "verdict": None}
         values |= {"unscored_reason": None, "tokens_in": 1, "tokens_out": 1, "cost": 0.25}
+        values |= {"neutralised": 0}
         return Judgement(**(values | changes))
 
     file = jobs.all_judgements()[0]

@@ -236,7 +236,13 @@ def judged(module: Any, tmp_path: Path, judge: dict[str, Any], *more: str) -> li
 
 
 def served(server: ScriptedServer) -> dict[str, Any]:
-    return {"engine": "openai", "model": "m", "base_url": server.base_url, "price_out": 10.0}
+    return {
+        "engine": "openai",
+        "model": "m",
+        "base_url": server.base_url,
+        "price_in": 0.0,
+        "price_out": 10.0,
+    }
 
 
 def test_every_sample_is_graded_and_the_same_words_are_paid_once(tmp_path: Path) -> None:
@@ -306,6 +312,7 @@ def test_scores_of_every_sample() -> None:
 #: Columns that count rows, and so grow with the samples; and those of Krippendorff's α, which
 #: corrects for the number of values.
 COUNTS = {
+    "suspected_injections",
     "wins", "ties", "losses", "unscored", "asked", "scored", "judgements", "tokens_in",
     "tokens_out", "dollars", "answers", "abstained", "empty", "values", "preferences", "items",
     "same", "s1_votes", "s2_votes", "tie_discounted_votes", "decided",
