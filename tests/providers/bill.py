@@ -1,4 +1,4 @@
-"""What a provider puts on the invoice: prices, and one charge for each piece of work that it did."""
+"""What a provider puts on the invoice: prices, and one charge per piece of work."""
 
 from __future__ import annotations
 

@@ -238,9 +238,9 @@ def daily_azure() -> Answer:
     """Azure's, a day away (jasonacox/TinyLLM#17, vanderschaarlab/climb#1)."""
     value = {
         "code": "429",
-        "message": "Requests to the ChatCompletions_Create Operation under Azure OpenAI API version "
-        "2024-08-01-preview have exceeded token rate limit of your current OpenAI S0 pricing tier. "
-        "Please retry after 86400 seconds. Please go here: https://aka.ms/oai/quotaincrease if you "
+        "message": "Requests to the ChatCompletions_Create Operation under Azure OpenAI API "
+        "version 2024-08-01-preview have exceeded token rate limit of your current OpenAI S0 "
+        "pricing tier. Please retry after 86400 seconds. Please go here: https://aka.ms/oai/quotaincrease if you "
         "would like to further increase the default rate limit.",
     }
     return with_headers(as_json({"error": value}, 429), retry_after="86400")
@@ -280,7 +280,7 @@ def credits_402(requested: int = 65536, afford: int = 222) -> Answer:
 
 
 def moderated_403(text: str = "how to") -> Answer:
-    """OpenRouter: this one prompt was flagged (openrouter.ai/docs/errors, ModerationErrorMetadata)."""
+    """OpenRouter: this one prompt was flagged (openrouter.ai/docs/errors, moderation errors)."""
     metadata = {
         "reasons": ["violence"],
         "flagged_input": text[:100],
@@ -426,7 +426,7 @@ def enqueued_limit(limit: int) -> dict[str, Any]:
     """The queue is full (openai/openai-python#2084)."""
     return batch_refused(
         "token_limit_exceeded",
-        "Enqueued token limit reached for gpt-4o-mini in organization org-snq6hvcTYRCMyB87hjZjkoFr. "
-        f"Limit: {limit:,} enqueued tokens. Please try again once some in_progress batches have "
+        "Enqueued token limit reached for gpt-4o-mini in organization org-snq6hvcTYRCMyB87hjZjkoF"
+        f"r. Limit: {limit:,} enqueued tokens. Please try again once some in_progress batches have "
         "been completed.",
     )

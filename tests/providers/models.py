@@ -24,6 +24,8 @@ from .tokens import count, count_messages
 
 Check = Callable[[Call], Answer | None]
 Text = Callable[[Call], str]
+#: What the driver's settings say, too.
+PRICE = Price(per_in=100.0, per_out=400.0)
 VERDICT = "The answer does what was asked, clearly and correctly.\n\nRating: [[7]]"
 
 
@@ -48,7 +50,7 @@ class Model:
     """
 
     write: Text = rating
-    price: Price = Price()
+    price: Price = PRICE
     checks: tuple[Check, ...] = ()
     name: str = "m"
     usage: Callable[..., Any] = bodies.openai_usage

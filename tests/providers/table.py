@@ -152,6 +152,8 @@ def play(row: Row) -> Result:
 def chosen(names: list[str], quick: bool) -> Iterator[Row]:
     """Rows whose point is named or whose name holds one of the words; all without any."""
     for found in ROWS:
-        wanted = not names or any(n == found.point or n in found.name for n in names)
+        wanted = not names or any(
+            n == found.point if n.isdecimal() else n in found.name for n in names
+        )
         if wanted and (found.quick or not quick):
             yield found

@@ -5,8 +5,8 @@ Byte-level BPE tokenizers make about one token of four English characters, but o
 (cl100k falls back to bytes there). No text has more tokens than bytes.
 
 Sources: Petrov et al. 2023, "Language Model Tokenizers Introduce Unfairness Between Languages"
-(premiums up to 15 for Shan, about 7 to 8 for Amharic on cl100k); Ahia et al. 2023, "Do All Languages
-Cost the Same?".
+(premiums up to 15 for Shan, about 7 to 8 for Amharic on cl100k); Ahia et al. 2023, "Do All
+Languages Cost the Same?".
 """
 
 from __future__ import annotations
