@@ -240,8 +240,8 @@ def daily_azure() -> Answer:
         "code": "429",
         "message": "Requests to the ChatCompletions_Create Operation under Azure OpenAI API "
         "version 2024-08-01-preview have exceeded token rate limit of your current OpenAI S0 "
-        "pricing tier. Please retry after 86400 seconds. Please go here: https://aka.ms/oai/quotaincrease if you "
-        "would like to further increase the default rate limit.",
+        "pricing tier. Please retry after 86400 seconds. Please go here: "
+        "https://aka.ms/oai/quotaincrease if you would like to further increase the default rate limit.",
     }
     return with_headers(as_json({"error": value}, 429), retry_after="86400")
 
@@ -392,6 +392,12 @@ def error_in_200(code: int = 502, words: str = "Provider returned error") -> Ans
     raw = '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'
     metadata = {"raw": raw, "provider_name": "Anthropic"}
     return as_json({"error": {"message": words, "code": code, "metadata": metadata}})
+
+
+def comment_before_json(body: bytes) -> bytes:
+    """OpenRouter keeps the connection alive with lines before the JSON
+    (router-for-me/CLIProxyAPI#417 and #2690)."""
+    return b"\n\n     \n\n" + body
 
 
 def no_choices_in_200() -> Answer:
