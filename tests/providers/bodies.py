@@ -241,7 +241,8 @@ def daily_azure() -> Answer:
         "message": "Requests to the ChatCompletions_Create Operation under Azure OpenAI API "
         "version 2024-08-01-preview have exceeded token rate limit of your current OpenAI S0 "
         "pricing tier. Please retry after 86400 seconds. Please go here: "
-        "https://aka.ms/oai/quotaincrease if you would like to further increase the default rate limit.",
+        "https://aka.ms/oai/quotaincrease if you would like to further increase the default rate "
+        "limit.",
     }
     return with_headers(as_json({"error": value}, 429), retry_after="86400")
 
