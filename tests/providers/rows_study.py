@@ -121,6 +121,7 @@ class Judged(Study):
 
 
 PRICED = {"price_in": 100.0, "price_out": 400.0, "confirm_cost": 1e6, "max_retries": 1}
+PRICED |= {"max_tokens": 300}
 
 
 # --- 2: Snakemake completes what is not whole ----------------------------------------------------

@@ -1,0 +1,28 @@
+"""The table's rows as tests: a part of them in `make test`, all in `make test-providers`."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from .__main__ import load_rows
+from .table import ROWS, Row, play
+
+load_rows()
+LONG = pytest.mark.providers
+
+
+@pytest.mark.parametrize(
+    "row",
+    [pytest.param(r, marks=() if r.quick else LONG, id=f"{r.point}: {r.name}"[:110]) for r in ROWS],
+)
+def test_row(row: Row) -> None:
+    result = play(row)
+    assert result.passed, "\n".join(result.problems)
+
+
+def test_each_point_has_a_quick_row_and_no_name_stands_twice() -> None:
+    points = {row.point for row in ROWS if row.quick}
+    assert points == {str(number) for number in range(1, 19)}
+    assert not [name for name, n in Counter(row.name for row in ROWS).items() if n > 1]
