@@ -105,6 +105,8 @@ class Run:
 
 # --- processes -----------------------------------------------------------------------------------
 
+# A killed verb cannot give back the locks of its progress bar: no news at the end of the tests.
+sys.warnoptions.append("ignore::UserWarning:multiprocessing.resource_tracker")
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.providers.preload"])
 
