@@ -150,10 +150,11 @@ def play(row: Row) -> Result:
 
 
 def chosen(names: list[str], quick: bool) -> Iterator[Row]:
-    """Rows whose point is named or whose name holds one of the words; all without any."""
+    """Rows of the points that are named, and those whose name holds one of the other words."""
+    points = {found.point for found in ROWS}
     for found in ROWS:
         wanted = not names or any(
-            n == found.point if n.isdecimal() else n in found.name for n in names
+            n == found.point if n in points else n in found.name for n in names
         )
         if wanted and (found.quick or not quick):
             yield found
