@@ -177,7 +177,7 @@ def renamed_by_litellm(bench: Bench) -> None:
 
 @row("3", "the same in mode batch: all lines are asked again under the new name", quick=True)
 def renamed_in_batch(bench: Bench) -> None:
-    provider = Batches(Model(checks=(refuses_max_tokens(),)))
+    provider = Batches(Model(checks=(refuses_max_tokens(),)), factor=1.0)
     server = bench.serve(provider)
     run = bench.judge(server.base_url, 20, mode="batch", poll_s=0.05)
     bench.scored = f"{run.scored} of 20"

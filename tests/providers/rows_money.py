@@ -264,7 +264,7 @@ def byok_cost(bench: Bench) -> None:
 
 @row("7", "a batch without usage is not free", quick=True)
 def batch_without_usage(bench: Bench) -> None:
-    server = bench.serve(Batches(Model(usage=bodies.no_usage)))
+    server = bench.serve(Batches(Model(usage=bodies.no_usage), factor=1.0))
     run = bench.judge(server.base_url, 20, mode="batch", poll_s=0.05)
     bench.scored = f"{run.scored} of 20"
     bench.equal((run.code, run.scored), (WHOLE, 20), "status, scored")

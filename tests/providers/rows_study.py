@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+import babelmix
 from babelmix.io import write_records
 from babelmix.records import Answer, Question
 from tests.study import ROOT, Study
@@ -19,6 +21,8 @@ from .models import Model, holds, refuses_system, refuses_temperature, when
 from .server import Call
 from .table import Bench, row
 
+#: Of the code under test: this checkout, or the one that PYTHONPATH names.
+TREE = Path(babelmix.__file__).resolve().parents[2]
 RUNS = ("tiny.mono-EN.quick.s0", "tiny.mono-DE.quick.s0")
 EVALUATION = "b.j.single"
 
@@ -71,7 +75,7 @@ class Judged(Study):
     """A study set whose answers are there already: only its judging is left to do."""
 
     def __init__(self, bench: Bench, judge: dict[str, Any], **changes: Any) -> None:
-        super().__init__(bench.folder / "study", config(judge, **changes))
+        super().__init__(bench.folder / "study", config(judge, **changes), TREE)
         bench.folder = self.results
         self.bench = bench
 
