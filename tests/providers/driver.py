@@ -228,7 +228,8 @@ class Desk:
         texts = numbered_texts(texts)
         asked = questions or [f"Question {i}?" for i in range(len(texts))]
         held = [Question(f"{i:05}", lang, "writing", [text]) for i, text in enumerate(asked)]
-        write_records(self.folder / "q.parquet", held, Question)
+        file = self.folder / f"q.{run}.parquet"
+        write_records(file, held, Question)
         self._answers(run, held, texts)
         judge = _known("judge", COMMON | JUDGE | {"base_url": base_url} | settings)
         protocol = "pairwise" if pairs else "single"
@@ -248,7 +249,7 @@ class Desk:
         journal = self.folder / "journals" / "judge" / evaluation / f"{run}.jsonl"
         words = ["judge-pairs" if pairs else "judge-single", "--spec", canonical_json(spec)]
         words += ["--answers", str(self.folder / f"{run}.parquet")]
-        words += ["--questions", str(self.folder / "q.parquet"), "--journal", str(journal)]
+        words += ["--questions", str(file), "--journal", str(journal)]
         if pairs:
             self._answers("base", held, [f"Another: {text}" for text in texts])
             words += ["--baseline-map", json.dumps({lang: "base"})]
@@ -285,7 +286,8 @@ class Desk:
             Conversation(f"r{i:05}", "en", "d", "s", [Message("user", text)])
             for i, text in enumerate(texts)
         ]
-        write_records(self.folder / "pivot.parquet", rows, Conversation)
+        pivot = self.folder / f"pivot.{lang}.{shard}.parquet"
+        write_records(pivot, rows, Conversation)
         spec = {
             "version": 1,
             "dataset": "d",
@@ -301,7 +303,7 @@ class Desk:
         output = self.folder / "translations" / f"d.{lang}" / f"{shard}.parquet"
         journal = self.folder / "journals" / "translate" / f"d.{lang}.{shard}.jsonl"
         words = ["translate", "--spec", canonical_json(spec), "--journal", str(journal)]
-        words += ["--input", str(self.folder / "pivot.parquet"), "--output", str(output)]
+        words += ["--input", str(pivot), "--output", str(output)]
         words += ["--manifest", str(output.with_suffix(".json"))]
         return self._start(words, output, Conversation)
 
@@ -317,7 +319,8 @@ class Desk:
         """Start answering questions by a served model."""
         texts = numbered_texts(texts, "Question")
         held = [Question(f"{i:05}", "en", "writing", [text]) for i, text in enumerate(texts)]
-        write_records(self.folder / "asked.parquet", held, Question)
+        asked = self.folder / f"asked.{run}.parquet"
+        write_records(asked, held, Question)
         checkpoint = ROOT / "resources" / "demo" / "base"
         template = (checkpoint / "chat_template.jinja").read_text(encoding="utf-8")
         write_json(self.folder / "done.json", {"template_digest": digest(template)})
@@ -336,7 +339,7 @@ class Desk:
         output = self.folder / "answers" / "b" / f"{run}.parquet"
         journal = self.folder / "journals" / "answer" / "b" / f"{run}.jsonl"
         words = ["answer", "--spec", canonical_json(spec), "--journal", str(journal)]
-        words += ["--questions", str(self.folder / "asked.parquet")]
+        words += ["--questions", str(asked)]
         words += ["--checkpoint", str(checkpoint), "--completed", str(self.folder / "done.json")]
         words += ["--threads", "1"]
         return self._start([*words, "--output", str(output)], output, Answer)

@@ -325,7 +325,7 @@ def unknown_price(bench: Bench) -> None:
     )
     bench.equal(run.code, STOPPED, "status")
     bench.says(run, "price")
-    bench.check("confirm_cost" in run.said, f"no way out is named: {run.said[-300:]}")
+    bench.says(run, "price_in")
 
 
 @row("8", "price_in alone must not make output free", quick=True)
@@ -352,7 +352,7 @@ def unknown_price_translator(bench: Bench) -> None:
         limit_s=20,
     )
     bench.equal(run.code, STOPPED, "status")
-    bench.check("confirm_cost" in run.said, f"no way out is named: {run.said[-300:]}")
+    bench.says(run, "price_in")
 
 
 # --- 9: one meaning of max_cost ------------------------------------------------------------------

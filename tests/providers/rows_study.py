@@ -143,7 +143,9 @@ def snakemake_completes(bench: Bench) -> None:
     first = study.judge("--keep-going")
     bench.check(first.returncode != 0, "a run that is not whole ended with 0")
     bench.equal(study.judged(), 0, "judgement files")
-    bench.equal(bench.journalled(), 38, "journalled")
+    bench.check(
+        bench.journalled() in (38, 39), f"{bench.journalled()} journalled, of 38 (and a probe)"
+    )
     told = study.verb("status").stdout
     found = re.search(r"judge[^\n]* (\d+)/2", told)
     bench.check(found is not None and found[1] == "0", f"status: {told[:700]}")
@@ -172,7 +174,9 @@ def snakemake_cap(bench: Bench) -> None:
     bench.equal((second.returncode, study.judged()), (0, 2), "status, files when raised")
     bench.scored = f"{kept}, then {bench.journalled()}"
     bench.check(0 < kept < 40, f"{kept} journalled at the cap")
-    bench.equal(bench.journalled(), 40, "journalled")
+    bench.check(
+        bench.journalled() in (40, 41), f"{bench.journalled()} journalled, of 40 (and a probe)"
+    )
     bench.exact()
     bench.none_twice()
 
@@ -204,9 +208,8 @@ def is_zero(line: str) -> bool:
 
 
 def _snapshot(model: str, quick: bool = False, **more: Any) -> None:
-    @row("8", f"plan: the price of {more.get('base_url', '')} {model} is known", quick=quick)
+    @row("8", f"plan: the price of {model} is its family's", quick=quick)
     def snapshot(bench: Bench) -> None:
-        # Half a million answers: the plan's cents show it.
         text, line = planned(bench, {"model": model, "key_env": "MY_KEY"} | more)
         bench.scored = line.split()[-1] if line else "no line"
         bench.check("no price" not in line and "unknown" not in line, line or text[-400:])
@@ -219,14 +222,26 @@ _snapshot("gpt-4o-2024-08-06", quick=True)
 _snapshot("gpt-4o-mini-2024-07-18")
 _snapshot("gpt-4.1-2025-04-14")
 _snapshot("gpt-4-0613")
-_snapshot("gpt-4o", base_url="https://eu.api.openai.com/v1")
 
 
-@row("8", "plan: an unknown model's price is not printed as 0", quick=True)
+@row(
+    "8",
+    "plan: a price that is not known is not printed as 0 (own model, regional host)",
+    quick=True,
+)
 def plan_unknown(bench: Bench) -> None:
-    text, line = planned(
-        bench, {"model": "my-house-model", "base_url": "https://llm.example/v1", "key_env": "K"}
-    )
+    for judge in (
+        {"model": "my-house-model", "base_url": "https://llm.example/v1", "key_env": "K"},
+        {"model": "gpt-4o", "base_url": "https://eu.api.openai.com/v1", "key_env": "K"},
+    ):
+        bench.folder = bench.folder / judge["model"]
+        bench.folder.mkdir(parents=True)
+        unknown_is_no_zero(bench, judge)
+
+
+def unknown_is_no_zero(bench: Bench, judge: dict[str, Any]) -> None:
+    """Neither the line nor the total may end with a 0."""
+    text, line = planned(bench, judge)
     bench.scored = line.split()[-1] if line else "no line"
     bench.check(not is_zero(line), line)
     total = next((x for x in text.splitlines() if x.startswith("total")), "")
@@ -257,20 +272,20 @@ def plan_half(bench: Bench) -> None:
 # --- 16: `check` finds out before the trainings --------------------------------------------------
 
 
-def checked(bench: Bench, model: Model, *words: str, fine: bool = False, **judge: Any) -> None:
-    """`check` probes the judge by a call or two."""
+def checked(bench: Bench, model: Model, *words: str, fine: bool | None = False) -> None:
+    """`check` probes the judge by a call or two; ``fine`` None: it may go either way."""
     server = bench.serve(model)
-    study = Judged(bench, PRICED | {"base_url": server.base_url} | judge)
+    study = Judged(bench, PRICED | {"base_url": server.base_url})
     done = study.verb("check")
     bench.scored = f"{len(server.posts())} calls"
     bench.check(0 < len(server.posts()) <= 6, f"{len(server.posts())} calls")
     if fine:
         bench.equal(done.returncode, 0, f"status: {done.stdout[-400:]}")
-    else:
+    elif fine is not None:
         bench.check(done.returncode != 0, f"nothing was found: {done.stdout[-300:]}")
     for word in words:
         bench.check(word in done.stdout, f"says nothing of {word}: {done.stdout[-400:]}")
-    bench.exact()
+    bench.covered()
 
 
 @row("16", "check: a judge that takes only its default temperature is found out", quick=True)
@@ -292,10 +307,13 @@ def check_refusals(bench: Bench) -> None:
             (bodies.insufficient_quota(), "quota"),
             (bodies.model_not_found(), "does not exist"),
             (bodies.html_in_200(), "Sign in to Contoso"),
+            (bodies.server_error(503), "503"),
         )
     ):
         bench.folder = root / str(number)
-        checked(bench, Model(checks=(when(lambda call: True, answer),)), words)
+        # An outage may be over when the judging begins: it is said, and stops nothing.
+        fine = None if number == 4 else False
+        checked(bench, Model(checks=(when(lambda call: True, answer),)), words, fine=fine)
 
 
 @row("16", "check: --no-probe asks nothing")
