@@ -106,7 +106,9 @@ class Judgement:
     then ``unscored_reason`` says why. ``order`` is ``""`` for single grades, else ``AB`` (the run's
     answer shown first) or ``BA``. ``key`` is the digest of judge, sampling parameters and rendered
     messages; never of host, port or secret. ``cost`` is in US dollars (0 where no price is known).
-    ``sample`` is the judged answer's, and the baseline's.
+    ``sample`` is the judged answer's, and the baseline's. ``finish_reason``, ``model`` and
+    ``fingerprint`` are the server's own words of the reply. ``neutralised`` counts the delimiters
+    of the judge's prompt that the answers held: more than 0 is a suspected injection.
     """
 
     key: str
@@ -127,6 +129,10 @@ class Judgement:
     tokens_out: int
     cost: float
     sample: int = 0
+    finish_reason: str = ""
+    model: str = ""
+    fingerprint: str = ""
+    neutralised: int = 0
 
 
 @dataclass(slots=True)
@@ -174,7 +180,13 @@ class HumanLabel:
 
 
 #: Columns that files of before them lack, and the value that such files stand for.
-LATER_COLUMNS = {"sample": 0}
+LATER_COLUMNS: dict[str, Any] = {
+    "sample": 0,
+    "finish_reason": "",
+    "model": "",
+    "fingerprint": "",
+    "neutralised": 0,
+}
 
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 Record = TypeVar("Record")

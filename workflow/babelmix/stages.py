@@ -23,7 +23,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "tokenise": 2,
     "train": 2,
     "answer": 1,
-    "judge": 2,
+    "judge": 3,
     "baseline": 1,
     "score": 2,
     "tables": 4,

@@ -1,0 +1,1 @@
+"""Pure functions over texts that several stations share."""
