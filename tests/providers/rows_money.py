@@ -505,4 +505,4 @@ def rate_restart(bench: Bench) -> None:
         verb.kill()
     sent = most_in([call.at for call in server.posts()], 9.0)
     bench.scored = f"{sent} in 9 s"
-    bench.check(sent <= 14, f"{sent} requests in 9 seconds at 60 per minute")
+    bench.check(5 <= sent <= 14, f"{sent} requests in 9 seconds at 60 per minute")

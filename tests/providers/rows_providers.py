@@ -215,7 +215,10 @@ def passes(
     bench.scored = f"{run.scored} of 20"
     bench.equal((run.code, run.scored), (WHOLE, 20), "status, scored")
     bench.check(least_s <= run.seconds <= most_s, f"it took {run.seconds:.1f} s")
-    bench.exact()
+    if answer.status in (408, 504):  # the work may have been done, and billed, behind a proxy
+        bench.covered()
+    else:
+        bench.exact()
     bench.none_twice()
 
 
@@ -630,7 +633,7 @@ def wrong_scheme(bench: Bench) -> None:
     run = bench.judge(server.base_url.replace("http:", "https:"), 20, timeout_s=3.0)
     bench.equal(run.code, STOPPED, "status")
     bench.check("https" in run.said or "SSL" in run.said or "TLS" in run.said, run.said[-400:])
-    bench.check(run.seconds < 20, f"it took {run.seconds:.0f} s")
+    bench.check(run.seconds < 60, f"it took {run.seconds:.0f} s")
 
 
 @row("18", "a key with typographic quotes", quick=True)
@@ -691,7 +694,7 @@ def null_choices(bench: Bench) -> None:
 
 @row("18", "an empty body with status 200")
 def empty_body(bench: Bench) -> None:
-    told(bench, Answer(body=b""), "empty")
+    told(bench, Answer(body=b""), "no completion")
 
 
 @row("18", "{'error': …} with status 200, once for each call, then a reply")
