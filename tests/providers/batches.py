@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import bodies
+from . import bodies, refusals
 from .bill import Bill, Charge
 from .models import Model
 from .server import Answer, Call, as_json
@@ -79,7 +79,7 @@ class Batches:
             made = {"id": name, "object": "file", "bytes": len(call.raw), "created_at": 1}
             return as_json(made | {"filename": "calls.jsonl", "purpose": "batch", "status": "ok"})
         if parts and parts[0] not in self.files:
-            return bodies.error(404, f"No such File object: {parts[0]}", code="not_found")
+            return refusals.error(404, f"No such File object: {parts[0]}", code="not_found")
         if call.method == "DELETE":
             return as_json({"id": parts[0], "object": "file", "deleted": True})
         if parts[-1:] == ["content"]:
@@ -97,7 +97,7 @@ class Batches:
             return as_json({"object": "list", "data": found, "has_more": False})
         batch = self.batches.get(parts[0])
         if batch is None:
-            return bodies.error(404, f"No batch found with id '{parts[0]}'.", code="not_found")
+            return refusals.error(404, f"No batch found with id '{parts[0]}'.", code="not_found")
         if parts[1:] == ["cancel"]:
             batch["status"] = "cancelled"
         else:

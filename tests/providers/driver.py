@@ -7,7 +7,6 @@ takes a moment, and can be killed like any other.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import multiprocessing
 import os
@@ -25,8 +24,6 @@ from babelmix.records import Answer, Conversation, Judgement, Message, Question
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-very-secret"
-#: Whether the one service is there; before it, settings that it brought are left out.
-SERVICE = importlib.util.find_spec("babelmix.service") is not None
 #: What a verb says by its exit status.
 WHOLE, STOPPED, CAPPED, INCOMPLETE = 0, 2, 3, 4
 TIMED_OUT = -1
@@ -48,22 +45,6 @@ TRANSLATOR: dict[str, Any] = {"backend": "openai", "max_tokens": 500}
 GENERATION: dict[str, Any] = {"engine": "openai", "max_new_tokens": 100}
 TRANSLATOR |= {"max_retries": 2, "confirm_cost": 1e6}
 GENERATION |= {"max_retries": 2, "confirm_cost": 1e6}
-
-#: Settings that the former clients did not know: left out there, so that a row shows what they do.
-_NEW = {
-    "judge": {"poll_s", "accept_failures", "top_p", "seed", "reasoning_effort", "extra_body"},
-    "translator": {"max_retries", "confirm_cost", "accept_failures", "price_cached"},
-    "generation": {"price_in", "price_out", "concurrency", "timeout_s", "max_retries", "max_cost",
-                   "confirm_cost", "accept_failures", "requests_per_minute"},
-}  # fmt: skip
-_NEW["judge"] |= {"api", "api_version", "organisation", "extra_headers", "price_cached"}
-
-
-def _known(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings that the code under test knows."""
-    if SERVICE:
-        return settings
-    return {name: value for name, value in settings.items() if name not in _NEW[kind]}
 
 
 @dataclass
@@ -120,8 +101,6 @@ def _child(words: list[str], out: str, err: str, environment: dict[str, str], wh
         setattr(sys, name, open(target, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
     os.environ.update(environment)
     os.chdir(where)
-    if not SERVICE:
-        _shorten_waits()
     from babelmix.cli import main
 
     code = 1
@@ -131,24 +110,6 @@ def _child(words: list[str], out: str, err: str, environment: dict[str, str], wh
         sys.stdout.flush()
         sys.stderr.flush()
     sys.exit(code)
-
-
-def _shorten_waits() -> None:
-    """The waits of the two former clients."""
-    from babelmix.judge import failures
-    from babelmix.translate.backends import patience
-
-    whole = failures.Patience.backoff
-    failures.Patience.backoff = (  # type: ignore[method-assign]
-        lambda self, attempt, first=1.0: WAIT_SCALE * whole(self, attempt, first)
-    )
-    patience.FIRST_WAIT_S = WAIT_SCALE
-    from babelmix.judge import batch
-
-    work = batch._Batches.__init__
-    batch._Batches.__init__ = (  # type: ignore[method-assign]
-        lambda self, *args: work(self, *args[:-1], 0.05)
-    )
 
 
 @dataclass
@@ -231,7 +192,7 @@ class Desk:
         file = self.folder / f"q.{run}.parquet"
         write_records(file, held, Question)
         self._answers(run, held, texts)
-        judge = _known("judge", COMMON | JUDGE | {"base_url": base_url} | settings)
+        judge = COMMON | JUDGE | {"base_url": base_url} | settings
         protocol = "pairwise" if pairs else "single"
         spec = {
             "version": 1,
@@ -296,9 +257,7 @@ class Desk:
             "shard": shard,
             "shards": shards,
             "translator_name": name,
-            "translator": _known(
-                "translator", COMMON | TRANSLATOR | {"base_url": base_url} | settings
-            ),
+            "translator": COMMON | TRANSLATOR | {"base_url": base_url} | settings,
         }
         output = self.folder / "translations" / f"d.{lang}" / f"{shard}.parquet"
         journal = self.folder / "journals" / "translate" / f"d.{lang}.{shard}.jsonl"
@@ -334,7 +293,7 @@ class Desk:
             "device": "cpu",
             "trust_remote_code": False,
             "system_prompts": {},
-            "generation": _known("generation", generation),
+            "generation": generation,
         }
         output = self.folder / "answers" / "b" / f"{run}.parquet"
         journal = self.folder / "journals" / "answer" / "b" / f"{run}.jsonl"
@@ -373,8 +332,6 @@ class Desk:
 
     def ledger(self, payer: str | None = None) -> float:
         """US dollars that the study set's ledger counts as spent (or promised)."""
-        if not SERVICE:
-            return self._ledger_before()
         last: dict[tuple[str, str], float] = {}
         for path in (self.folder / "journals" / "spending").glob(f"{payer or '*'}.jsonl"):
             for line in path.read_bytes().splitlines():
@@ -382,13 +339,6 @@ class Desk:
                     entry = json.loads(line)
                     last[path.name, entry["id"]] = entry["dollars"]
         return sum(last.values())
-
-    def _ledger_before(self) -> float:
-        """What the two former clients kept: a translator's file of amounts, a judge's journal."""
-        amounts = [float(entry.get("cost") or 0.0) for entry in self.entries()]
-        for path in (self.folder / "journals" / "translate").glob("*.spent.jsonl"):
-            amounts += [json.loads(line)["dollars"] for line in path.read_bytes().splitlines()]
-        return sum(amounts)
 
     def leaks(self, key: str = KEY) -> list[str]:
         """Files below the folder that hold the key."""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any
 
-from . import bodies
+from . import bodies, refusals
 from .bill import Price
 from .server import Answer, Call, as_json
 from .tokens import count, count_messages
@@ -83,7 +83,7 @@ class Model:
             if self.truncates:  # Ollama: what does not fit is dropped in silence
                 tokens_in = min(tokens_in, self.window // 2 + 2)
             elif tokens_in + (limit or 0) > self.window:
-                return bodies.context_vllm(self.window, tokens_in, limit or 0)
+                return refusals.context_vllm(self.window, tokens_in, limit or 0)
         text, finish = self.write(call), "stop"
         visible, reasoning = count(text), self.reasoning
         if self.ignores_limit:
@@ -171,7 +171,7 @@ def is_sent(name: str) -> Callable[[Call], bool]:
     return lambda call: name in call.body
 
 
-def refuses_max_tokens(answer: Callable[[], Answer] = bodies.max_tokens_refused) -> Check:
+def refuses_max_tokens(answer: Callable[[], Answer] = refusals.max_tokens_refused) -> Check:
     """A reasoning model: the limit has a new name."""
     return when(is_sent("max_tokens"), answer())
 
@@ -179,10 +179,10 @@ def refuses_max_tokens(answer: Callable[[], Answer] = bodies.max_tokens_refused)
 def refuses_temperature(call: Call) -> Answer | None:
     """A reasoning model: only the default temperature."""
     sent = call.body.get("temperature", 1)
-    return None if sent == 1 else bodies.temperature_refused(sent)
+    return None if sent == 1 else refusals.temperature_refused(sent)
 
 
-def refuses_system(answer: Callable[[], Answer] = bodies.system_refused_by_openai) -> Check:
+def refuses_system(answer: Callable[[], Answer] = refusals.system_refused_by_openai) -> Check:
     """A model without a system role."""
 
     def check(call: Call) -> Answer | None:
@@ -209,7 +209,7 @@ class Busy:
         while self._until and self._until[0] <= now:
             self._until.popleft()
         if len(self._until) >= self.places:
-            return bodies.rate_limited("20ms")
+            return refusals.rate_limited("20ms")
         self._until.append(now + self.work_s)
         return None
 
@@ -227,7 +227,7 @@ class Minute:
         if len(self._taken) >= self.requests:
             self.refused += 1
             wait = self._taken[0] + self.window_s - call.at
-            return bodies.with_headers(bodies.rate_limited(), retry_after=f"{wait:.2f}")
+            return refusals.with_headers(refusals.rate_limited(), retry_after=f"{wait:.2f}")
         self._taken.append(call.at)
         return None
 
@@ -259,10 +259,10 @@ def azure(model: Model, deployment: str, key: str = "sk-very-secret") -> Callabl
 
     def provider(call: Call) -> Answer:
         if call.headers.get("api-key") != key:
-            return bodies.azure_unauthorised()
+            return refusals.azure_unauthorised()
         wanted = f"/openai/deployments/{deployment}/chat/completions"
         if call.path != wanted or "api-version=" not in call.query:
-            return bodies.azure_not_found()
+            return refusals.azure_not_found()
         return model(call)
 
     return provider

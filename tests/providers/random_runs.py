@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import bodies
+from . import bodies, refusals
 from .bill import Price
 from .driver import TIMED_OUT, Desk, Verb
 from .models import Model
@@ -147,9 +147,9 @@ def provider(drawn: Drawn) -> Callable[[Call], Answer]:
 
 def _fault(name: str, model: Model, call: Call) -> Answer:
     if name == "429":
-        return bodies.rate_limited("20ms")
+        return refusals.rate_limited("20ms")
     if name == "500":
-        return bodies.server_error()
+        return refusals.server_error()
     if name in ("cut", "reset"):
         return model.but(fault=lambda call: {"fault": name})(call)
     if name == "late":

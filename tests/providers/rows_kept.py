@@ -10,7 +10,7 @@ from typing import Any
 
 from babelmix.io import digest
 
-from . import bodies
+from . import refusals
 from .bill import Price
 from .driver import CAPPED, JUDGE, STOPPED, WHOLE
 from .models import PRICE, Model, is_sent, translation, when
@@ -185,7 +185,7 @@ def structured(bench: Bench) -> None:
         }
         return json.dumps(made)
 
-    refuse = when(is_sent("response_format"), bodies.error(400, "response_format: no", param="x"))
+    refuse = when(is_sent("response_format"), refusals.error(400, "response_format: no", param="x"))
     for number, (model, score) in enumerate(
         ((Model(), 7.0), (Model(keeps), 8.0), (Model(checks=(refuse,)), 7.0))
     ):

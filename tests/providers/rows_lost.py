@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import bodies
+from . import bodies, refusals
 from .batches import Batches
 from .driver import CAPPED, INCOMPLETE, STOPPED, WHOLE
 from .models import (
@@ -62,7 +62,7 @@ def _broken_then_good(bench: Bench, verb: Callable[..., object], model: Model) -
     def fails(call: Call) -> bool:
         return ill["on"] and any(f"number {i}," in call.prompt for i in range(0, 20, 5))
 
-    server = bench.serve(model.but(checks=(when(fails, bodies.server_error()),)))
+    server = bench.serve(model.but(checks=(when(fails, refusals.server_error()),)))
     first = verb(server.base_url, 20)
     bench.equal(first.code, INCOMPLETE, "status of the first run")
     bench.check(not first.written, "an output that is not whole was written")
@@ -95,7 +95,7 @@ def answers_incomplete(bench: Bench) -> None:
 
 @row("2", "a share of failures that the configuration accepts")
 def accepted_share(bench: Bench) -> None:
-    server = bench.serve(Model(checks=(when(holds("number 3,"), bodies.server_error()),)))
+    server = bench.serve(Model(checks=(when(holds("number 3,"), refusals.server_error()),)))
     run = bench.judge(server.base_url, 20, accept_failures=0.1)
     bench.equal((run.code, run.scored), (WHOLE, 19), "status, scored")
     bench.scored = f"{run.scored} of 20"
@@ -152,27 +152,27 @@ def _renamed(bench: Bench, count: int, answer: Callable[[], Answer], **settings:
 
 @row("3", "openai reasoning: max_tokens refused, 160 texts, 64 at once", quick=True)
 def renamed_many(bench: Bench) -> None:
-    _renamed(bench, 160, bodies.max_tokens_refused, concurrency=64)
+    _renamed(bench, 160, refusals.max_tokens_refused, concurrency=64)
 
 
 @row("3", "openai reasoning: max_tokens refused, 20 texts, 20 at once")
 def renamed_few(bench: Bench) -> None:
-    _renamed(bench, 20, bodies.max_tokens_refused, concurrency=20)
+    _renamed(bench, 20, refusals.max_tokens_refused, concurrency=20)
 
 
 @row("3", "a proxy in between: only the message says it (no param, no code)", quick=True)
 def renamed_by_proxy(bench: Bench) -> None:
-    _renamed(bench, 40, bodies.max_tokens_refused_by_proxy, concurrency=16)
+    _renamed(bench, 40, refusals.max_tokens_refused_by_proxy, concurrency=16)
 
 
 @row("3", "github copilot: a code of its own", source="caozhiyuan/copilot-api#164")
 def renamed_by_copilot(bench: Bench) -> None:
-    _renamed(bench, 20, bodies.max_tokens_refused_by_copilot)
+    _renamed(bench, 20, refusals.max_tokens_refused_by_copilot)
 
 
 @row("3", "litellm proxy: its own classes before the words", source="BerriAI/litellm#16231")
 def renamed_by_litellm(bench: Bench) -> None:
-    _renamed(bench, 20, bodies.max_tokens_refused_by_litellm)
+    _renamed(bench, 20, refusals.max_tokens_refused_by_litellm)
 
 
 @row("3", "the same in mode batch: all lines are asked again under the new name", quick=True)
@@ -188,7 +188,7 @@ def renamed_in_batch(bench: Bench) -> None:
 
 @row("3", "the same for a translator")
 def renamed_for_translator(bench: Bench) -> None:
-    answer = bodies.max_tokens_refused_by_proxy
+    answer = refusals.max_tokens_refused_by_proxy
     server = bench.serve(Model(translation, checks=(refuses_max_tokens(answer),), work_s=0.02))
     run = bench.translate(server.base_url, 40, concurrency=32)
     bench.scored = f"{run.translated} of 40"

@@ -15,7 +15,7 @@ from babelmix.io import write_records
 from babelmix.records import Answer, Question
 from tests.study import ROOT, Study
 
-from . import bodies
+from . import bodies, refusals
 from .driver import KEY, WAIT_SCALE
 from .models import Model, holds, refuses_system, refuses_temperature, when
 from .server import Call
@@ -138,7 +138,7 @@ def snakemake_completes(bench: Bench) -> None:
     def fails(call: Call) -> bool:
         return ill["on"] and "(de) Q 3?" in call.prompt
 
-    server = bench.serve(Model(checks=(when(fails, bodies.server_error()),)))
+    server = bench.serve(Model(checks=(when(fails, refusals.server_error()),)))
     study = Judged(bench, PRICED | {"base_url": server.base_url}).with_answers()
     first = study.judge("--keep-going")
     bench.check(first.returncode != 0, "a run that is not whole ended with 0")
@@ -183,7 +183,7 @@ def snakemake_cap(bench: Bench) -> None:
 
 @row("2", "snakemake: accept_failures in the YAML lets a study go on with what it has")
 def snakemake_accepts(bench: Bench) -> None:
-    server = bench.serve(Model(checks=(when(holds("(de) Q 3?"), bodies.server_error()),)))
+    server = bench.serve(Model(checks=(when(holds("(de) Q 3?"), refusals.server_error()),)))
     judge = PRICED | {"base_url": server.base_url, "accept_failures": 0.1}
     study = Judged(bench, judge).with_answers()
     done = study.judge()
@@ -303,11 +303,11 @@ def check_refusals(bench: Bench) -> None:
     root = bench.folder
     for number, (answer, words) in enumerate(
         (
-            (bodies.unauthorised(), "OPENAI_API_KEY"),
-            (bodies.insufficient_quota(), "quota"),
-            (bodies.model_not_found(), "does not exist"),
+            (refusals.unauthorised(), "OPENAI_API_KEY"),
+            (refusals.insufficient_quota(), "quota"),
+            (refusals.model_not_found(), "does not exist"),
             (bodies.html_in_200(), "Sign in to Contoso"),
-            (bodies.server_error(503), "503"),
+            (refusals.server_error(503), "503"),
         )
     ):
         bench.folder = root / str(number)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from . import bodies
+from . import bodies, refusals
 from .bill import Price
 from .models import Model, numbered, refuses_max_tokens, when
 from .rows_money import AMHARIC, DIGITS, TABLE, most_in
@@ -77,7 +77,7 @@ def test_reasoning_that_fills_the_limit_leaves_nothing() -> None:
 
 
 def test_refusals_are_not_billed() -> None:
-    checks = (refuses_max_tokens(), when(numbered({1}), bodies.rate_limited()))
+    checks = (refuses_max_tokens(), when(numbered({1}), refusals.rate_limited()))
     with Simulator(Model(checks=checks)) as server:
         assert ask(server.base_url, max_tokens=5)[0] == 400
         assert ask(server.base_url)[0] == 429
