@@ -222,6 +222,18 @@ def moderated_403(text: str = "how to") -> Answer:
     return as_json({"error": {"code": 403, "message": words, "metadata": metadata}}, 403)
 
 
+def firewall_403() -> Answer:
+    """A firewall that took a prompt's code for an attack (OpenHands/OpenHands#4480,
+    different-ai/openwork#3419)."""
+    page = (
+        b"<!DOCTYPE html><html><head><title>Attention Required! | Cloudflare</title></head><body>"
+        b"<h1>Sorry, you have been blocked</h1><p>The action you just performed triggered the "
+        b"security solution. There are several actions that could trigger this block including "
+        b"submitting a certain word or phrase, a SQL command or malformed data.</p></body></html>"
+    )
+    return Answer(status=403, body=page, content_type="text/html; charset=UTF-8")
+
+
 def forbidden_key() -> Answer:
     """OpenAI: the project may not use the model; no other call may pass (error codes guide)."""
     words = "Project `proj_abc` does not have access to model `gpt-4o`"

@@ -26,7 +26,7 @@ from typing import Any, Literal
 from .bill import Bill, Charge
 
 LIFETIME_S = 900.0
-Fault = Literal["", "reset", "cut", "hang"]
+Fault = Literal["", "reset", "cut", "hang", "close"]
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,9 @@ class Answer:
     """What happens to a request.
 
     ``work_s`` is the time until the reply is there. ``fault``: ``reset`` breaks the connection
-    after the work, ``cut`` after half of the body, ``hang`` never sends a byte. ``drip_s`` sends
-    byte by byte. ``dollars`` go on the bill when the work is done, whether or not anyone listens.
+    after the work, ``cut`` after half of the body, ``hang`` never sends a byte, ``close`` hangs up
+    after the reply without having said so. ``drip_s`` sends byte by byte. ``dollars`` go on the
+    bill when the work is done, whether or not anyone listens.
     ``usable``: a whole reply with text, which nobody should buy a second time.
     """
 
@@ -224,7 +225,7 @@ class Simulator:
                 self._charge(call, answer, delivered)
         finally:
             self.at_work -= 1
-        return delivered
+        return delivered and answer.fault != "close"
 
     def _charge(self, call: Call, answer: Answer, delivered: bool) -> None:
         if answer.dollars or answer.tokens_in or answer.tokens_out:
