@@ -14,7 +14,8 @@ import pytest
 from . import bodies, refusals
 from .bill import Price
 from .models import Model, numbered, refuses_max_tokens, when
-from .rows_money import AMHARIC, DIGITS, TABLE, most_in
+from .rows_caps import most_in
+from .rows_money import AMHARIC, DIGITS, TABLE
 from .server import Simulator
 from .tokens import count
 
