@@ -228,7 +228,7 @@ def html_502(bench: Bench) -> None:
     passes(bench, refusals.bad_gateway())
 
 
-@row("15", "429 with retry-after in seconds", quick=True)
+@row("15", "429 with retry-after in seconds")
 def retry_seconds(bench: Bench) -> None:
     passes(bench, refusals.with_headers(refusals.rate_limited(), retry_after="1"), 0.9)
 

@@ -327,7 +327,7 @@ def check_no_probe(bench: Bench) -> None:
 # --- 9: the main configuration's cap -------------------------------------------------------------
 
 
-@row("9", "snakemake: max_cost is the study set's, over the jobs of all runs", quick=True)
+@row("9", "snakemake: max_cost is the study set's, over the jobs of all runs")
 def snakemake_study_cap(bench: Bench) -> None:
     server = bench.serve(Model(work_s=0.02))
     study = Judged(bench, PRICED | {"base_url": server.base_url, "max_cost": 0.8}).with_answers()
