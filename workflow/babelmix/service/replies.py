@@ -83,8 +83,8 @@ class Reply:
 
     def entry(self) -> dict[str, Any]:
         """What a judge's journal keeps of it."""
-        held = {"key": self.key, "text": self.text, "finish_reason": self.finish_reason}
-        held |= {"truncated": self.truncated}
+        held: dict[str, Any] = {"key": self.key, "text": self.text, "truncated": self.truncated}
+        held |= {"finish_reason": self.finish_reason}
         return held | ({"reasoning": self.reasoning} if self.reasoning else {}) | self.provenance()
 
 
