@@ -192,11 +192,6 @@ def refuses_system(answer: Callable[[], Answer] = refusals.system_refused_by_ope
     return check
 
 
-def at_most(places: int) -> Check:
-    """Refuse with 429 what comes while so many are under way; count with `Busy` itself."""
-    return Busy(places)
-
-
 class Busy:
     """Places of a server; each call holds one for ``work_s``."""
 
