@@ -150,7 +150,8 @@ class Batches:
         )
 
     def _finish(self, batch: dict[str, Any]) -> None:
-        good, bad = [], []
+        good: list[dict[str, Any]] = []
+        bad: list[dict[str, Any]] = []
         expiring = self.expiring > 0
         self.expiring -= 1
         model = dataclasses.replace(self.model, factor=self.factor)

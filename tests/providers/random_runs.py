@@ -171,7 +171,7 @@ def start(desk: Desk, drawn: Drawn, url: str, job: int) -> Verb:
     """Start one of the run's jobs."""
     # Jobs ask of texts of their own: what one bought is no use to another.
     texts = [f"{job}/{text}" for text in drawn.texts]
-    settings = {
+    settings: dict[str, Any] = {
         "price_in": drawn.price.per_in,
         "price_out": drawn.price.per_out,
         "max_cost": drawn.cap,

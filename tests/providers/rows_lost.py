@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from . import bodies, refusals
 from .batches import Batches
-from .driver import CAPPED, INCOMPLETE, STOPPED, WHOLE
+from .driver import CAPPED, INCOMPLETE, STOPPED, WHOLE, Run
 from .models import (
     Model,
     holds,
@@ -55,7 +56,7 @@ def no_refusal_answering(bench: Bench) -> None:
 # --- 2: a job that is not whole says so, and the next run asks the rest --------------------------
 
 
-def _broken_then_good(bench: Bench, verb: Callable[..., object], model: Model) -> None:
+def _broken_then_good(bench: Bench, verb: Callable[..., Run], model: Model) -> None:
     """Every fifth text gets 500 whatever is tried; later the server is well again."""
     ill = {"on": True}
 
@@ -122,7 +123,7 @@ def cap_raised(bench: Bench) -> None:
 
 @row("2", "the filter stops one reply: this one is unscored, the job is whole")
 def filter_is_permanent(bench: Bench) -> None:
-    def filtered(value: dict, call: Call) -> dict:
+    def filtered(value: dict[str, Any], call: Call) -> dict[str, Any]:
         if "number 3," in call.prompt:
             value["choices"][0] |= {"finish_reason": "content_filter"}
             value["choices"][0]["message"]["content"] = ""
@@ -139,7 +140,7 @@ def filter_is_permanent(bench: Bench) -> None:
 # --- 3: the limit's new name ---------------------------------------------------------------------
 
 
-def _renamed(bench: Bench, count: int, answer: Callable[[], Answer], **settings: object) -> None:
+def _renamed(bench: Bench, count: int, answer: Callable[[], Answer], **settings: Any) -> None:
     server = bench.serve(Model(checks=(refuses_max_tokens(answer),), work_s=0.02))
     run = bench.judge(server.base_url, count, **settings)
     bench.scored = f"{run.scored} of {count}"
@@ -212,7 +213,7 @@ def renamed_and_temperature(bench: Bench) -> None:
 # --- 4: a success that is none -------------------------------------------------------------------
 
 
-def _empty(value: dict, call: Call) -> dict:
+def _empty(value: dict[str, Any], call: Call) -> dict[str, Any]:
     if call.nth == 0 and "number 3," in call.prompt:
         value["choices"][0]["message"]["content"] = ""
     return value
@@ -231,7 +232,7 @@ def empty_with_stop(bench: Bench) -> None:
 
 @row("4", "gemini: content null with `stop`, always: asked again on the next run")
 def null_with_stop(bench: Bench) -> None:
-    def null(value: dict, call: Call) -> dict:
+    def null(value: dict[str, Any], call: Call) -> dict[str, Any]:
         if "number 3," in call.prompt:
             value["choices"][0]["message"]["content"] = None
         return value
@@ -251,7 +252,7 @@ def null_with_stop(bench: Bench) -> None:
 @row("4", "gateway: finish_reason `error` with half a text and null usage", quick=True,
      source="maximhq/bifrost#5425")  # fmt: skip
 def finish_error(bench: Bench) -> None:
-    def broken(value: dict, call: Call) -> dict:
+    def broken(value: dict[str, Any], call: Call) -> dict[str, Any]:
         if call.nth == 0 and "number 3," in call.prompt:
             value["choices"][0]["finish_reason"] = "error"
             value["choices"][0]["message"]["content"] = "It is fine. Rating: [[2]] but"
@@ -278,7 +279,7 @@ def empty_translation(bench: Bench) -> None:
 
 @row("4", "served model: empty choices, text on the next try")
 def empty_answer(bench: Bench) -> None:
-    def none(value: dict, call: Call) -> dict:
+    def none(value: dict[str, Any], call: Call) -> dict[str, Any]:
         return value | {"choices": []} if call.nth == 0 and call.number % 5 == 0 else value
 
     server = bench.serve(Model(shape=none))
@@ -311,7 +312,7 @@ def eaten(bench: Bench) -> None:
 
 @row("5", "openai reasoning: a few long thoughts among many are no reason to stop")
 def eaten_sometimes(bench: Bench) -> None:
-    def eats(value: dict, call: Call) -> dict:
+    def eats(value: dict[str, Any], call: Call) -> dict[str, Any]:
         if call.number % 10 == 9:
             value["choices"][0] |= {"finish_reason": "length"}
             value["choices"][0]["message"]["content"] = ""
