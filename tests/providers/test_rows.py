@@ -10,12 +10,19 @@ from .__main__ import load_rows
 from .table import ROWS, Row, play
 
 load_rows()
-LONG = pytest.mark.providers
+
+
+def marks(row: Row) -> list[pytest.MarkDecorator]:
+    """A long row is left out of `make test`; one that is open must fail, so that its end is seen."""
+    found = [] if row.quick else [pytest.mark.providers]
+    return (
+        [*found, pytest.mark.xfail(reason=row.still_open, strict=True)] if row.still_open else found
+    )
 
 
 @pytest.mark.parametrize(
     "row",
-    [pytest.param(r, marks=() if r.quick else LONG, id=f"{r.point}: {r.name}"[:110]) for r in ROWS],
+    [pytest.param(r, marks=marks(r), id=f"{r.point}: {r.name}"[:110]) for r in ROWS],
 )
 def test_row(row: Row) -> None:
     result = play(row)
