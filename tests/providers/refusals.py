@@ -82,6 +82,31 @@ def temperature_unsupported() -> Answer:
     )
 
 
+def temperature_deprecated() -> Answer:
+    """Claude Opus 4.7 and later, any temperature (cognizant-ai-lab/neuro-san-studio#1072)."""
+    words = "`temperature` is deprecated for this model."
+    return as_json(
+        {"type": "error", "error": {"type": "invalid_request_error", "message": words}}, 400
+    )
+
+
+def temperature_and_top_p() -> Answer:
+    """Claude Opus 4.1 and later through LiteLLM (SalesforceAIResearch/MCP-Universe#49)."""
+    words = (
+        '{"message":"`temperature` and `top_p` cannot both be specified for this model. Please use '
+        'only one."}. Received Model Group=claude-opus-4-5\nAvailable Model Group Fallbacks=None'
+    )
+    value = {"message": words, "type": "None", "param": "None", "code": "400"}
+    return as_json({"error": value}, 400)
+
+
+def budget_exceeded(status: int = 429) -> Answer:
+    """LiteLLM's own cap of a key, as 400 or 429 by version (BerriAI/litellm#36729, #14144)."""
+    value = {"message": "Budget has been exceeded! Current cost: 10.51, Max budget: 10.00"}
+    value |= {"type": "budget_exceeded", "code": str(status)}
+    return as_json({"error": value}, status)
+
+
 def system_refused_by_openai() -> Answer:
     """o1-mini (animalnots/BetterChatGPT-PLUS#90)."""
     return error(

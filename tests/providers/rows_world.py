@@ -6,9 +6,10 @@ import dataclasses
 import gzip
 from typing import Any
 
-from . import refusals
+from . import bodies, refusals
 from .driver import WHOLE
-from .models import Model, holds, translation, when
+from .models import Model, after, holds, is_sent, translation, when
+from .rows_refusals import never
 from .server import Answer, Call
 from .table import Bench, row
 
@@ -181,3 +182,59 @@ def odd_json(bench: Bench) -> None:
         run = bench.judge(server.base_url, 6, run=f"run{number}")
         bench.equal((run.code, run.scored), (WHOLE, 6), "status, scored")
         bench.check("Traceback" not in run.said, run.said[-300:])
+
+
+@row("15", "litellm: the key's budget is used up after 50 calls (429, and 400)",
+     source="BerriAI/litellm#36729, #14144")  # fmt: skip
+def budget_exceeded(bench: Bench) -> None:
+    root = bench.folder
+    for status in (429, 400):
+        bench.folder = root / str(status)
+        bench.folder.mkdir(parents=True)
+        before = len(bench.simulators)
+        never(bench, refusals.budget_exceeded(status), "Budget has been exceeded", exact=False)
+        server = bench.simulators[before]
+        server.settle()
+        difference = abs(server.bill.dollars - bench.ledger())
+        bench.check(difference < 0.005, f"billed and ledger differ by {difference:.3f}")
+
+
+@row("16", "claude opus 4.7 and later: any temperature is refused; left out, all is well",
+     source="cognizant-ai-lab/neuro-san-studio#1072")  # fmt: skip
+def temperature_deprecated(bench: Bench) -> None:
+    refuse = when(is_sent("temperature"), refusals.temperature_deprecated())
+    server = bench.serve(Model(checks=(refuse,), usage=bodies.plain_usage))
+    run = bench.judge(server.base_url, 60)
+    bench.equal(run.code, 2, "status")
+    bench.says(run, "temperature", "null")
+    bench.check(len(server.posts()) <= 16, f"{len(server.posts())} calls")
+    done = bench.judge(server.base_url, 20, temperature=None)
+    bench.scored = f"{done.scored} of 20"
+    bench.equal((done.code, done.scored), (WHOLE, 20), "status, scored")
+    bench.exact()
+
+
+@row("16", "claude through litellm: temperature and top_p together are refused; it is named",
+     source="SalesforceAIResearch/MCP-Universe#49")  # fmt: skip
+def temperature_and_top_p(bench: Bench) -> None:
+    def both(call: Call) -> bool:
+        return "temperature" in call.body and "top_p" in call.body
+
+    server = bench.serve(Model(checks=(when(both, refusals.temperature_and_top_p()),)))
+    run = bench.judge(server.base_url, 60, top_p=0.9)
+    bench.equal(run.code, 2, "status")
+    bench.says(run, "temperature", "top_p", "cannot both")
+    bench.check(len(server.posts()) <= 20, f"{len(server.posts())} calls")
+
+
+@row("15", "words that nobody knows, with 400, for all calls after 50 good ones: stop soon")
+def unknown_words(bench: Bench) -> None:
+    words = "Ihr Kontingent fuer diesen Dienst ist erschoepft."
+    server = bench.serve(Model(checks=(when(after(50), refusals.error(400, words)),), work_s=0.01))
+    run = bench.judge(server.base_url, 600)
+    bench.equal(run.code, 2, "status")
+    bench.says(run, words)
+    asked = len(server.posts()) - 50
+    bench.check(asked <= 60, f"{asked} calls with the same refusal")
+    bench.equal(bench.journalled(), 50, "journalled")
+    bench.exact()

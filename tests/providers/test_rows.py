@@ -13,7 +13,7 @@ load_rows()
 
 
 def marks(row: Row) -> list[pytest.MarkDecorator]:
-    """A long row is left out of `make test`; one that is open must fail, so that its end is seen."""
+    """A long row is not in `make test`; one that is open must fail, so that its end is seen."""
     found = [] if row.quick else [pytest.mark.providers]
     return (
         [*found, pytest.mark.xfail(reason=row.still_open, strict=True)] if row.still_open else found
