@@ -264,6 +264,11 @@ class _Batches:
                     if line.strip():
                         self._take(line, f"batch-{batch_id}", charged, left)
         self.sync()
+        if batch.status == "completed":  # what it does not tell of was done, and is billed
+            for request in part:
+                if request.key not in self.answered and request.key not in left:
+                    worst = self.service.bounds.worst(request)
+                    charged[f"batch-{batch_id}:{request.key}"] = worst
         if self.service.ledger is not None:
             self.service.ledger.close_batch(note.get("call"), charged)
         state = {"state": batch.status, "failed": len(left), "cost": sum(charged.values())}
