@@ -108,7 +108,12 @@ def earlier_translator(bench: Bench) -> None:
     bench.check(abs(bench.ledger() - 3.0 - new) < 0.005, f"ledger {bench.ledger():.3f}: 3 + {new}")
 
 
-@row("kept", "Ctrl-C: calls under way are waited for, journalled, and not bought again", quick=True)
+@row(
+    "kept",
+    "Ctrl-C: calls under way are waited for, journalled, and not bought again",
+    quick=True,
+    still_open="SIGINT and SIGTERM do not wait for the calls under way",
+)
 def interrupted(bench: Bench) -> None:
     for number, sent in enumerate((signal.SIGINT, signal.SIGTERM)):
         server = bench.serve(Model(work_s=0.4))
