@@ -26,7 +26,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "judge": 3,
     "baseline": 1,
     "score": 2,
-    "tables": 4,
+    "tables": 5,
     "figures": 5,
-    "report": 7,
+    "report": 8,
 }

@@ -32,6 +32,8 @@ _JUDGEMENT_COLUMNS = [
     "tokens_in",
     "tokens_out",
     "cost",
+    "model",
+    "neutralised",
 ]
 
 
