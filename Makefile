@@ -17,7 +17,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 unexport PYTHONDONTWRITEBYTECODE
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: bench-judge demo small full test test-fast test-cluster test-faults test-page test-translate-lima lint format schema setup demo-base clean help
+.PHONY: bench-judge demo small full test test-fast test-cluster test-faults test-page test-providers test-translate-lima lint format schema setup demo-base clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,11 @@ test-cluster: $(READY)  ## run the study on a SLURM of its own (Debian packages,
 
 test-faults: $(READY)  ## kills, full disks, damaged files: the long suite (an hour on two cores)
 	@BABELMIX_TEST_FAULTS=1 $(BIN)/python -m pytest -rP tests/faults
+
+test-providers: $(READY)  ## all that chat providers do, simulated and billed on loopback (some 15 minutes)
+	@PYTHONPATH=workflow $(BIN)/python -m tests.providers $(ROWS)
+	@PYTHONPATH=workflow $(BIN)/python -m tests.providers.random_runs --runs 200
+	@PYTHONPATH=workflow $(BIN)/python -m tests.providers.scale
 
 test-page: $(READY)  ## check a page of the full size in Chromium: axe-core, keyboard, clicks (needs npm)
 	@cd tests/page && npm install --no-audit --no-fund --silent

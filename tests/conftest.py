@@ -18,7 +18,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
 #: Long suites, each with its own target of the Makefile: run where the variable is set.
-LONG = {"cluster": "BABELMIX_TEST_CLUSTER", "faults": "BABELMIX_TEST_FAULTS"}
+LONG = {
+    "cluster": "BABELMIX_TEST_CLUSTER",
+    "faults": "BABELMIX_TEST_FAULTS",
+    "providers": "BABELMIX_TEST_PROVIDERS",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
