@@ -50,7 +50,7 @@ MT_BENCH_SINGLE: list[tuple[str, float | None]] = [
     ("Considering accuracy, depth, creativity, and level of detail: [[8]]", 8),
     ("For accuracy and depth I would rate it [[8]].", 8),
     ("The overall rating is [[7]] because accuracy is [[9]] but depth is [[5]].", 7),
-    ("Rating: [[7]]⏎⏎Note: [[10]] would need sources.", None),
+    ("Rating: [[7]]⏎⏎Note: [[10]] would need sources.", 7),
     ("**Accuracy**: fine.⏎**Depth**: 5 points are named.⏎⏎**Score: 9**", 9),
     ("Final self-rating: 9 and 1", None),
     ("My rating would be [[8]] if the code ran, but it does not, so it is [[4]].", 4),

@@ -13,10 +13,11 @@ from typing import Any, Generic, Literal
 
 from . import cues
 from .code_spans import CodeSpans
+from .cues import QUOTES
 from .labels import CORRECTIONS, CRITERIA, OVERALLS, RATING_LABELS, VERDICT_LABELS
 from .normalise import fold
-from .prose import GRADING
-from .readers import PreferenceReader, RatingReader, Value, Verdict
+from .prose import GRADING, is_of_others, speaks_of_the_answer
+from .readers import TIE_WORDS, PreferenceReader, RatingReader, Value, Verdict
 
 #: Only the last of them are looked at: a reply with more is babble, and must not cost minutes.
 MAX_CANDIDATES = 500
@@ -48,7 +49,6 @@ class Candidate(Generic[Value]):
         return bool(self.label)
 
 
-QUOTES = "\"'`“”„‟‘’‚«»‹›「」『』"
 _FORM = re.compile(
     r"\[\[[ \t]{0,9}(?P<bracket>[^\[\]\n]{1,40})\]\]"
     r"|boxed\{(?:(?:text(?:bf)?|mathbf|mathrm)\{)?[\[ \t]{0,4}"
@@ -56,7 +56,20 @@ _FORM = re.compile(
 )
 # A closing bracket lost, or only one of each: believed after a label alone.
 _HALF = re.compile(r"\[{1,2}[ \t]{0,9}([^\[\]\n]{1,40}?)[ \t]{0,9}(?:\]{1,2}|$)", re.MULTILINE)
-_MARKER = re.compile(r"\[(?:final[ \t])?(?:result|score|rating|verdict)\][ \t:]{0,3}\n?[ \t]{0,3}")
+_RESULTS = (
+    "ergebnis résultat resultado risultato resultaat wynik результат sonuç tulos "
+    "结果 結果 결과 النتيجة परिणाम"
+)
+_RESULT = "result|score|rating|verdict|" + "|".join(fold(word) for word in _RESULTS.split())
+_MARKER = re.compile(rf"\[(?:final[ \t])?(?:{_RESULT})\][ \t:]{{0,3}}\n?[ \t]{{0,3}}")
+# The row of the whole in a table of grades: "| **Overall** | **8** |", with a remark or without.
+_TABLE_ROW = re.compile(
+    rf"^[ \t]{{0,3}}\|[ \t]{{0,9}}(?:{OVERALLS})"
+    rf"(?:[ \t]{{1,2}}(?:{RATING_LABELS}|{VERDICT_LABELS}))?"
+    r"[ \t]{0,9}\|[ \t]{0,9}(?P<value>[^|\n]{1,20}?)[ \t]{0,9}\|"
+    r"(?:[^|\n\d]{1,200}\|)?[ \t]{0,9}$",
+    re.MULTILINE,
+)
 _OPENING_QUOTE = re.compile(rf"[{QUOTES}][ \t]{{0,2}}$")
 _CLOSING_QUOTE = re.compile(rf"[ \t]{{0,2}}[.,:;]?[{QUOTES}]")
 _INDEXED = re.compile(r"[a-z0-9_)\]]\Z")
@@ -69,7 +82,8 @@ _COPULA = (
 # Between a label and its colon: "Note finale : 8", "Rating (1-10): 8".
 _QUALIFIED = (
     r"(?:[ \t]{1,2}(?:final|finale|finala|total|totale|global|globale|general|generale|overall|"
-    r"complessiv[ao]|insgesamt|gesamt|definitiv[aoe]|koncow[aye]|celkov[ae]|النهائي|النهائية|"
+    r"complessiv[ao]|insgesamt|gesamt|definitiv[aoe]|"
+    r"on a scale (?:of|from) \d{1,2} ?(?:to|-) ?\d{1,3}|koncow[aye]|celkov[ae]|النهائي|النهائية|"
     r"cuoi cung|akhir))?(?:[ \t]{0,2}\([^()\n]{1,25}\))?"
 )
 _CRITERION_LABEL = re.compile(
@@ -82,8 +96,8 @@ _CRITERION_LABEL = re.compile(
 )
 _FOR_CRITERION = re.compile(
     r"(?<!level )\b(?:for|of|on|in|fur|pour|de|para|per)[ \t](?:the[ \t]|its[ \t]|la[ \t])?"
-    rf"(?:{CRITERIA})[^\w\n]{{0,6}}"
-    r"(?:is[ \t])?[^\w\n]{0,4}$"
+    rf"(?:{CRITERIA})[^\w\n.!?]{{0,6}}"
+    r"(?:is[ \t])?[^\w\n.!?]{0,4}$"
 )
 _CRITERION_AFTER = re.compile(
     rf"[ \t]{{0,3}}(?:for|on|in|fur|pour|para|per|voor)[ \t](?:the[ \t]|its[ \t])?(?:{CRITERIA})"
@@ -94,6 +108,7 @@ _FOREIGN_LABEL = re.compile(
     r"([^\W\d][^\n:=\[\].!?]{0,30})[ \t]{0,2}[:=][^\w\n]{0,4}$"
 )
 _OVERALL = re.compile(OVERALLS)
+_FRACTION_OF = re.compile(r"[ \t](?:of|von|de|di|da|из)[ \t]{1,2}$")
 _GRADED = re.compile(rf"(?:{GRADING})[^\[\]\n.!?\"“”«»]{{0,40}}$")
 
 
@@ -134,7 +149,9 @@ def make_labels(words: str, gap: int, tags: str, value: str) -> Labels:
 
 
 RATING = make_labels(RATING_LABELS, 30, "", r"[-\d\[(]")
-VERDICT = make_labels(VERDICT_LABELS, 60, "|answer|better|preferred", r"[\[(]|[abcd]\b")
+VERDICT = make_labels(
+    VERDICT_LABELS, 60, "|answer|better|preferred", rf"[\[(]|[abcd]\b|(?:{TIE_WORDS}|assistant)\b"
+)
 
 Reader = RatingReader | PreferenceReader
 
@@ -201,6 +218,8 @@ def find_plain(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> li
         words = (match["label"] or match["overall"]).strip()
         if code.hold(start, end, label=text[at:start]):
             continue
+        if _FRACTION_OF.search(match[0]) and not speaks_of_the_answer(text, at):
+            continue  # "The hotel has a score of 9/10."
         quoted_name = text[at - 1 : at] in ('"', "'") and match[0][len(words) :][:1] in ('"', "'")
         candidate: Candidate[Any] = Candidate(start, end, verdict, at, words)
         candidate = _classified(text, candidate, box=False, json_name=quoted_name)
@@ -221,6 +240,13 @@ def _marked(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> list[
         final = match["name"].startswith(("final", "overall", "total", "gesamt"))
         start = match.start()
         found.append(Candidate(start, end, verdict, start, match["name"], final=final))
+    for match in _TABLE_ROW.finditer(text):
+        verdict = reader.inside(match["value"])
+        if verdict.value is not None:
+            row: Candidate[Any] = Candidate(
+                *match.span("value"), verdict, match.start(), "overall", final=True
+            )
+            found.append(row)
     for match in _MARKER.finditer(text):
         read = reader.plain(text[match.end() : match.end() + 40])
         if read is None:
@@ -251,7 +277,9 @@ def _classified(
         _OVERALL.search(before_label) or _OVERALL.search(text[at : candidate.start])
     )
     kind: Kind = "boxed" if box else "own"
-    if cues.CLAIMED.search(window) or (label and cues.CLAIMED.search(near)):
+    if is_of_others(text, at):
+        kind = "claimed"
+    elif cues.CLAIMED.search(window) or (label and cues.CLAIMED.search(near)):
         kind = "example" if not json_name and is_quoted(text, candidate) else "claimed"
     elif cues.EXAMPLE_BEFORE.search(window.rstrip(QUOTES + " ")) and not json_name:
         kind = "example"

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import cues
-from .candidates import QUOTES, Candidate, Labels
+from .candidates import Candidate, Labels
+from .cues import QUOTES
 from .normalise import fold
 from .prose import OUT_OF, UNITS
 from .readers import Value, Verdict
@@ -45,6 +46,8 @@ class Choice:
         neighbours: Sequence[Candidate[Value]],
     ) -> Candidate[Value] | Verdict[Value]:
         """The last of the pool, unless others differ and it is not plainly final."""
+        if (settled := self._settled(pool, [*all_of, *neighbours])) is not None:
+            return settled
         chosen = pool[-1]
         for other in [c for c in {*pool, *neighbours} if differ(c, chosen)]:
             first, second = sorted((chosen, other), key=lambda c: c.start)
@@ -67,6 +70,57 @@ class Choice:
         if max(c.start for c in differing) < chosen.start and self.is_final(chosen, differing[-1]):
             return chosen
         return ambiguous([*differing, chosen])
+
+    def _settled(
+        self, pool: Sequence[Candidate[Value]], all_of: Sequence[Candidate[Value]]
+    ) -> Candidate[Value] | None:
+        """The last labelled value alone on its line, if what follows are only remarks.
+
+        ``Rating: [[7]]`` and, below, "Note: [[10]] would need sources."
+        """
+        alone = [c for c in pool if c.labelled and self._ends_line(c) and not self._is_remark(c)]
+        if not alone:
+            return None
+        last = alone[-1]
+        after = [c for c in all_of if c.start > last.end and differ(c, last)]
+        before = [c for c in all_of if c.start < last.start and differ(c, last)]
+        if before or not after or not all(self._is_remark(c) for c in after):
+            return None
+        first = min(c.label_start for c in after)
+        return None if cues.REVISED.search(self.text, last.end, max(first, last.end)) else last
+
+    def _ends_line(self, candidate: Candidate[Value]) -> bool:
+        tail = self.text[candidate.end : candidate.end + 60].partition("\n")[0]
+        head = self.text[max(0, candidate.label_start - 12) : candidate.label_start]
+        begins = not re.search(r"\w", head.rpartition("\n")[2]) or len(head) < 12
+        return begins and _TAIL.match(tail) is not None
+
+    def _is_remark(self, candidate: Candidate[Value]) -> bool:
+        """Tell whether the sentence goes on after a value, or speaks of another case."""
+        if candidate.kind == "claimed" or candidate.label == JSON:
+            return False
+        before = cues.sentence_before(self.text, candidate.start)
+        after = cues.sentence_after(self.text, candidate.end, 60)
+        if cues.OWN.search(before) or cues.OWN.search(after):
+            return False
+        case = cues.HYPOTHETICAL.search(before) or cues.COUNTERFACTUAL.search(before)
+        return bool(case) or (_TAIL.match(after) is None and re.match(r"\W*\w", after) is not None)
+
+    def without_alternatives(self, forms: Sequence[Candidate[Value]]) -> list[Candidate[Value]]:
+        """Leave out values that the judge did not give, unless there are no others.
+
+        "Had it compiled, it would be [[9]]", "revised from [[6]]".
+        """
+        kept = [form for form in forms if not self._is_alternative(form)]
+        own = any(form.kind in ("own", "foreign", "quoted") for form in kept)
+        return kept if own else list(forms)
+
+    def _is_alternative(self, form: Candidate[Value]) -> bool:
+        if cues.NOT_GIVEN.search(self.text, max(0, form.start - 40), form.start):
+            return True
+        before = cues.sentence_before(self.text, form.start).rpartition(";")[2]
+        clause = before + cues.sentence_after(self.text, form.end, 40).partition(";")[0]
+        return bool(cues.COUNTERFACTUAL.search(clause)) and not cues.OWN.search(clause)
 
     def is_final(self, last: Candidate[Value], earlier: Candidate[Value]) -> bool:
         """Tell whether the last of several values is a statement of its own, after the others."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from .cues import CLAIMED, sentence_before
+from .cues import CLAIMED, OWN, QUOTES, sentence_before
 from .labels import RATING_LABELS
 from .normalise import fold
 
@@ -58,7 +58,33 @@ _ANY_FRACTION = re.compile(_FRACTION)
 _BY_OTHERS = re.compile(
     r"\b(?:assistant|answer|response|user|text|model|he|she|they)\b[^.!?\n]{0,30}?"
     r"\b(?:gave|gives|rates|awarded|awards)\b"
+    r"|\b(?:assistant|answer|response|user|model|he|she|they)(?: [ab])?[ \t]"
+    r"(?:also |then |itself |simply |only )?"
+    r"(?:rated|wrote|writes|returned|returns|produced|produces|printed|prints|replied|replies|"
+    r"answered|answers|responded|responds|said|says)\b"
 )
+
+
+#: What is judged, or a word of grading.
+_JUDGED = re.compile(
+    r"\b(?:answer|response|assistant|deserves?|merits?|earns?|antwort|verdient|reponse|merite|"
+    r"respuesta|merece|resposta|risposta|merita|antwoord|ответ\w*|overall)\b|" + GRADING
+)
+
+
+def is_of_others(text: str, position: int) -> bool:
+    """Tell whether the line above introduces somebody else's words: "The assistant wrote:"."""
+    above = text[max(0, position - 160) : position].rstrip(" \t\n>`" + QUOTES)
+    above = above.removesuffix("json").rstrip(" \t\n>`" + QUOTES)
+    line = above.rpartition("\n")[2]
+    line = sentence_before(line, len(line))
+    return line.endswith((":", "：")) and _BY_OTHERS.search(line) is not None
+
+
+def speaks_of_the_answer(text: str, position: int) -> bool:
+    """Tell whether a sentence up to ``position`` grades: the judge, or the judged answer, in it."""
+    before = sentence_before(text, position)
+    return len(before) <= 12 or bool(OWN.search(before) or _JUDGED.search(before))
 
 
 def spoken_grades(text: str) -> list[tuple[str, str, int, int]]:
@@ -71,6 +97,8 @@ def spoken_grades(text: str) -> list[tuple[str, str, int, int]]:
         for form in _FORMS
         for match in form.finditer(text)
         if not _is_negated(text, match)
+        and not is_of_others(text, match.start())
+        and (match[0][:1].isdigit() or speaks_of_the_answer(text, match.start()))
         and not CLAIMED.search(text[max(0, match.start() - 60) : match.start()])
         and not _BY_OTHERS.search(
             sentence_before(text, match.start(), 80) + text[match.start() : match.start("number")]
@@ -137,7 +165,7 @@ _KOREAN_NAME = _jamo("어시스턴트 답변 모델 응답 비서")
 _PREFERRED = tuple(
     re.compile(form)
     for form in (
-        rf"\b{_NAME}{_PICK}[ \t]{{1,2}}"
+        rf"\b{_NAME}{_PICK.replace('[ab]', '[ab12]')}[ \t]{{1,2}}"
         rf"(?:{_IS}[ \t]{{1,2}}(?:{_HOW}[ \t]{{1,2}}){{0,3}}{_BETTER}|{_WINS}){_WHOLE}",
         r"\b(?:i|we)[ \t](?:(?:would|clearly|slightly|strongly|therefore|thus)[ \t]){0,2}"
         r"(?:prefer|choose|pick|favou?r|select|vote for|go with)[ \t](?:the[ \t])?"
@@ -145,7 +173,11 @@ _PREFERRED = tuple(
         r"\b(?:better|best|stronger|superior|winning)[ \t]"
         rf"(?:one|answer|response|assistant|model|output)[ \t]is[ \t](?:{_NAME})?{_PICK}{_WHOLE}",
         rf"\b(?:winner|better one)[ \t]is[ \t](?:{_NAME})?{_PICK}{_WHOLE}",
-        rf"{_CHINESE_NAME}[ \t]{{0,2}}{_PICK}[ \t]{{0,2}}(?:的回答|的答案|的回复)?"
+        # "A比B更好": the first is meant
+        rf"{_CHINESE_NAME}[ \t]{{0,2}}{_PICK}[ \t]{{0,2}}(?:的回答|的答案|的回复)?[ \t]?比"
+        rf"{_CHINESE_NAME}?[ \t]{{0,2}}[ab][ \t]{{0,2}}(?:的回答|的答案|的回复|的)?[ \t]?"
+        rf"{_ASIAN_HOW}(?:更好|更优|更佳|好|优)(?=[\s。，！.!,;；]|$)",
+        rf"(?<!比){_CHINESE_NAME}[ \t]{{0,2}}{_PICK}[ \t]{{0,2}}(?:的回答|的答案|的回复)?"
         rf"(?:总体上|整体上|总体|整体)?{_ASIAN_HOW}"
         r"(?:更好|更优|更佳|更胜一筹|胜出|获胜|较好|较优)(?=[\s。，！.!,;；]|$)",
         r"(?:更好|更优|更佳|胜出|获胜)的(?:回答|答案|助手|模型)?是"
@@ -188,11 +220,15 @@ def spoken_preferences(text: str) -> list[tuple[str, str | None, int, int]]:
     for form in _PREFERRED:
         for match in form.finditer(text):
             (meant if _is_meant(text, match) else denied).append(match)
-    found = [(match["pick"].upper(), _strength(match), *match.span()) for match in meant]
+    found = [(_picked(match), _strength(match), *match.span()) for match in meant]
     found += [("tie", None, *m.span()) for m in _EVEN.finditer(text) if _is_meant(text, m)]
     if found:  # a sentence that is denied or doubted still tells against another one
-        found = [(match["pick"].upper(), None, *match.span()) for match in denied] + found
+        found = [(_picked(match), None, *match.span()) for match in denied] + found
     return found
+
+
+def _picked(match: re.Match[str]) -> str:
+    return {"1": "A", "2": "B"}.get(match["pick"], match["pick"].upper())
 
 
 def _strength(match: re.Match[str]) -> str | None:

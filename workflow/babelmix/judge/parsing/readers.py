@@ -84,16 +84,16 @@ _PLAIN_LETTER = re.compile(
 )
 _TIE_WORDS = (
     "tie tied draw gleichstand unentschieden égalité parità pareggio empate empat remis "
-    "gelijkspel ничья нічия oavgjort uavgjort uafgjort tasapeli berabere hòa seri sare remíza "
-    "döntetlen egalitate ισοπαλία viik תיקו تعادل बराबरी 平局 平手 打平 引き分け 同点 "
+    "gelijkspel ничья нічия oavgjort uavgjort uafgjort tasapeli berabere beraberlik hòa seri sare "
+    "remíza döntetlen egalitate ισοπαλία viik תיקו تعادل बराबरी 平局 平手 打平 引き分け 同点 "
     "무승부 동점 비김"
 )
 _TIES = {fold(word) for word in f"{_TIE_WORDS} equal same".split()}
-_PLAIN_TIE = re.compile(
-    r"[\"'“”]?(?:an?[ \t]+|un[ae]?[ \t]+|ein[ \t]+)?(?:"
-    + "|".join(sorted((t for t in _TIES if t not in ("equal", "same")), key=lambda t: (-len(t), t)))
-    + rf"){_ENDING}"
+#: Alternatives of the words for a tie, longest first.
+TIE_WORDS = "|".join(
+    sorted((t for t in _TIES if t not in ("equal", "same")), key=lambda t: (-len(t), t))
 )
+_PLAIN_TIE = re.compile(rf"[\"'“”]?(?:an?[ \t]+|un[ae]?[ \t]+|ein[ \t]+)?(?:{TIE_WORDS}){_ENDING}")
 #: Letters of other alphabets that stand for A and B ("В" and "С" look like Latin ones and are not).
 _ALIKE = str.maketrans({"а": "a", "α": "a", "б": "b", "β": "b", "ა": "a", "ბ": "b"})
 
@@ -153,6 +153,7 @@ class PreferenceReader:
         content = latin_letter(content.strip()).replace("&gt;", ">").replace("&lt;", "<")
         content = re.sub(rf"^{_NAMES}[ \t]*(?=[ab][ \t]{{0,2}}[<>=])", "", content)
         content = re.sub(rf"(?<=[<>=])[ \t]*{_NAMES}[ \t]*", "", content)
+        content = re.sub(r"(?<=\b[ab12]) is (?:clearly |slightly )?better$", "", content)
         if content in _TIES:
             return Verdict("tie")
         if found := _STRENGTHS.get(re.sub(r"[ \t]", "", content)):

@@ -31,12 +31,22 @@ from typing import Any, Generic, cast
 
 from ...text.reasoning import visible_text
 from . import cues
-from .candidates import QUOTES, RATING, VERDICT, Candidate, Labels, find_forms, find_plain
+from .candidates import (
+    RATING,
+    VERDICT,
+    Candidate,
+    Kind,
+    Labels,
+    find_forms,
+    find_plain,
+)
 from .choice import AMBIGUOUS, JSON, Choice, ambiguous, differ, key, listed
 from .code_spans import CodeSpans
+from .cues import QUOTES
+from .echo import own_words
 from .json_reply import JsonReply, read_json_reply, trailing_json
 from .normalise import FoldedText
-from .prose import spoken_grades, spoken_preferences
+from .prose import is_of_others, spoken_grades, spoken_preferences
 from .readers import SCALE, Preference, PreferenceReader, RatingReader, Value, Verdict
 
 #: Why a reply that hit the judge's ``max_tokens`` is unscored.
@@ -75,7 +85,7 @@ class _Reading(Generic[Value]):
         self.reader: Any = reader
         self.pairwise = isinstance(reader, PreferenceReader)
         self.seen = visible_text(text)
-        self.folded = FoldedText(text, self.seen.spans)
+        self.folded = FoldedText(text, own_words(text, self.seen.spans))
         self.text = self.folded.text
         self.choice = Choice(self.text, labels, self.pairwise)
 
@@ -166,7 +176,9 @@ class _Reading(Generic[Value]):
         # Its place among the other candidates; its own span is known already.
         position = len(self.text) - (len(self.folded.plain) - reply.start)
         place = max(0, position)
-        return [Candidate(place, len(self.text), found, place, JSON)]
+        end = min(len(self.text), place + reply.end - reply.start)
+        kind: Kind = "claimed" if is_of_others(self.text, place) else "own"
+        return [Candidate(place, end, found, place, JSON, kind)]
 
     # Among candidates
 
@@ -177,6 +189,7 @@ class _Reading(Generic[Value]):
         is_said = unread and self._from_sentences() is not None
         forms = self.choice.of_this_protocol(forms, plain, is_said)
         forms = self.choice.without_recitals(forms)
+        forms = self.choice.without_alternatives(forms)
         own = [form for form in forms if form.kind == "own"]
         strong = [form for form in own if form.labelled]
         weak = [form for form in forms if form not in strong and form.kind in ("own", "foreign")]
@@ -251,8 +264,8 @@ class _Reading(Generic[Value]):
         if not boxes:
             return None
         last = boxes[-1]
-        rest = self.text[last.end :].strip(" \t\n.。" + QUOTES)
-        line = cues.sentence_before(self.text, last.start).strip(" \t\n" + QUOTES)
+        rest = self.text[last.end :].strip(" \t\n.。]" + QUOTES)
+        line = cues.sentence_before(self.text, last.start).strip(" \t\n[" + QUOTES)
         if len({key(box) for box in boxes}) > 1 or rest or len(line) > 12:
             return None
         said = self._from_sentences()
