@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -54,13 +55,18 @@ def read_rows(path: Path | str) -> list[Any]:
                 f"{path}: is {what}. Give it as JSON, JSONL, CSV, TSV (each also gzipped), parquet "
                 "or Arrow."
             )
-    text = _decode(path, _read_bytes(path, head))
+    text = read_text(path)
     separator = _SEPARATORS.get(Path(name).suffix)
     if separator is not None and text.lstrip()[:1] not in ("[", "{"):
         return _parse_table(path, text, separator)
     if text.lstrip()[:1] == "[":
         return _parse_list(path, text)
     return [_parse_line(path, n, line) for n, line in _lines(text) if line.strip()]
+
+
+def read_text(path: Path | str) -> str:
+    """The text of a file, also gzipped: UTF-8, or UTF-16 with a byte order mark."""
+    return _decode(path, _read_bytes(path, _head(path)))
 
 
 def _head(path: Path | str) -> bytes:
@@ -112,13 +118,17 @@ def _read_bytes(path: Path | str, head: bytes) -> bytes:
 
 
 def _decode(path: Path | str, data: bytes) -> str:
+    # Excel's "Unicode text" is UTF-16 with a byte order mark.
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
+        if wide:
+            raise BabelmixError(f"{path}: opens as UTF-16 and is not ({error.reason}).") from None
         raise BabelmixError(
             f"{path}: line {line} is not UTF-8 (byte {data[error.start]:#04x}). "
-            "Convert the file to UTF-8, e.g. with `iconv -t utf-8`."
+            "Convert the file to UTF-8, e.g. with `iconv -f windows-1252 -t utf-8`."
         ) from None
 
 
