@@ -330,9 +330,22 @@ def lm_eval(root: Path) -> None:
     write_lines(root / "lm_eval/samples_truthful_2024.jsonl", rows)
 
 
+def openai_evals(root: Path) -> None:
+    """OpenAI Evals' log: the specification, events of several types, and the final report."""
+    events: list[dict[str, Any]] = []
+    for number in range(6):
+        place = {"run_id": "r", "sample_id": f"qa.dev.{number}", "created_by": ""}
+        sampled = {"type": "sampling", "data": {"prompt": "Q", "sampled": ["A"]}}
+        events += [place | sampled | {"event_id": 2 * number}]
+        graded = {"type": "metrics", "data": {"choice": "Y", "score": float(number != 2)}}
+        events += [place | graded | {"event_id": 2 * number + 1}]
+    spec = {"spec": {"completion_fns": ["my-model"], "eval_name": "qa.dev.v0", "run_id": "r"}}
+    write_lines(root / "evals/log.jsonl", [spec, *events, {"final_report": {"accuracy": 0.8}}])
+
+
 def build_all(root: Path) -> Path:
     """All of them below one folder, as after cloning the projects side by side."""
     study = (pandalm, fasteval, mt_bench_repro, alpaca_eval, cherry, logickor, judgebench)
-    for make in (*study, inspect_log, lm_eval):
+    for make in (*study, inspect_log, lm_eval, openai_evals):
         make(root)
     return root

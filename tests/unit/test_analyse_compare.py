@@ -1,5 +1,7 @@
 """The terminal comparison of two runs."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from babelmix.analyse.study import load_study
 from babelmix.analyse.table import read_tables
 from babelmix.cli import main
 from babelmix.errors import BabelmixError
+from babelmix.io import read_records, write_records
+from babelmix.records import Judgement
 
 
 def test_it_prints_a_paired_difference(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,3 +73,73 @@ def test_a_name_of_several_variants_is_refused() -> None:
     )
     with pytest.raises(BabelmixError, match=r"Say which: .*other.mono-EN"):
         find_side(study, "mono-EN")
+
+
+def edited(folder: Path, edit: Callable[[Judgement], bool]) -> str:
+    """The study set with the judgements that ``edit`` keeps, and as it changes them."""
+    shutil.copytree(built().root, folder)
+    for path in (folder / "judgements").rglob("*.parquet"):
+        rows = [row for row in read_records(path, Judgement) if edit(row)]
+        write_records(path, rows, Judgement)
+    return str(folder)
+
+
+def test_what_is_not_scored_on_both_sides_is_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    questions = sorted(
+        {
+            row.question_id
+            for path in (built().root / "judgements").rglob("*.parquet")
+            for row in read_records(path, Judgement)
+        }
+    )
+
+    def unscore(row: Judgement) -> bool:
+        if row.question_id == questions[0] and row.run.startswith("tiny.mono-EN"):
+            row.score, row.unscored_reason = None, "no verdict found"
+        return True
+
+    results = edited(tmp_path / "one", unscore)
+    study, sides = load_study(built().study), ("all-ENDEFR", "mono-EN")
+    left, right = (find_side(study, name) for name in sides)
+    found = list(compare(study, tmp_path / "one", left, right, Bootstrap(samples=50)))
+    single = {one.language: one for one in found if one.measure.endswith("single")}
+    per_language = {one.left_out for name, one in single.items() if name != "all"}
+    assert single["all"].difference.clusters == len(questions) - 1
+    assert single["all"].left_out == sum(o.left_out for o in single.values()) // 2 > 0
+    assert 0 not in per_language
+    assert main(["compare", *sides, "--results", results]) == 0
+    assert "Left out: answers that are not scored on both sides" in capsys.readouterr().out
+
+
+def test_a_measure_without_any_scored_pair_keeps_its_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unscore(row: Judgement) -> bool:
+        row.score, row.verdict, row.unscored_reason = None, None, "no verdict found"
+        return True
+
+    results = edited(tmp_path / "none", unscore)
+    assert main(["compare", "all-ENDEFR", "mono-EN", "--results", results]) == 0
+    text = capsys.readouterr().out
+    (row,) = [line for line in text.splitlines() if line.startswith("bench.judge.single  ")]
+    assert "no value: nothing was scored" in row
+    assert "have no question in common that was scored" in text
+
+
+def test_three_questions_are_no_claim(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The t interval excludes 0, but three of three are by chance once in four times."""
+    kept: dict[str, None] = {}
+
+    def three(row: Judgement) -> bool:
+        kept.setdefault(row.question_id)
+        if row.score is not None:
+            row.score = 9.0 if "all-ENDEFR" in row.run else 3.0 + list(kept).index(row.question_id)
+        return row.question_id in list(kept)[:3]
+
+    results = edited(tmp_path / "three", three)
+    assert main(["compare", "all-ENDEFR", "mono-EN", "--results", results]) == 0
+    text = capsys.readouterr().out
+    assert "No difference can be shown at this size, by the permutation test (p = 0.25)," in text
+    assert "beats" not in text

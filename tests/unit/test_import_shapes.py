@@ -58,7 +58,7 @@ def tables(folder: Path, name: str) -> list[dict[str, str]]:
 
 
 def test_the_docs_have_a_command_for_each_project() -> None:
-    assert len(COMMANDS) == 11
+    assert len(COMMANDS) == 12
     for project in ("pandalm", "fasteval", "mt_bench_repro", "alpaca_eval", "cherry", "LogicKor"):
         assert any(project in command for command in COMMANDS)
 
@@ -230,6 +230,13 @@ def test_logs_of_inspect_and_lm_eval(imported: Path) -> None:
     assert {r.run for r in rows} == {"openai-gpt-4o"}
     rows = judgements(imported / "lm_eval")
     assert [r.score for r in rows] == [float(bool(number % 3)) for number in range(12)]
+
+
+def test_a_log_of_openai_evals(imported: Path) -> None:
+    assert [r.score for r in judgements(imported / "evals")] == [1, 1, 0, 1, 1, 1]
+    (held,) = read_json(imported / "evals" / "import.json")["files"]
+    assert (held["rows"], held["rows_used"]) == (14, 6)
+    assert held["rows_left_out"] == {"type is not metrics (--rows)": 8}
 
 
 def test_answers_of_fasteval_and_logickor(imported: Path) -> None:

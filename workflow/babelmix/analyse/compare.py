@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +43,10 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One measure in one language (or ``all``): both means and their paired difference."""
+    """One measure in one language (or ``all``): both means and their paired difference.
+
+    ``left_out`` counts the items that do not have a value on both sides (against one baseline).
+    """
 
     measure: str
     unit: str
@@ -52,6 +55,7 @@ class Comparison:
     right: float | None
     difference: Estimate
     p: float | None
+    left_out: int = 0
 
 
 def find_side(study: StudySet, name: str) -> Side:
@@ -82,10 +86,14 @@ def compare(
     if shared:
         raise BabelmixError(f"compare: {', '.join(sorted(shared))} would be on both sides.")
     for name, unit, scale, frame in _measures(study, results, left, right):
-        pairs = aligned(frame, left.name, right.name)
-        for language, rows in languages_of(pairs.dropna(subset=["left", "right"])):
-            if len(rows):
-                yield _comparison(name, unit, language, rows, bootstrap, scale)
+        if frame.empty:
+            continue
+        comparable = _same_baseline(frame) if "baseline" in frame else frame
+        pairs = aligned(comparable, left.name, right.name).dropna(subset=["left", "right"])
+        for language, asked in languages_of(frame[ITEM].drop_duplicates()):
+            rows = pairs if language == ALL else pairs[pairs["lang"] == language]
+            found = _comparison(name, unit, language, rows, bootstrap, scale)
+            yield replace(found, left_out=len(asked) - len(rows))
 
 
 def _comparison(
@@ -125,7 +133,7 @@ def _measures(
     voted["baseline"] = voted["baseline"].map(lambda run: study.variant_of_run.get(run, run))
     for evaluation, rows in voted.groupby("evaluation"):
         items = over_seeds(rows, ["variant", "baseline", *ITEM])
-        yield f"{evaluation} (same baseline)", "score points", SCORES, _same_baseline(items)
+        yield f"{evaluation} (same baseline)", "score points", SCORES, items
     paths = [p for run in side_of for p in sorted(results.glob(f"scores/*/{run}.parquet"))]
     scored = load_scores(paths, study)
     scored["variant"] = scored["run"].map(side_of)
@@ -156,6 +164,7 @@ def table_lines(found: list[Comparison], study: StudySet) -> Iterator[str]:
             "p",
             "detectable",
             "questions",
+            "left out",
             "interval",
         ]
     ]
@@ -173,6 +182,7 @@ def table_lines(found: list[Comparison], study: StudySet) -> Iterator[str]:
                 "–" if one.p is None else f"{one.p:.4f}",
                 "–" if size is None else f"{size:.2f}",
                 str(one.difference.clusters),
+                str(one.left_out),
                 one.difference.note or "usual",
             ]
         )
@@ -209,7 +219,7 @@ def run(args: argparse.Namespace) -> None:
     left, right = find_side(study, args.left), find_side(study, args.right)
     bootstrap = Bootstrap(study.confidence, study.samples)
     found = list(compare(study, args.results, left, right, bootstrap))
-    if not found:
+    if not any(one.difference.values for one in found):
         raise BabelmixError(
             f"compare: {left.name} and {right.name} have no scored question in common in "
             f"{args.results}. Finish their answers and judgements first."
@@ -222,10 +232,11 @@ def run(args: argparse.Namespace) -> None:
     print(
         f"\n{first.measure}: "
         + difference_sentence(
-            left.name, right.name, first.difference, first.unit, study.confidence, size
+            left.name, right.name, first.difference, first.unit, study.confidence, size, p=first.p
         )
     )
     print(
         "Paired by question; p: signs of whole questions flipped, not corrected for the number of "
-        "measures.\nDetectable: true difference that 4 of 5 such studies would find."
+        "measures.\nDetectable: true difference that 4 of 5 such studies would find.\n"
+        "Left out: answers that are not scored on both sides (or not against one baseline)."
     )

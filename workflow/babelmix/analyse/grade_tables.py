@@ -30,19 +30,19 @@ GRADES: Scale = (1.0, 10.0)
 SCORES: Scale = (0.0, 100.0)
 
 
-def grade_scale(*values: Floats) -> Scale | None:
+def grade_scale(*values: Floats, scale: Scale = GRADES) -> Scale | None:
     """Return the scale of grades, None where a value lies outside it (published grades may)."""
     for of in values:
-        if ((of < GRADES[0]) | (of > GRADES[1])).any():
+        if ((of < scale[0]) | (of > scale[1])).any():
             return None
-    return GRADES
+    return scale
 
 
-def mean_grade(bootstrap: Bootstrap, frame: pd.DataFrame) -> Estimate:
+def mean_grade(bootstrap: Bootstrap, frame: pd.DataFrame, scale: Scale = GRADES) -> Estimate:
     """Mean of ``value`` over languages (each weighs the same), with interval."""
     values = np.asarray(frame["value"], dtype=float)
     at = frame["question_id"].to_numpy(), frame["lang"].to_numpy()
-    return bootstrap.mean(values, *at, scale=grade_scale(values))
+    return bootstrap.mean(values, *at, scale=grade_scale(values, scale=scale))
 
 
 def mean_score(bootstrap: Bootstrap, frame: pd.DataFrame) -> Estimate:
@@ -58,7 +58,8 @@ def grades_table(
     table = Table(
         "grades",
         "Mean grade by mixture and language",
-        "Single grades, 1 to 10. Unscored answers never enter a mean: see coverage.",
+        "Single grades, 1 to 10 (imported ones on their own scale). Unscored answers never enter a "
+        "mean: see coverage.",
         EVALUATION_COLUMNS
         | VARIANT_COLUMNS
         | {"seeds": "Training seeds.", "language": "Language, or `all`.", "mean": "Mean grade."}
@@ -71,13 +72,14 @@ def grades_table(
     for (evaluation, name), frame in grades.groupby(["evaluation", "variant"]):
         variant = study.variants[name]
         all_asked = asked[evaluation, name]
+        scale = study.grade_scale(str(evaluation))
         for lang, rows in languages_of(frame):
             of = all_asked if lang == ALL else all_asked[all_asked["lang"] == lang]
             table.rows.append(
                 evaluation_cells(study, evaluation)
                 | variant_cells(variant)
                 | {"seeds": len(variant.runs), "language": lang}
-                | estimate_cells(mean_grade(bootstrap, rows), "mean")
+                | estimate_cells(mean_grade(bootstrap, rows, scale), "mean")
                 | {"coverage": coverage(int(of["scored"].sum()), len(of))}
             )
     return table
@@ -104,6 +106,7 @@ def category_table(study: StudySet, grades: pd.DataFrame, bootstrap: Bootstrap) 
         ["evaluation", "variant", "category"]
     ):
         cells = evaluation_cells(study, evaluation) | variant_cells(study.variants[name])
+        scale = study.grade_scale(str(evaluation))
         turns: list[tuple[Any, pd.DataFrame]] = [(ALL, frame)]
         if frame["turn"].nunique() > 1:
             turns += [(int(turn), rows) for turn, rows in frame.groupby("turn")]
@@ -112,6 +115,6 @@ def category_table(study: StudySet, grades: pd.DataFrame, bootstrap: Bootstrap) 
                 table.rows.append(
                     cells
                     | {"category": category, "turn": turn, "language": lang}
-                    | estimate_cells(mean_grade(bootstrap, rows), "mean")
+                    | estimate_cells(mean_grade(bootstrap, rows, scale), "mean")
                 )
     return table

@@ -37,7 +37,8 @@ def preferences_table(study: StudySet, pairs: pd.DataFrame, bootstrap: Bootstrap
         | {
             "protocol": "`pairwise` or `side_by_side`.",
             "order_rule": "How both orders became one outcome: `strict` (win + tie = tie), "
-            "`lenient` (win + tie = win) or `score` (added up; win + tie is worth 75).",
+            "`lenient` (win + tie = win) or `score` (added up; win + tie is worth 75); `one_order` "
+            "where no pair was shown in both.",
             "baseline": "Variant compared with; `several` where it differs by language.",
             "language": "Language, or `all`.",
             "wins": "Pairs won (all seeds and samples).",

@@ -7,17 +7,17 @@ languages there are is read from the files. The folder of a file names its evalu
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..config.evaluation import OrderRule
 from ..errors import BabelmixError
-from ..io import file_digest, read_records, write_json
-from ..judge.outcome import RULES
+from ..io import file_digest, read_json, read_records, write_json
+from ..judge.outcome import ONE_ORDER, RULES
 from ..records import Judgement
 from ..resources import language_catalogue
-from .frames import grades, load_judgements, without_repeats
+from .frames import ANSWER, grades, load_judgements, without_repeats
 from .grade_tables import category_table, grades_table
 from .judge_agreement_table import judge_agreement_table
 from .judge_tables import cost_table, coverage_table, position_table, preferences_table
@@ -27,9 +27,20 @@ from .study import load_study
 from .table import Table
 from .weighted_table import Published, read_published, weighted_table
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def describe_judgements(paths: Sequence[Path], order_rule: OrderRule = "strict") -> dict[str, Any]:
-    """What ``study.json`` would say, from the judgements themselves."""
+
+def describe_judgements(
+    paths: Sequence[Path],
+    order_rule: OrderRule = "strict",
+    scale: tuple[float, float] | None = None,
+) -> dict[str, Any]:
+    """What ``study.json`` would say, from the judgements themselves.
+
+    ``scale`` of grades: left out, what ``import.json`` above an evaluation's folder says of it.
+    """
+    orders: dict[str, dict[tuple[Any, ...], set[str]]] = {}
     evaluations: dict[str, Any] = {}
     runs: dict[str, Any] = {}
     languages: dict[str, Any] = {}
@@ -38,6 +49,9 @@ def describe_judgements(paths: Sequence[Path], order_rule: OrderRule = "strict")
         name = path.parent.name
         _same_evaluation(path, name, rows)
         for row in rows:
+            if row.order and row.run != row.baseline:
+                item = (row.run, row.question_id, row.lang, row.turn, row.sample)
+                orders.setdefault(name, {}).setdefault(item, set()).add(row.order)
             known = language_catalogue().get(row.lang, {})
             languages.setdefault(row.lang, {"name": known.get("name", row.lang)})
             runs.setdefault(row.run, {"model": row.run, "label": row.run, "seed": None})
@@ -50,8 +64,12 @@ def describe_judgements(paths: Sequence[Path], order_rule: OrderRule = "strict")
                     "protocol": row.protocol,
                     "baseline": row.baseline or None,
                     "order_rule": order_rule,
+                    "scale": scale or _imported_scale(path, name.partition(f".{row.judge}.")[0]),
                 },
             )
+    for name, of_items in orders.items():
+        if all(len(shown) == 1 for shown in of_items.values()):
+            evaluations[name]["order_rule"] = ONE_ORDER
     ordered = sorted(languages)
     benchmarks = {e["benchmark"]: {"languages": ordered} for e in evaluations.values()}
     study = {"runs": sorted(runs), "evaluations": sorted(evaluations), "families": []}
@@ -63,6 +81,16 @@ def describe_judgements(paths: Sequence[Path], order_rule: OrderRule = "strict")
         "benchmarks": benchmarks,
         "studies": {"judgements": study | {"title": "Judgements", "question": ""}},
     }
+
+
+def _imported_scale(path: Path, benchmark: str) -> list[float] | None:
+    """The widest scale of a benchmark's grades in the import that wrote a file, if one did."""
+    summary = path.resolve().parents[2] / "import.json"
+    files = read_json(summary).get("files", []) if summary.is_file() else []
+    scales = [f["scale"] for f in files if f.get("benchmark") == benchmark and f.get("scale")]
+    if not scales:
+        return None
+    return [min(low for low, _ in scales), max(high for _, high in scales)]
 
 
 def _same_evaluation(path: Path, name: str, rows: Sequence[Judgement]) -> None:
@@ -100,6 +128,21 @@ def tables_of(
     return [table for table in tables if table.rows]
 
 
+def left_out(judged: pd.DataFrame) -> Iterator[str]:
+    """Say what no table compares: a run against itself, judges who judged nothing in common."""
+    itself = judged[(judged["protocol"] != "single") & (judged["run"] == judged["baseline"])]
+    for evaluation, rows in itself.groupby("evaluation"):
+        yield f"{evaluation}: left out {len(rows)} judgements of {rows['run'].iloc[0]} on itself"
+    for protocol, rows in judged[judged["run"] != judged["baseline"]].groupby("protocol"):
+        judges = rows["judge"].nunique()
+        items = rows.groupby(["run", "baseline", *ANSWER])["judge"].nunique()
+        if judges > 1 and items.max() < 2:
+            yield (
+                f"judge_agreement: {judges} {protocol} judges, and no answer that two of "
+                "them judged: nothing to compare (are question ids, names and languages the same?)"
+            )
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
     parser.add_argument(
@@ -126,6 +169,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="JSON",
         help="AlpacaEval's evaluation set or a model's outputs on it: which instruction is which",
     )
+    parser.add_argument(
+        "--scale",
+        nargs=2,
+        type=float,
+        metavar=("LOW", "HIGH"),
+        help="of grades, for their intervals; left out, what the import said, else 1 and 10",
+    )
     parser.add_argument("--samples", type=int, default=2000, help="bootstrap samples")
     parser.add_argument("--confidence", type=float, default=0.95, help="of every interval")
 
@@ -146,7 +196,7 @@ def run(args: argparse.Namespace) -> None:
     published = read_published(args.gamed_baselines, args.instructions)
     write_json(
         args.folder / "study.json",
-        describe_judgements(paths, args.order_rule)
+        describe_judgements(paths, args.order_rule, args.scale and tuple(args.scale))
         | {"confidence": args.confidence, "bootstrap_samples": args.samples},
     )
     bootstrap = Bootstrap(args.confidence, args.samples)
@@ -156,5 +206,7 @@ def run(args: argparse.Namespace) -> None:
         table.write(args.folder)
         entries.append(table.entry() | {"sha256": file_digest(args.folder / f"{table.name}.csv")})
     write_json(args.folder / "tables.json", {"tables": entries})
+    for line in left_out(load_judgements(paths, load_study(args.folder / "study.json"))):
+        print(line)
     for table in tables:
         print(f"{args.folder / table.name}.csv: {table.title}, {len(table.rows)} rows")

@@ -15,7 +15,7 @@ from ..errors import BabelmixError
 from ..io import read_json
 
 if TYPE_CHECKING:
-    from ..config.evaluation import OrderRule
+    from ..judge.outcome import JoinRule
 
 #: The pseudo-language of a mean over languages.
 ALL = "all"
@@ -129,13 +129,18 @@ class StudySet:
         return evaluations
 
     @property
-    def order_rules(self) -> dict[str, OrderRule]:
+    def order_rules(self) -> dict[str, JoinRule]:
         """How the two orders of a pair are joined, by evaluation (not of single grades)."""
         return {
             name: spec.get("order_rule") or "strict"
             for name, spec in self.evaluations.items()
             if spec.get("protocol") != "single"
         }
+
+    def grade_scale(self, evaluation: str) -> tuple[float, float]:
+        """Lowest and highest grade of an evaluation: 1 and 10 but for imported ones."""
+        low, high = self.evaluations[evaluation].get("scale") or (1.0, 10.0)
+        return float(low), float(high)
 
     def is_by_rules(self, evaluation: str) -> bool:
         """Whether no model judges: rules, or a jury of rules alone."""

@@ -53,11 +53,13 @@ def difference_sentence(
     detectable: float | None = None,
     form: str = ".2f",
     corrected: float | None = None,
+    p: float | None = None,
 ) -> str:
     """What a paired difference (left − right) shows, with its interval; no claim without one.
 
     Where 0 lies in the interval it says so, and which effect could have been detected. The same
-    where the p value ``corrected`` for other comparisons says that this one may be chance.
+    where the p value ``corrected`` for other comparisons, or this one's own ``p``, says that it may
+    be chance.
     """
     if difference.value is None and difference.values:
         return f"The difference of {left} and {right} is unknown ({short_note(difference.note)})."
@@ -65,7 +67,8 @@ def difference_sentence(
         return f"{left} and {right} have no question in common that was scored."
     size = interval(confidence, difference.low, difference.high, f"+{form}", difference.note)
     by = f"{difference.value:+{form}} {unit} ({size})"
-    if difference.excludes(0) and (corrected is None or corrected < 1 - confidence):
+    shown = all(one is None or one < 1 - confidence for one in (corrected, p))
+    if difference.excludes(0) and shown:
         better, worse = (left, right) if difference.value > 0 else (right, left)
         low, high = sorted((abs(difference.low or 0.0), abs(difference.high or 0.0)))
         ends = interval(confidence, low, high, form)
@@ -74,5 +77,7 @@ def difference_sentence(
     allowed = ""
     if difference.excludes(0):
         allowed = ", once the other comparisons are allowed for,"
+        if p is not None and p >= 1 - confidence:
+            allowed = f", by the permutation test (p = {p:.2g}),"
     nothing = f"No difference can be shown at this size{allowed} between {left} and {right}"
     return f"{nothing}: {by}. {words}".strip()

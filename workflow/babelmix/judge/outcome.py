@@ -10,6 +10,9 @@ become one outcome is a rule:
   those are the grades; else an order gives the run its weight, or 1, ½ or 0, and the mean of both
   is the outcome's worth (a win and a tie are worth ¾).
 
+- ``one_order``: every pair was shown in one order alone (published studies that shuffle the order);
+  its verdict is the outcome. Only tables of imported judgements say so.
+
 Orders that pick different answers are a tie under each but a weighted ``score``. Whether orders
 contradict each other does not depend on the rule.
 """
@@ -23,6 +26,9 @@ from ..config.evaluation import OrderRule
 
 Result = Literal["win", "tie", "loss"]
 RULES: tuple[OrderRule, ...] = get_args(OrderRule)
+#: A rule of the configuration, or what published judgements leave no choice of.
+JoinRule = OrderRule | Literal["one_order"]
+ONE_ORDER: JoinRule = "one_order"
 
 #: What a result adds to the score; the mean times 100 is study 2's score, 50 = parity.
 POINTS: dict[Result, float] = {"win": 1.0, "tie": 0.5, "loss": 0.0}

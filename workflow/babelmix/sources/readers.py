@@ -5,8 +5,10 @@ Rows come one after the other: at most a batch of them is in memory.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
+import io
 import json
 import sys
 import zlib
@@ -84,7 +86,7 @@ def iter_rows(
             )
     packed = head.startswith(_GZIP) or str(path).lower().endswith(".gz")
     with _readable(path), gzip.open(path) if packed else Path(path).open("rb") as handle:
-        text = _Text(path, handle)
+        text = _Text(path, _as_utf8(path, handle))
         first = text.first_sign()
         if name.endswith(_TABLES) and first not in ("[", "{"):
             yield from _table_rows(path, text, "\t" if name.endswith(".tsv") else ",", notes)
@@ -114,9 +116,9 @@ class _readable:
 class _Text:
     """A file's bytes as text in UTF-8, by lines; a byte that is none is named by its line."""
 
-    def __init__(self, path: Path | str, handle: BinaryIO | gzip.GzipFile) -> None:
+    def __init__(self, path: Path | str, handle: Iterable[bytes]) -> None:
         self.path = path
-        self._handle = handle
+        self._handle = iter(handle)
         self._before: list[bytes] = []
         self.line = 0
 
@@ -145,8 +147,30 @@ class _Text:
         except UnicodeDecodeError as error:
             raise BabelmixError(
                 f"{self.path}: line {line} is not UTF-8 (byte {raw[error.start]:#04x}). "
-                "Convert the file to UTF-8, e.g. with `iconv -t utf-8`."
+                "Convert the file to UTF-8, e.g. with `iconv -f windows-1252 -t utf-8`."
             ) from None
+
+
+def read_text(path: Path | str) -> str:
+    """The text of a file, also gzipped: UTF-8, or UTF-16 with a byte order mark."""
+    packed = _head(path).startswith(_GZIP) or str(path).lower().endswith(".gz")
+    with _readable(path), gzip.open(path) if packed else Path(path).open("rb") as handle:
+        return "".join(_Text(path, _as_utf8(path, handle)))
+
+
+def _as_utf8(path: Path | str, handle: BinaryIO | gzip.GzipFile) -> Iterable[bytes]:
+    """A file's lines in UTF-8; one in UTF-16 (Excel's "Unicode text") opens with its mark."""
+    if not handle.peek(2).startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # type: ignore[union-attr]
+        return handle
+    return _from_utf16(path, handle)
+
+
+def _from_utf16(path: Path | str, handle: Any) -> Iterator[bytes]:
+    try:
+        for line in io.TextIOWrapper(handle, encoding="utf-16", newline="\n"):
+            yield line.encode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BabelmixError(f"{path}: opens as UTF-16 and is not ({error.reason}).") from None
 
 
 def _head(path: Path | str) -> bytes:

@@ -77,8 +77,9 @@ CLAIMED = re.compile(
 )
 _REVISING = _any_of(
     """then;finally;on reflection;on second thought;reconsider;reconsidering;reconsidered;actually;
-    wait;edit:;lower it to;raise it to;changed my mind;changing my mind;revise;revised;update;updated;final;ultimately;
-    in the end;after all;overall;in conclusion;to conclude;in summary;all in all;therefore;thus;hence;
+    wait;edit:;lower it to;raise it to;changed my mind;changing my mind;revise;revised;
+    update;updated;final;ultimately;in the end;after all;overall;in conclusion;to conclude;
+    in summary;all in all;therefore;thus;hence;
     dann;schließlich;letztlich;letztendlich;endgültig;abschließend;insgesamt;doch;somit;
     puis;finalement;en fin de compte;au final;en conclusion;donc;après réflexion;
     infine;poi;alla fine;in conclusione;quindi;ripensandoci;al final;luego;entonces;finalmente;

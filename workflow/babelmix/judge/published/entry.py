@@ -172,7 +172,11 @@ class Fields:
 
 
 def split_id(question_id: str, known: set[str]) -> tuple[str, str | None]:
-    """``81_DE`` -> (``81``, ``de``) where ``de`` is a language that we know."""
+    """``81_DE`` -> (``81``, ``de``) where ``de`` is a language that we know.
+
+    ``81.0`` is ``81``: a column of numbers with a hole in it is written so.
+    """
+    question_id = re.sub(r"^(\d+)\.0$", r"\1", question_id)
     match = _SUFFIX.match(question_id)
     if match and match["lang"].lower() in known:
         return match["id"], match["lang"].lower()
@@ -226,8 +230,8 @@ def spelled(
 def graded(value: Any, hints: Hints) -> dict[str, Any]:
     """The fields of an ``Entry`` that a published grade gives; infinite and not a number are none.
 
-    ``8``, ``"8"``, ``"7,5"``, ``"8/10"`` and ``"[[8]]"`` are grades; other words are
-    unknown unless the user gave them a number.
+    ``8``, ``"8"``, ``"7,5"``, ``"8/10"`` and ``"[[8]]"`` are grades, and true and false on a scale
+    of 0 to 1; other words are unknown unless the user gave them a number.
     """
     written = "" if value is None else str(value).strip()
     for spelling in (written, written.casefold()):
@@ -237,6 +241,9 @@ def graded(value: Any, hints: Hints) -> dict[str, Any]:
                 "says": f"{hints.numbers[spelling]:g}",
                 "given": hints.numbers[spelling],
             }
+    if written.casefold() in ("true", "false") and hints.scale == (0, 1):
+        number = float(written.casefold() == "true")
+        return {"spelled": written, "says": f"{number:g}", "given": number}
     if isinstance(value, bool | list | dict):
         return {"spelled": written, "unknown": True}
     bare = written.strip("[] ")

@@ -23,9 +23,9 @@ from .languages import parse_lang
 from .reading import Options, ReadFile, read_files
 from .settle import Setting, file_name, to_judgement
 from .spellings import TARGETS, Reading
-from .store import Imported, add_judgements, write_added
+from .store import Imported, add_judgements, known_pairs, write_added
 from .summary import file_line, summaries_before, summarise, total_line, write_summary
-from .tabular import find_published, parse_renamed
+from .tabular import find_published, parse_renamed, parse_wanted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,8 +50,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "'evaluated/{run}/*.jsonl'; {run*} may hold slashes",
     )
     parser.add_argument("--judge", help="name of the judge, in place of the file's")
-    parser.add_argument("--run", help="name of the judged model, in place of the file's")
-    parser.add_argument("--baseline", help="name of the opponent, in place of the file's")
+    parser.add_argument(
+        "--run",
+        help="name of the judged model, in place of the file's; of a pair that names it, its side",
+    )
+    parser.add_argument("--baseline", help="name of the opponent, likewise")
+    parser.add_argument(
+        "--rows",
+        nargs="*",
+        action="extend",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="only rows whose field says so, as type=metrics; the others are counted",
+    )
     parser.add_argument("--questions", nargs="*", default=[], type=Path, help="for categories")
     parser.add_argument("--scale", nargs=2, type=float, help="of grades; left out, the format's")
     parser.add_argument(
@@ -169,6 +180,8 @@ def _options(args: argparse.Namespace) -> Options:
         from_path=args.from_path,
         lang=parse_lang(args.lang),
         turns_from=args.turns_from,
+        rows=parse_wanted(args.rows),
+        known=known_pairs(args.output),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -80,7 +81,7 @@ def records(row: Fields, hints: Hints) -> Iterator[Entry | str]:
         text = part.values.get("raw")
         text = str(text) if text not in (None, "") else None
         if same["baseline"]:
-            found = _preference(part.values, hints, order, (run, named), text)
+            found = _preference(row, part.values, hints, order, (run, named), text)
         else:
             found = _grade(row, part.values, hints)
         if len(parts) > 1 and all(value in (None, "") for value in part.values.values()):
@@ -106,6 +107,7 @@ def _order(row: Fields, value: Any) -> str:
 
 
 def _preference(
+    row: Fields,
     values: Mapping[str, Any],
     hints: Hints,
     order: str,
@@ -113,7 +115,7 @@ def _preference(
     text: str | None,
 ) -> dict[str, Any]:
     """The verdict on a pair: as a word, as two grades, or as a weight."""
-    weight = _weight(values.get("weight"), order)
+    weight = _weight(row, values.get("weight"), order)
     verdict, score = values.get("verdict"), values.get("score")
     pair = score_pair(values.get("scores")) or score_pair(score)
     read = compared(score_pair(text)) if score_pair(text) else {}
@@ -134,14 +136,19 @@ def _preference(
     return found | {"weight": weight}
 
 
-def _weight(value: Any, order: str) -> float | None:
+def _weight(row: Fields, value: Any, order: str) -> float | None:
     """The share of the answer shown first; files give the run's."""
     try:
         weight = float(value)
     except (TypeError, ValueError):
         return None
-    if not 0 <= weight <= 1:
+    if math.isnan(weight):
         return None
+    if not 0 <= weight <= 1:
+        raise BabelmixError(
+            f"{row.where}: `weight` is {weight:g}; it is to be the run's share, 0 to 1. "
+            "AlpacaEval's preferences of 1 to 2 are read by `--format alpaca-eval`."
+        )
     return 1 - weight if order == "BA" else weight
 
 

@@ -12,8 +12,9 @@ from ...errors import BabelmixError
 from .entry import Entry, Fields, Hints
 from .formats import FORMATS, recognise
 from .languages import LanguageSource, language_code
+from .sides import Own, Pair, named, one_direction, pair_of, refuse_joined
 from .spellings import ambiguous, is_spelled
-from .tabular import names_in_path, read_published, rename_fields
+from .tabular import field_at, names_in_path, read_published, rename_fields
 
 #: Our names that go before what a format takes from a row, where ``--map`` gives them.
 _NAMES = ("run", "baseline", "judge")
@@ -21,7 +22,10 @@ _NAMES = ("run", "baseline", "judge")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says of all files. ``turns_from`` is None where files must tell."""
+    """What the command line says of all files. ``turns_from`` is None where files must tell.
+
+    ``rows`` are what a row's fields must say to be used; ``known`` the pairs of the folder.
+    """
 
     format: str = "auto"
     renamed: Mapping[str, str] = field(default_factory=dict)
@@ -29,13 +33,16 @@ class Options:
     from_path: str | None = None
     lang: LanguageSource = field(default_factory=LanguageSource)
     turns_from: int | None = None
+    rows: Mapping[str, str] = field(default_factory=dict)
+    known: Sequence[Pair] = ()
 
 
 @dataclass(slots=True)
 class ReadFile:
     """One file's entries. ``rows`` is how many it has; ``left_out`` counts those that gave none, by
     reason, and ``missing`` parts of the others (an order, a turn). ``spellings`` counts verdicts as
-    written; ``shifted`` says that its turns counted from 0."""
+    written; ``shifted`` says that its turns counted from 0; ``turned`` counts votes whose run and
+    baseline were exchanged, as another row names them."""
 
     path: Path
     format: str
@@ -48,6 +55,7 @@ class ReadFile:
     missing: Counter[str] = field(default_factory=Counter)
     spellings: dict[str, Counter[str]] = field(default_factory=dict)
     shifted: bool = False
+    turned: int = 0
     used_rows: int = 0
 
 
@@ -62,6 +70,7 @@ def read_files(paths: Sequence[Path], options: Options) -> list[ReadFile]:
     files = [_read_file(path, rows, name, options, items) for path, rows, name in opened]
     for name in {file.format for file in files}:
         _shift_turns([file for file in files if file.format == name], options.turns_from)
+    _turn_votes(files, options.known)
     _refuse_unknown(files)
     for file in files:
         if file.used_rows + file.left_out.total() != file.rows:
@@ -74,8 +83,20 @@ def _open(path: Path, options: Options) -> tuple[list[Any], str]:
     if not rows:
         raise BabelmixError(f"{path}: holds no row.")
     rows = rename_fields(rows, options.renamed)
-    name = recognise(rows, str(path)) if options.format == "auto" else options.format
+    wanted = [row for row in rows if _unwanted(row, options.rows) is None]
+    if not wanted:
+        said = ", ".join("=".join(pair) for pair in options.rows.items())
+        raise BabelmixError(f"{path}: no row fits --rows {said}.")
+    name = recognise(wanted, str(path)) if options.format == "auto" else options.format
     return rows, name
+
+
+def _unwanted(row: Any, rows: Mapping[str, str]) -> str | None:
+    """Why ``--rows`` leaves a row out, None where it does not."""
+    for place, value in rows.items():
+        if str(field_at(row, place, "")) != value:
+            return f"{place} is not {value} (--rows)"
+    return None
 
 
 def _items_of(files: Any) -> dict[str, dict[str, Any]]:
@@ -108,25 +129,35 @@ def _read_file(
     )
     lang = placed.get("lang")
     code = language_code(lang, str(path)) if lang else options.lang.of_file(path)
-    file = ReadFile(path, name, code, placed.get("benchmark"), rows=len(rows))
+    file = ReadFile(path, name, code, placed.get("benchmark"), told.scale, rows=len(rows))
     form = FORMATS[name]
+    owners: list[tuple[Entry, Own]] = []
     for number, row in enumerate(rows, start=1):
         where = f"{path}: row {number}"
+        if unwanted := _unwanted(row, options.rows):
+            file.left_out[unwanted] += 1
+            continue
         fields = Fields(row, where, number)
+        own = Own.of(fields)
+        # A row that names both models tells which of them the told one is.
+        told = replace(hints, run=None, baseline=None) if own.is_pair else hints
         entries, reasons = [], []
-        for one in form.read(fields, _with_mapped(hints, fields, options.renamed)):
+        for one in form.read(fields, _with_mapped(told, fields, options.renamed)):
             if isinstance(one, str):
                 reasons.append(one)
                 continue
-            own = options.lang.of_row(fields.row, where)
-            own = own or options.lang.own_of_row(fields.row, where) or one.lang
-            entries.append(replace(one, lang=own, finish_reason=_finish_reason(fields)))
+            lang_ = options.lang.of_row(fields.row, where)
+            lang_ = lang_ or options.lang.own_of_row(fields.row, where) or one.lang
+            one = replace(one, lang=lang_, finish_reason=_finish_reason(fields))
+            entries.append(named(one, own, hints, where) if own.is_pair else one)
+        owners += [(entry, own) for entry in entries]
         file.used_rows += bool(entries)
         if entries:
             file.missing.update(reasons)
         else:
             file.left_out[reasons[0] if reasons else "no verdict in it"] += 1
         file.entries += entries
+    refuse_joined(path, hints, owners)
     if not form.zero_is_tie:
         _mark_ambiguous(file, hints)
     _count_spellings(file)
@@ -176,6 +207,15 @@ def _shift_turns(files: Sequence[ReadFile], turns_from: int | None) -> None:
         file.entries = [replace(entry, turn=entry.turn + 1) for entry in file.entries]
 
 
+def _turn_votes(files: Sequence[ReadFile], known: Sequence[Pair]) -> None:
+    """Give each pair of models one direction in all files."""
+    met = dict.fromkeys([*known, *(pair_of(e) for f in files for e in f.entries if e.order)])
+    for file in files:
+        turned = list(one_direction(file.entries, met))
+        file.turned = sum(a.run != b.run for a, b in zip(turned, file.entries, strict=True))
+        file.entries = turned
+
+
 def _refuse_unknown(files: Sequence[ReadFile]) -> None:
     """Stop where a spelling is unknown: say all of them, and how to map them."""
     unknown = {
@@ -191,7 +231,7 @@ def _refuse_unknown(files: Sequence[ReadFile]) -> None:
     )
     word = next(iter(next(iter(unknown.values()))))
     single = any(e.unknown and not e.baseline for file in files for e in file.entries)
-    target = "8" if single else "A"
+    target = f"{max(file.scale[1] for file in files):g}" if single else "A"
     allowed = "a number" if single else "A, B, tie, both_bad, win, loss (of the run), none"
     raise BabelmixError(
         f"Verdicts that are spelled as we do not know (how often): {said}. Say what they mean: "

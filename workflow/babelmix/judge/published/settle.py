@@ -177,11 +177,24 @@ def compare(entries: Sequence[Entry], setting: Setting) -> Comparison:
     return found
 
 
-def repeated(judgements: Sequence[Judgement]) -> int:
-    """Rows that judge what another row of the same judge judges too."""
+def same_letter_in_both_orders(entries: Sequence[Entry]) -> bool:
+    """Whether most pairs have the same letter in both orders, and no reply that could tell why."""
+    shown: dict[tuple[object, ...], set[str]] = {}
+    for one in entries:
+        if one.order and one.text is None and one.says in ("A", "B"):
+            item = (one.question_id, one.lang, one.turn, one.sample, one.run, one.judge)
+            shown.setdefault(item, set()).add(one.order + one.says)
+    both = [said for said in shown.values() if {word[:2] for word in said} == {"AB", "BA"}]
+    same = sum(len({word[2:] for word in said}) == 1 for said in both)
+    return len(both) > 2 and 2 * same > len(both)
+
+
+def repeated(judgements: Sequence[Judgement], entries: Sequence[Entry], votes: bool) -> int:
+    """Rows that judge what another row of the same judge judges too: votes, or the others."""
     slots = Counter(
-        (j.judge, j.run, j.baseline, j.question_id, j.lang, j.turn, j.sample, j.order, j.vote)
-        for j in judgements
+        (j.judge, j.run, j.baseline, j.question_id, j.lang, j.turn, j.sample, j.order)
+        for j, entry in zip(judgements, entries, strict=True)
+        if entry.is_vote == votes
     )
     return sum(count - 1 for count in slots.values())
 

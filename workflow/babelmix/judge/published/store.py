@@ -60,6 +60,12 @@ def evaluation_name(benchmark: str, judgement: Judgement) -> str:
     return ".".join([*parts, judgement.baseline] if judgement.baseline else parts)
 
 
+def known_pairs(folder: Path) -> list[tuple[str, str]]:
+    """Run and baseline of the pairs that a folder holds."""
+    found = sorted((folder / "judgements").glob("*.pairwise.*/*.parquet"))
+    return [(path.stem, path.parent.name.partition(".pairwise.")[2]) for path in found]
+
+
 def add_judgements(
     folder: Path,
     benchmark: str,

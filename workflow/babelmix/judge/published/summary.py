@@ -12,7 +12,14 @@ from typing import Any
 from ...io import file_digest, read_json, write_json, write_text
 from ...records import Judgement
 from .reading import ReadFile
-from .settle import Setting, beyond_scale, compare, has_text, repeated
+from .settle import (
+    Setting,
+    beyond_scale,
+    compare,
+    has_text,
+    repeated,
+    same_letter_in_both_orders,
+)
 from .store import Added
 
 SUMMARY, DIFFERENCES = "import.json", "differences.csv"
@@ -49,10 +56,15 @@ def summarise(
         "spellings": {word: dict(read) for word, read in sorted(file.spellings.items())},
         "turns_counted_from_0": file.shifted,
         "outside_scale": beyond,
-        "repeated": repeated(judgements),
+        "repeated": repeated(judgements, file.entries, votes=False),
+        "more_votes": repeated(judgements, file.entries, votes=True),
+        "turned_round": file.turned,
+        "against_itself": sum(row.run == row.baseline for row in judgements),
+        "scale": list(setting.scale) if any(not e.baseline for e in file.entries) else None,
         "read_as_published": comparison.same,
         "read_otherwise": comparison.differing,
-        "letters_seem_to_name_models": comparison.letters_seem_to_name_models,
+        "letters_seem_to_name_models": comparison.letters_seem_to_name_models
+        or same_letter_in_both_orders(file.entries),
     }
 
 
@@ -121,6 +133,15 @@ def file_line(held: Mapping[str, Any]) -> str:
         else "",
         f"; {held['repeated']} judge what another row judges too (the last scored one counts)"
         if held["repeated"]
+        else "",
+        f"; {held['more_votes']} vote on what another row votes on too (all count)"
+        if held["more_votes"]
+        else "",
+        f"; {held['turned_round']} votes turned round: their pair stands in the other direction"
+        if held["turned_round"]
+        else "",
+        f"; {held['against_itself']} of a model against itself (no table compares them)"
+        if held["against_itself"]
         else "",
     ]
     hint = (

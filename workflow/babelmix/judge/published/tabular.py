@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import BabelmixError
-from ...sources.readers import read_rows
+from ...sources.readers import read_rows, read_text
 
 #: Where a JSON object keeps its rows.
 _CONTAINERS = ("data", "rows", "samples", "results", "annotations", "examples", "items", "records")
 #: Fields that a row has and an object around rows has not.
 _OF_ROWS = {"question_id", "id", "idx", "pair_id", "uid", "instruction", "input", "doc_id"}
-_MISSING = object()
+_MISSING: Any = object()
 _PLACEHOLDER = re.compile(r"\{(run|judge|baseline|lang|benchmark)(\*?)\}|(\*\*|\*)")
 
 
@@ -27,7 +27,7 @@ def read_published(path: Path) -> list[Any]:
     Of an object around rows (``{"data": [...]}``) each row has the rest of it as ``file``; an
     object by ids gives rows with ``key`` and its fields, or ``values``, or ``value``.
     """
-    if path.suffix in (".csv", ".tsv"):
+    if path.name.lower().removesuffix(".gz").endswith((".csv", ".tsv")):
         return read_tabular(path)
     try:
         rows = read_rows(path)
@@ -44,8 +44,8 @@ def read_published(path: Path) -> list[Any]:
 def _whole_object(path: Path) -> dict[str, Any] | None:
     """The JSON object that a file is, None where it is none."""
     try:
-        value = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
+        value = json.loads(read_text(path))
+    except (BabelmixError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
@@ -70,17 +70,15 @@ def rows_of_object(value: dict[str, Any]) -> list[Any]:
 
 def read_tabular(path: Path) -> list[dict[str, Any]]:
     """Rows of a CSV file with a header; empty cells are None. Tabs and semicolons are told."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise BabelmixError(f"{path}: cannot be read ({error.strerror}).") from None
-    except UnicodeDecodeError as error:
-        raise BabelmixError(f"{path}: not UTF-8 (byte {error.start}).") from None
+    text = read_text(path)
     header = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=header.count)
     csv.field_size_limit(64 << 20)
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval=_MISSING)
     try:
+        names = [name.strip() for name in rows.fieldnames or []]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise BabelmixError(f"{path}: names the column '{twice[0]}' twice. Rename one of them.")
         return [_cells(row, path, rows.line_num) for row in rows]
     except csv.Error as error:
         raise BabelmixError(f"{path}: line {rows.line_num} is not CSV ({error}).") from None
@@ -89,6 +87,8 @@ def read_tabular(path: Path) -> list[dict[str, Any]]:
 def _cells(row: dict[Any, Any], path: Path, line: int) -> dict[str, Any]:
     if None in row:
         raise BabelmixError(f"{path}: line {line} has more cells than the header.")
+    if any(value is _MISSING for value in row.values()):
+        raise BabelmixError(f"{path}: line {line} has fewer cells than the header. Is it cut off?")
     return {name.strip(): value or None for name, value in row.items()}
 
 
@@ -106,6 +106,14 @@ def parse_renamed(pairs: Sequence[str], known: str) -> dict[str, str]:
                 "docs/importing.md lists the others."
             )
     return renamed
+
+
+def parse_wanted(pairs: Sequence[str]) -> dict[str, str]:
+    """``--rows``: the value that a field must have, by field."""
+    wanted = dict(pair.partition("=")[::2] for pair in pairs)
+    if not all("=" in pair for pair in pairs) or "" in wanted:
+        raise BabelmixError(f"--rows: write FIELD=VALUE, as `--rows type=metrics`; found {pairs}.")
+    return wanted
 
 
 def rename_fields(rows: list[Any], renamed: Mapping[str, str]) -> list[Any]:
@@ -188,7 +196,7 @@ def names_in_path(path: Path, pattern: str) -> dict[str, str]:
 def find_published(places: Sequence[Path], name: str) -> list[Path]:
     """The files among the places, and those below the folders that fit a format's file name."""
     found: list[Path] = []
-    endings = {".json", ".jsonl", ".csv", ".tsv", ".parquet"}
+    endings = (".json", ".jsonl", ".csv", ".tsv", ".parquet")
     for place in places:
         if not place.is_dir():
             found.append(place)
@@ -196,7 +204,9 @@ def find_published(places: Sequence[Path], name: str) -> list[Path]:
         below = sorted(
             path
             for path in place.rglob(name or "*")
-            if path.suffix in endings and path.is_file() and path.name != "import.json"
+            if path.name.removesuffix(".gz").endswith(endings)
+            and path.is_file()
+            and path.name != "import.json"
         )
         if not below:
             raise BabelmixError(f"{place}: no file {name or 'of judgements or answers'} below it.")
