@@ -54,11 +54,11 @@ def lost_names(source: str, target: str) -> Counter[str]:
 
     Of prose: identifiers and calls in it, and the keys of JSON.
     """
-    names = Counter(code_names(source)) | Counter(_IDENTIFIER.findall(source))
+    names = Counter(code_names(source)) | Counter[str](_IDENTIFIER.findall(source))
     lost = names - Counter(_NAME.findall(target)) if names else names
     keys = Counter(f'"{key}"' for _, key in _KEY.findall(source))
     if keys:
-        lost = lost + (keys - Counter(f'"{key}"' for _, key in _KEY.findall(target)))
+        lost += keys - Counter(f'"{key}"' for _, key in _KEY.findall(target))
     return lost
 
 
