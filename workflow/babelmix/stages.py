@@ -26,7 +26,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "judge": 3,
     "baseline": 1,
     "score": 2,
-    "tables": 5,
+    "tables": 6,
     "figures": 6,
     "report": 8,
 }
