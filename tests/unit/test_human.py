@@ -294,3 +294,21 @@ def test_ppi_gives_a_useless_judge_no_weight() -> None:
     assert constant.weight == 0
     assert constant.estimate.value == pytest.approx(np.nanmean(human))
     assert corrected_mean([1.0, 2.0], [1.0, np.nan], ["a", "b"], Bootstrap()) is None
+
+
+def test_agreement_counts_what_it_cannot_compare(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def label(number: int, vote: str | None, repeat: int = 0) -> HumanLabel:
+        rating = None if vote else "pass"
+        return HumanLabel("b", str(number), "en", "c", 1, "m", "x", "r", repeat, vote, rating, "")
+
+    left = [label(n, "A") for n in range(5)] + [label(0, "A", repeat=1), label(9, None)]
+    groups = {"left": left, "right": [label(n, "A") for n in range(10, 12)]}
+    paths = [tmp_path / f"{name}.parquet" for name in groups]
+    for path, rows in zip(paths, groups.values(), strict=True):
+        write_records(path, rows, HumanLabel)
+    assert main(["agreement", *map(str, paths)]) == 0
+    said = capsys.readouterr().out
+    assert "left: 5 votes on 5 pairs of answers; left out 1 without a vote; left out 1 on" in said
+    assert "left and right: 0 of 7 pairs in common" in said

@@ -330,3 +330,21 @@ def test_letters_that_name_models_are_hinted_without_replies(
     out = write_lines(tmp_path / "y.jsonl", places)
     bring(tmp_path, out, "--format", "records", "--replace")
     assert "see --letters models" not in capsys.readouterr().out
+
+
+def test_grades_on_two_scales_are_no_mean(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    share = write_lines(tmp_path / "share.jsonl", [grade(1, 1)])
+    percent = write_lines(tmp_path / "percent.jsonl", [grade(2, 80)])
+    bring(tmp_path, share, "--format", "records", "--scale", 0, 1)
+    bring(tmp_path, percent, "--format", "records", "--scale", 0, 100, code=2)
+    assert "grades of j on a scale of 0 to 100; those of" in capsys.readouterr().err
+    assert len(rows_of(tmp_path)) == 1
+    bring(tmp_path, percent, "--format", "records", "--scale", 0, 100, "--judge", "k")
+    ends = {row["judge"]: row["interval_note"] for row in table(tmp_path, "grades")}
+    assert set(ends) == {"j", "k"}
+    bring(tmp_path, share, "--format", "records", "--scale", 1, 0, code=2)
+    assert "write the lowest grade, then the highest" in capsys.readouterr().err
+    words = ["judgement-tables", str(tmp_path / "out"), "--folder", str(tmp_path / "t")]
+    assert main([*words, "--scale", "10", "1"]) == 2

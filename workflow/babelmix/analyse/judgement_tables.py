@@ -64,7 +64,7 @@ def describe_judgements(
                     "protocol": row.protocol,
                     "baseline": row.baseline or None,
                     "order_rule": order_rule,
-                    "scale": scale or _imported_scale(path, name.partition(f".{row.judge}.")[0]),
+                    "scale": scale or _imported_scale(path, name, row.judge),
                 },
             )
     for name, of_items in orders.items():
@@ -83,14 +83,13 @@ def describe_judgements(
     }
 
 
-def _imported_scale(path: Path, benchmark: str) -> list[float] | None:
-    """The widest scale of a benchmark's grades in the import that wrote a file, if one did."""
+def _imported_scale(path: Path, evaluation: str, judge: str) -> list[float] | None:
+    """The scale of a judge's grades in the import that wrote a file, if one did."""
     summary = path.resolve().parents[2] / "import.json"
     files = read_json(summary).get("files", []) if summary.is_file() else []
-    scales = [f["scale"] for f in files if f.get("benchmark") == benchmark and f.get("scale")]
-    if not scales:
-        return None
-    return [min(low for low, _ in scales), max(high for _, high in scales)]
+    of = evaluation.partition(f".{judge}.")[0]
+    found = (f.get("scales", {}).get(judge) for f in files if f.get("benchmark") == of)
+    return next(filter(None, found), None)
 
 
 def _same_evaluation(path: Path, name: str, rows: Sequence[Judgement]) -> None:
@@ -192,6 +191,8 @@ def find_files(places: Sequence[Path]) -> list[Path]:
 
 def run(args: argparse.Namespace) -> None:
     """Run the verb."""
+    if args.scale and not args.scale[0] < args.scale[1]:
+        raise BabelmixError("--scale: write the lowest grade, then the highest.")
     paths = find_files(args.judgements)
     published = read_published(args.gamed_baselines, args.instructions)
     write_json(

@@ -7,7 +7,8 @@ is needed. Each file is a group of raters; every two groups are compared, and ea
 from __future__ import annotations
 
 import argparse
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,32 @@ from ..io import read_records
 from ..records import HumanLabel
 
 
-def group(path: Path) -> Voter:
-    """All first votes of a file, by pair of answers."""
+def group(path: Path) -> tuple[Voter, str]:
+    """All first votes of a file, by pair of answers, and a line that counts them."""
     votes: dict[Hashable, list[str | None]] = {}
+    empty = again = 0
     for one in read_records(path, HumanLabel):
-        if one.vote is not None and one.repeat == 0:
+        if one.vote is None:
+            empty += 1
+        elif one.repeat:
+            again += 1
+        else:
             item = (one.benchmark, one.run, one.baseline, one.question_id, one.lang, one.turn)
             votes.setdefault(item, []).append(one.vote)
     if not votes:
         raise BabelmixError(f"{path}: no votes on pairs (ratings have no agreement table).")
-    return Voter(path.stem, votes)
+    said = f"{path.stem}: {sum(map(len, votes.values()))} votes on {len(votes)} pairs of answers"
+    said += f"; left out {empty} without a vote" if empty else ""
+    said += f"; left out {again} on a pair seen for the second time" if again else ""
+    return Voter(path.stem, votes), said
+
+
+def in_common(voters: Sequence[Voter]) -> Iterator[str]:
+    """Say on how many pairs of answers every two groups can be compared."""
+    for left, right in combinations(voters, 2):
+        both = left.votes.keys() & right.votes.keys()
+        either = left.votes.keys() | right.votes.keys()
+        yield f"{left.name} and {right.name}: {len(both)} of {len(either)} pairs in common"
 
 
 def lines(rows: list[dict[str, Any]], confidence: float) -> Iterator[str]:
@@ -44,6 +61,7 @@ def lines(rows: list[dict[str, Any]], confidence: float) -> Iterator[str]:
             if row[name] is not None:
                 low, high = (row.get(f"{name}{end}") for end in ("_low", "_high"))
                 ends = "" if low is None else f" ({confidence:.0%}: {low:.3f} … {high:.3f})"
+                ends = " (given without an interval)" if name == "kappa" else ends
                 yield f"{head} {name:<14} {row[name]:6.3f}{ends}"
         if row["interval_note"]:
             yield f"{head} note: {row['interval_note']}"
@@ -57,6 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the agreement of every two groups."""
-    voters = [group(path) for path in args.labels]
+    groups = [group(path) for path in args.labels]
+    voters = [voter for voter, _ in groups]
+    print("\n".join([*(said for _, said in groups), *in_common(voters)]))
     table = agreement_table(voters, Bootstrap(args.confidence), within=True)
     print("\n".join(lines(table.rows, args.confidence)))

@@ -24,7 +24,14 @@ from .reading import Options, ReadFile, read_files
 from .settle import Setting, file_name, to_judgement
 from .spellings import TARGETS, Reading
 from .store import Imported, add_judgements, known_pairs, write_added
-from .summary import file_line, summaries_before, summarise, total_line, write_summary
+from .summary import (
+    file_line,
+    refuse_other_scale,
+    summaries_before,
+    summarise,
+    total_line,
+    write_summary,
+)
 from .tabular import find_published, parse_renamed, parse_wanted
 
 
@@ -132,6 +139,7 @@ def run(args: argparse.Namespace) -> None:
             for row, one in zip(rows, file.entries, strict=True)
         )
     _refuse_shared_names(files)
+    refuse_other_scale([*before["files"], *entries])
     known = {(held["benchmark"], held["sha256"]) for held in before["files"] if "benchmark" in held}
     added = [
         add_judgements(
@@ -188,6 +196,10 @@ def _options(args: argparse.Namespace) -> Options:
 def _scale(args: argparse.Namespace, format_name: str) -> tuple[float, float]:
     if args.scale is not None:
         low, high = args.scale
+        if not low < high:
+            raise BabelmixError(
+                f"--scale {low:g} {high:g}: write the lowest grade, then the highest."
+            )
         return low, high
     return FORMATS[format_name].scale if format_name in FORMATS else SCALE
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...errors import BabelmixError
 from ...io import file_digest, read_json, write_json, write_text
 from ...records import Judgement
 from .reading import ReadFile
@@ -60,7 +61,7 @@ def summarise(
         "more_votes": repeated(judgements, file.entries, votes=True),
         "turned_round": file.turned,
         "against_itself": sum(row.run == row.baseline for row in judgements),
-        "scale": list(setting.scale) if any(not e.baseline for e in file.entries) else None,
+        "scales": {row.judge: list(setting.scale) for row in judgements if not row.baseline},
         "read_as_published": comparison.same,
         "read_otherwise": comparison.differing,
         "letters_seem_to_name_models": comparison.letters_seem_to_name_models
@@ -72,6 +73,21 @@ def summaries_before(folder: Path) -> dict[str, Any]:
     path = folder / SUMMARY
     held = read_json(path) if path.is_file() else {}
     return held | {"files": list(held.get("files", []))}
+
+
+def refuse_other_scale(files: Sequence[Mapping[str, Any]]) -> None:
+    """Grades of one judge on two scales are no mean."""
+    met: dict[tuple[str, str], tuple[list[float], str]] = {}
+    for held in files:
+        for judge, scale in held.get("scales", {}).items():
+            first, path = met.setdefault((held["benchmark"], judge), (scale, held["path"]))
+            if first != scale:
+                (low, high), (a, b) = scale, first
+                raise BabelmixError(
+                    f"{held['path']}: grades of {judge} on a scale of {low:g} to {high:g}; "
+                    f"those of {path} are on {a:g} to {b:g}. Say one --scale for both, or "
+                    "import them under another --benchmark or --judge. Nothing was imported."
+                )
 
 
 def write_summary(
