@@ -6,7 +6,7 @@ import pytest
 
 from babelmix.judge.verdict import parse_preference, parse_rating
 
-# ruff: noqa: E501, RUF001
+# ruff: noqa: E501
 
 #: Read wrongly, or not at all, before.
 RATINGS: list[tuple[str, float | None]] = [
