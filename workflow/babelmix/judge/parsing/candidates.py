@@ -16,7 +16,7 @@ from .code_spans import CodeSpans
 from .cues import QUOTES
 from .labels import CORRECTIONS, CRITERIA, OVERALLS, RATING_LABELS, VERDICT_LABELS
 from .normalise import fold
-from .prose import GRADING, is_of_others, speaks_of_the_answer
+from .prose import GRADING, is_had_by_a_thing, is_of_others
 from .readers import TIE_WORDS, PreferenceReader, RatingReader, Value, Verdict
 
 #: Only the last of them are looked at: a reply with more is babble, and must not cost minutes.
@@ -218,7 +218,7 @@ def find_plain(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> li
         words = (match["label"] or match["overall"]).strip()
         if code.hold(start, end, label=text[at:start]):
             continue
-        if _FRACTION_OF.search(match[0]) and not speaks_of_the_answer(text, at):
+        if _FRACTION_OF.search(match[0]) and is_had_by_a_thing(text, at):
             continue  # "The hotel has a score of 9/10."
         quoted_name = text[at - 1 : at] in ('"', "'") and match[0][len(words) :][:1] in ('"', "'")
         candidate: Candidate[Any] = Candidate(start, end, verdict, at, words)
@@ -242,7 +242,7 @@ def _marked(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> list[
         found.append(Candidate(start, end, verdict, start, match["name"], final=final))
     for match in _TABLE_ROW.finditer(text):
         verdict = reader.inside(match["value"])
-        if verdict.value is not None:
+        if verdict.value is not None and _grades(text, match.start(), labels):
             row: Candidate[Any] = Candidate(
                 *match.span("value"), verdict, match.start(), "overall", final=True
             )
@@ -261,6 +261,12 @@ def _marked(text: str, labels: Labels, reader: Reader, code: CodeSpans) -> list[
         candidate: Candidate[Any] = Candidate(start, end, read[0], match.start(), words)
         found.append(_classified(text, candidate, box=False))
     return list(found)
+
+
+def _grades(text: str, row: int, labels: Labels) -> bool:
+    """Tell whether a table's head speaks of grades or winners; a row alone has no head."""
+    above = text[max(0, row - 1500) : row].rpartition("\n\n")[2]
+    return not above.strip() or re.search(labels.words, above.partition("\n")[0]) is not None
 
 
 def _classified(

@@ -86,6 +86,8 @@ class Choice:
         before = [c for c in all_of if c.start < last.start and differ(c, last)]
         if before or not after or not all(self._is_remark(c) for c in after):
             return None
+        if any(c.label == last.label or cues.REVISED.search(c.label) for c in after):
+            return None  # a second grade, not a remark on the first
         first = min(c.label_start for c in after)
         return None if cues.REVISED.search(self.text, last.end, max(first, last.end)) else last
 
@@ -109,14 +111,18 @@ class Choice:
     def without_alternatives(self, forms: Sequence[Candidate[Value]]) -> list[Candidate[Value]]:
         """Leave out values that the judge did not give, unless there are no others.
 
-        "Had it compiled, it would be [[9]]", "revised from [[6]]".
+        "Had it compiled, it would be [[9]]", "revised from [[6]]". What is denied never counts:
+        "not [[9]]".
         """
+        forms = [
+            f for f in forms if not cues.DENIED.search(self.text[max(0, f.start - 12) : f.start])
+        ]
         kept = [form for form in forms if not self._is_alternative(form)]
         own = any(form.kind in ("own", "foreign", "quoted") for form in kept)
         return kept if own else list(forms)
 
     def _is_alternative(self, form: Candidate[Value]) -> bool:
-        if cues.NOT_GIVEN.search(self.text, max(0, form.start - 40), form.start):
+        if cues.NOT_GIVEN.search(self.text[max(0, form.start - 40) : form.start]):
             return True
         before = cues.sentence_before(self.text, form.start).rpartition(";")[2]
         clause = before + cues.sentence_after(self.text, form.end, 40).partition(";")[0]

@@ -77,7 +77,7 @@ CLAIMED = re.compile(
 )
 _REVISING = _any_of(
     """then;finally;on reflection;on second thought;reconsider;reconsidering;reconsidered;actually;
-    wait;edit:;lower it to;raise it to;changed my mind;changing my mind;revise;revised;
+    wait;hmm;edit:;lower it to;raise it to;changed my mind;changing my mind;revise;revised;
     update;updated;final;ultimately;in the end;after all;overall;in conclusion;to conclude;
     in summary;all in all;therefore;thus;hence;
     dann;schließlich;letztlich;letztendlich;endgültig;abschließend;insgesamt;doch;somit;
@@ -99,7 +99,7 @@ HYPOTHETICAL = re.compile(
 )
 #: In a clause with a value: what would have been, had things been different.
 COUNTERFACTUAL = re.compile(
-    r"\b(?:if|had|were|with)\b.{0,120}\bwould\b|\bwould have been\b"
+    r"\b(?:if|had|were)\b.{0,120}\bwould\b|\bwould have been\b"
     r"|\b(?:wenn|falls|hatte|ware)\b.{0,120}\b(?:ware|wurde|hatte)\b"
     r"|\bsi\b.{0,120}\b(?:serait|aurait|seria|habria|hubiera)\b"
     r"|\bse\b.{0,120}\b(?:sarebbe|avrebbe|seria|teria)\b"
@@ -109,10 +109,12 @@ COUNTERFACTUAL = re.compile(
 #: Right before a value: the judge did not give it, or no longer does.
 NOT_GIVEN = re.compile(
     r"(?:\b(?:raised|lowered|dropped|changed|revised|reduced|increased|adjusted|down|up)[ \t]from|"
-    r"\binstead of|\brather than|\bnot|\bbelow|\bshort of|\bnicht|\bstatt|\banstatt|"
+    r"\binstead of|\brather than|\bbelow|\bshort of|\bstatt|\banstatt|"
     r"\bau lieu de|\bplutot que|\ben lugar de|\ben vez de|\binvece di|\bem vez de|\bвместо)"
     r"[ \t]{1,2}(?:(?:an?|the|eine[rnm]?|d'un|une?|una|um|uma)[ \t]{1,2})?\Z"
 )
+#: Right before a value: the sentence denies it.
+DENIED = re.compile(r"\b(?:not|nicht|pas|не)[ \t]{1,2}(?:(?:an?|eine?|une?)[ \t]{1,2})?\Z")
 #: After a bare value: it is an option that is recited, "[[A]] if assistant A is better".
 RECITED = re.compile(
     r"[ \t]{0,3}[:=,]?[ \t]{0,3}"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 # "[The Start of Assistant A's Answer]", "<|The End of Reference Answer|>", as MT-Bench marks them.
 _MARK = re.compile(r"[\[<]\|?The (Start|End) of [^\[\]<>\n]{3,60}[\]>]")
-_END_OF_TURN = re.compile(r"<\|(?:eot_id|im_end|endoftext)\|>|<end_of_turn>|</s>")
+_END_OF_TURN = re.compile(r"<\|(?:eot_id|im_end|endoftext)\|>|<end_of_turn>")
 
 
 def own_words(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from .cues import CLAIMED, OWN, QUOTES, sentence_before
+from .cues import CLAIMED, QUOTES, sentence_before
 from .labels import RATING_LABELS
 from .normalise import fold
 
@@ -58,33 +58,36 @@ _ANY_FRACTION = re.compile(_FRACTION)
 _BY_OTHERS = re.compile(
     r"\b(?:assistant|answer|response|user|text|model|he|she|they)\b[^.!?\n]{0,30}?"
     r"\b(?:gave|gives|rates|awarded|awards)\b"
-    r"|\b(?:assistant|answer|response|user|model|he|she|they)(?: [ab])?[ \t]"
+)
+
+
+#: The line above somebody else's words: "The assistant wrote:", "It rated the film as follows:".
+_INTRODUCED = re.compile(
+    r"\b(?:assistant|answer|response|user|model|he|she|they|it)(?: [ab])?[ \t]"
     r"(?:also |then |itself |simply |only )?"
-    r"(?:rated|wrote|writes|returned|returns|produced|produces|printed|prints|replied|replies|"
-    r"answered|answers|responded|responds|said|says)\b"
+    r"(?:rated|wrote|writes|returned|returns|printed|prints|replied|replies|answered|answers|"
+    r"responded|responds|said|says|gave|gives|produced|produces)\b"
+    r"(?:[^:.!?\n]{0,40}\b(?:as follows|the following|with|this))?"
+    r"(?:[ \t](?:a |the )?(?:json|yaml|object|line|text|output|code|review))?[ \t]?[:：]$"
 )
-
-
-#: What is judged, or a word of grading.
-_JUDGED = re.compile(
-    r"\b(?:answer|response|assistant|deserves?|merits?|earns?|antwort|verdient|reponse|merite|"
-    r"respuesta|merece|resposta|risposta|merita|antwoord|ответ\w*|overall)\b|" + GRADING
+#: Before "score of 9/10" in a sentence: a thing has that score, the judge does not give it.
+_HAS = re.compile(
+    r"\b(?:has|have|had|holds|holding|with|carries|'s)[ \t]+(?:an?[ \t]+|the[ \t]+)?$"
 )
+_JUDGED = re.compile(r"\b(?:answer|response|assistant|i|we)\b")
 
 
 def is_of_others(text: str, position: int) -> bool:
     """Tell whether the line above introduces somebody else's words: "The assistant wrote:"."""
     above = text[max(0, position - 160) : position].rstrip(" \t\n>`" + QUOTES)
     above = above.removesuffix("json").rstrip(" \t\n>`" + QUOTES)
-    line = above.rpartition("\n")[2]
-    line = sentence_before(line, len(line))
-    return line.endswith((":", "：")) and _BY_OTHERS.search(line) is not None
+    return _INTRODUCED.search(above) is not None
 
 
-def speaks_of_the_answer(text: str, position: int) -> bool:
-    """Tell whether a sentence up to ``position`` grades: the judge, or the judged answer, in it."""
+def is_had_by_a_thing(text: str, position: int) -> bool:
+    """Tell whether the sentence up to a label says that something has that score."""
     before = sentence_before(text, position)
-    return len(before) <= 12 or bool(OWN.search(before) or _JUDGED.search(before))
+    return _HAS.search(before) is not None and not _JUDGED.search(before)
 
 
 def spoken_grades(text: str) -> list[tuple[str, str, int, int]]:
@@ -98,7 +101,7 @@ def spoken_grades(text: str) -> list[tuple[str, str, int, int]]:
         for match in form.finditer(text)
         if not _is_negated(text, match)
         and not is_of_others(text, match.start())
-        and (match[0][:1].isdigit() or speaks_of_the_answer(text, match.start()))
+        and not is_had_by_a_thing(text, match.start())
         and not CLAIMED.search(text[max(0, match.start() - 60) : match.start()])
         and not _BY_OTHERS.search(
             sentence_before(text, match.start(), 80) + text[match.start() : match.start("number")]

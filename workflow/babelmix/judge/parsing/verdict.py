@@ -17,7 +17,8 @@ The rules, in order (a rating is a number on the scale; a preference A, B, C = t
    (``[[8]] out of [[10]]``), indices (``x[[1]]``), code, grades of single criteria, and what the
    judged text says of itself. A quoted value that is the only one, or the last, is the verdict.
 7. Of several values that differ the last counts if it is plainly final: a statement of its own at
-   the end of its line or sentence. Otherwise the reply is ambiguous: unscored.
+   the end of its line or sentence. A labelled grade alone on its line stands against remarks below
+   it ("Note: [[10]] would need sources."). Otherwise the reply is ambiguous: unscored.
 8. What is chosen is final: out of range, on another scale or not one number is unscored with a
    reason; there is no second best.
 """
@@ -210,7 +211,9 @@ class _Reading(Generic[Value]):
         if strong and weak and weak[-1].start > strong[-1].start:
             last = weak[-1]
             contradicts = differ(last, strong[-1]) and last.verdict.value is not None
-            if contradicts and self.choice.is_final(last, strong[-1]):
+            between = self.text[strong[-1].end : last.start][-160:]
+            revised = cues.REVISED.search(between) is not None
+            if contradicts and (revised or self.choice.is_final(last, strong[-1])):
                 return ambiguous([strong[-1], last])
         chosen = self.choice.last_plain([*pool, *claimed], pool, [*strong, *weak])
         if isinstance(chosen, Verdict):
