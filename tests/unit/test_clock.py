@@ -18,9 +18,9 @@ from tests.study import ROOT
 from babelmix.config.evaluation import OpenAIJudge
 from babelmix.config.load import build_config
 from babelmix.endpoints import retry_after
-from babelmix.judge.client import Reply, Request, ask_all
 from babelmix.plan import Plan
-from babelmix.translate.backends.patience import Pace, asked_wait
+from babelmix.service import ChatService, Reply, Request
+from babelmix.service.rates import RateLimiter
 
 NOW = 1_800_000_000.0
 
@@ -52,13 +52,8 @@ def test_what_a_server_asks_for(headers: dict[str, str], seconds: float | None) 
     assert retry_after(headers) == seconds
 
 
-def test_a_service_may_ask_for_ten_minutes_at_most() -> None:
-    assert asked_wait({"retry-after": "86400"}) == 600.0
-    assert asked_wait({}) is None
-
-
 @pytest.mark.usefixtures("jumping")
-def test_a_judge_keeps_its_pace_and_its_patience() -> None:
+def test_a_judge_keeps_its_pace_and_its_patience(tmp_path: Path) -> None:
     judge = OpenAIJudge.model_validate(
         {
             "engine": "openai",
@@ -78,7 +73,7 @@ def test_a_judge_keeps_its_pace_and_its_patience() -> None:
         judge = judge.model_copy(update={"base_url": server.base_url})
         calls = [Request(f"k{i}", [{"role": "user", "content": "x"}]) for i in range(8)]
         began = time.monotonic()
-        assert ask_all(judge, calls, replies.append) == {}
+        assert ChatService(judge, "judges.j", tmp_path).ask(calls, replies.append) == {}
         took = time.monotonic() - began
     assert len(replies) == 8
     assert took >= 0.7  # ten a second
@@ -103,8 +98,8 @@ def test_a_file_of_the_future_is_named_before_a_run(
 
 @pytest.mark.usefixtures("jumping")
 def test_a_translator_keeps_its_pace() -> None:
-    pace = Pace(600, None)
+    rates = RateLimiter(None, "http://localhost", "k", {"chars": 600})
     began = time.monotonic()
     for _ in range(4):
-        pace.wait(1)
+        time.sleep(rates.claim(requests=1, chars=1))
     assert 0.29 <= time.monotonic() - began < 5

@@ -9,8 +9,8 @@ from babelmix.config.evaluation import OpenAIJudge
 from babelmix.config.load import build_config
 from babelmix.endpoints import foreign_key
 from babelmix.errors import BabelmixError
-from babelmix.judge.client import read_key
 from babelmix.plan import Plan
+from babelmix.service.client import read_key
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_judge_elsewhere_is_refused_before_the_key_is_read(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-planted")
     judge = OpenAIJudge(engine="openai", model="m", base_url="https://example.org/v1")
     with pytest.raises(BabelmixError, match=r"example\.org") as caught:
-        read_key(judge)
+        read_key(judge, "judges.j", judge.url)
     assert "sk-planted" not in str(caught.value)
 
 

@@ -20,6 +20,7 @@ from babelmix.errors import BabelmixError
 from babelmix.io import Journal, read_json, read_records, write_records
 from babelmix.judge import baseline, pairs, single
 from babelmix.records import Answer, Judgement, Question
+from babelmix.service import CapReachedError, IncompleteError, Ledger
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = ["de", "en"]
@@ -29,7 +30,7 @@ SENTENCES = {"de": "Das ist eine gute Antwort auf die Frage.", "en": "This is a 
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("babelmix.judge.failures.random.uniform", lambda low, high: 0.001)
+    monkeypatch.setattr("babelmix.service.retry.WAIT_SCALE", 0.001)
 
 
 def make_questions(count: int = 3) -> list[Question]:
@@ -59,7 +60,8 @@ def spec(judge: dict[str, Any], run: str = "mine", **changes: Any) -> str:
 
 
 def openai(server: ScriptedServer, **changes: Any) -> dict[str, Any]:
-    named = {"engine": "openai", "model": "m", "base_url": server.base_url, "price_out": 10.0}
+    named = {"engine": "openai", "model": "m", "base_url": server.base_url}
+    named |= {"price_in": 0.0, "price_out": 10.0}
     return named | {"concurrency": 2, "max_retries": 1} | changes
 
 
@@ -148,12 +150,18 @@ def test_nothing_is_bought_twice_whatever_the_port(study: Study) -> None:
         assert len(other.requests) == 26
 
 
-def test_failed_calls_are_unscored_and_asked_again(study: Study) -> None:
+def test_failed_calls_fail_the_job_and_only_they_are_asked_again(study: Study) -> None:
     def flaky(request: Request) -> Action:
         return error(500) if "Q1 en" in request.prompt else text("Rating: [[7]]")
 
     with ScriptedServer(flaky) as server:
-        rows = study.judge(single, spec(openai(server)))
+        with pytest.raises(IncompleteError, match="2 of 12 calls got no reply") as caught:
+            study.judge(single, spec(openai(server)))
+        assert caught.value.exit_code == 4
+        assert not (study.folder / "out.parquet").exists()
+        with pytest.raises(IncompleteError):
+            study.judge(single, spec(openai(server, accept_failures=0.16)))
+        rows = study.judge(single, spec(openai(server, accept_failures=0.17)))
     failed = [row for row in rows if row.score is None]
     assert {(row.question_id, row.lang) for row in failed} == {("q1", "en")}
     assert all("gave up after 2 tries" in str(row.unscored_reason) for row in failed)
@@ -164,13 +172,13 @@ def test_failed_calls_are_unscored_and_asked_again(study: Study) -> None:
 
 
 def test_unreadable_replies_are_unscored_kept_and_not_asked_again(study: Study) -> None:
-    with ScriptedServer(lambda r: text("I like it. 9/10", "length")) as server:
+    with ScriptedServer(lambda r: text("I like it. Rating: [[9]]", "length")) as server:
         rows = study.judge(single, spec(openai(server)))
         study.judge(single, spec(openai(server)))
     assert len(server.requests) == 12
     assert {row.score for row in rows} == {None}
     assert all("cut off at max_tokens" in str(row.unscored_reason) for row in rows)
-    assert rows[0].raw == "I like it. 9/10"
+    assert rows[0].raw == "I like it. Rating: [[9]]"
     counts = read_json(study.folder / "out.json")
     assert counts["judgements"] == 12
     assert counts["scored"] == 0
@@ -214,25 +222,33 @@ def test_doubled_or_foreign_answers_and_unknown_languages_are_errors(study: Stud
 
 
 def test_a_cap_stops_cleanly_and_a_higher_one_goes_on(study: Study) -> None:
-    money = {"price_out": 1e6, "max_tokens": 20, "confirm_cost": 500.0}  # 20 dollars a call
+    money = {
+        "price_in": 0,
+        "price_out": 1e6,
+        "max_tokens": 20,
+        "confirm_cost": 500.0,
+    }  # 20 dollars a call
     with ScriptedServer(lambda r: text("Rating: [[7]]")) as server:
-        rows = study.judge(single, spec(openai(server, max_cost=100.0, **money)))
-        assert sum(row.score is not None for row in rows) == 5
-        assert sum("max_cost" in str(row.unscored_reason) for row in rows) == 7
+        with pytest.raises(CapReachedError, match=r"raise `judges\.j\.max_cost`"):
+            study.judge(single, spec(openai(server, max_cost=100.0, **money)))
+        assert len(server.requests) == 5
+        assert not (study.folder / "out.parquet").exists()
         rows = study.judge(single, spec(openai(server, max_cost=1000.0, **money)))
     assert all(row.score == 7 for row in rows)
     assert len(server.requests) == 12
 
 
 def test_a_job_that_costs_more_than_agreed_asks_nothing(study: Study) -> None:
-    money = {"price_out": 1e5, "max_tokens": 20}  # 2 dollars a call, 24 in all
+    money = {"price_in": 0, "price_out": 1e5, "max_tokens": 20}  # 2 dollars a call, 24 in all
     with ScriptedServer(lambda r: text("[[7]]")) as server:
         for agreed in ({}, {"confirm_cost": 23.0}):
-            with pytest.raises(BabelmixError, match=r"`confirm_cost` to at least 24\.00"):
+            with pytest.raises(BabelmixError, match=r"confirm_cost` to at least 24\.00"):
                 study.judge(single, spec(openai(server, **money, **agreed)))
         assert not server.requests
         # A job that the cap stops before that needs no more than the cap.
-        study.judge(single, spec(openai(server, **money, max_cost=4.5)))
+        with pytest.raises(CapReachedError):
+            study.judge(single, spec(openai(server, **money, max_cost=4.5)))
+        assert len(server.requests) == 2
         study.judge(single, spec(openai(server, **money, confirm_cost=24.0)))
     assert len({request.prompt for request in server.requests}) == 12
 
@@ -243,6 +259,21 @@ def test_a_judge_that_only_fails_leaves_no_number(study: Study) -> None:
     scores = [row.score for row in rows if row.score is not None]
     assert scores == [7.0] * 6
     assert all(row.unscored_reason == "HTTP 422: no" for row in rows if row.score is None)
+
+
+def test_what_one_job_has_spent_counts_for_the_next(study: Study) -> None:
+    """The cap is one over the study set: over all jobs of a judge, and over restarts."""
+    money = {"price_in": 0, "price_out": 1e6, "max_tokens": 20, "confirm_cost": 1e4}
+    with ScriptedServer(lambda r: text("Rating: [[7]]")) as server:
+        study.judge(single, spec(openai(server, max_cost=300.0, **money)))
+        words = study.words(spec(openai(server, max_cost=300.0, temperature=0.5, **money)))
+        words[words.index("--journal") + 1] = str(study.folder / "another.jsonl")
+        parser = argparse.ArgumentParser()
+        single.add_arguments(parser)
+        with pytest.raises(CapReachedError, match=r"300\.0000 are spent"):
+            single.run(parser.parse_args(words))
+    assert len(server.requests) == 15
+    assert Ledger(study.folder / "spending", "judges.j").total() == 300.0
 
 
 def test_a_fatal_error_keeps_what_was_bought(study: Study) -> None:

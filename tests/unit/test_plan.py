@@ -188,13 +188,15 @@ def test_where_and_for_how_much_a_judge_is_asked_is_no_part_of_its_spec(tmp_path
 
 #: What decides a verdict, a translation or a checkpoint. The rest says where, how fast, how dear.
 DECIDING = {
-    OpenAIJudge: "engine model temperature max_tokens prompt_language prompts structured",
+    OpenAIJudge: "engine model temperature max_tokens top_p seed reasoning_effort extra_body"
+    " prompt_language prompts structured",
     MemoryTranslator: "backend path",
     IdentityTranslator: "backend",
     ApertiumTranslator: "backend modes",
     Seq2SeqTranslator: "backend family model revision engine tokenizer dtype beams unit max_tokens"
     " max_chars",
-    OpenAITranslator: "backend model temperature max_tokens unit max_chars",
+    OpenAITranslator: "backend model temperature max_tokens top_p seed reasoning_effort extra_body"
+    " unit max_chars",
     DeepLTranslator: "backend glossaries formality",
     GoogleTranslator: "backend",
 }

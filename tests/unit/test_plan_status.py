@@ -126,6 +126,7 @@ def test_the_summary_adds_up_what_judging_cost(jobs: Jobs) -> None:
         values: dict[str, Any] = dict.fromkeys(Judgement.__dataclass_fields__, "")
         values |= {"key": str(number), "turn": 1, "sample": 0, "score": 7.0, "verdict": None}
         values |= {"unscored_reason": None, "tokens_in": 1, "tokens_out": 1, "cost": 0.25}
+        values |= {"neutralised": 0}
         return Judgement(**(values | changes))
 
     file = jobs.all_judgements()[0]

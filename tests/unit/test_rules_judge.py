@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from babelmix.config.evaluation import OpenAIJudge, RulesJudge
-from babelmix.judge.cost import estimate_cost, expected_calls
+from babelmix.judge.cost import estimate_calls, expected_calls
 from babelmix.judge.outcome import outcome
 from babelmix.judge.rules import RulesReferee, repetition
 from babelmix.judge.tasks import Task
@@ -137,9 +137,9 @@ def test_expected_calls_are_mt_bench_x_s() -> None:
 
 def test_cost_estimate() -> None:
     judge = OpenAIJudge(engine="openai", model="m", price_in=10.0, price_out=30.0)
-    single = estimate_cost(judge, "single", 80, 2, 5)
-    pairs = estimate_cost(judge, "pairwise", 80, 2, 5)
+    single = estimate_calls(judge, "single", expected_calls(80, 2, 5, "single"), 2)
+    pairs = estimate_calls(judge, "pairwise", expected_calls(80, 2, 5, "pairwise"), 2)
     assert single.calls == 800
     assert single.dollars == pytest.approx((single.tokens_in * 10 + single.tokens_out * 30) / 1e6)
     assert pairs.tokens_in > 2 * single.tokens_in
-    assert estimate_cost(RulesJudge(engine="rules"), "single", 80, 2, 5).dollars == 0
+    assert estimate_calls(RulesJudge(engine="rules"), "single", 800, 2).dollars == 0

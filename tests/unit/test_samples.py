@@ -236,7 +236,13 @@ def judged(module: Any, tmp_path: Path, judge: dict[str, Any], *more: str) -> li
 
 
 def served(server: ScriptedServer) -> dict[str, Any]:
-    return {"engine": "openai", "model": "m", "base_url": server.base_url, "price_out": 10.0}
+    return {
+        "engine": "openai",
+        "model": "m",
+        "base_url": server.base_url,
+        "price_in": 0.0,
+        "price_out": 10.0,
+    }
 
 
 def test_every_sample_is_graded_and_the_same_words_are_paid_once(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ class Server:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("babelmix.translate.backends.patience.FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr("babelmix.service.retry.WAIT_SCALE", 0.001)
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_google_tries_again_and_then_stops(server: Server, monkeypatch: pytest.M
     server.reply = lambda path, body: (503, {})
     made = google(server)
     assert made.translate(["a"]) == [Failure("HTTP 503", content=False)]
-    with pytest.raises(BabelmixError, match=r"5 texts in a row got no answer .*HTTP 503"):
+    with pytest.raises(BabelmixError, match=r"5 calls in a row failed.*HTTP 503"):
         [made.translate(["a"]) for _ in range(5)]
 
 

@@ -117,6 +117,10 @@ class Judgement:
     shown first (the run's where there is no order), 0 to 1; ``score_a`` and ``score_b`` are the
     grades of the answers shown first and second; ``length_a`` and ``length_b`` are those answers'
     lengths in characters.
+
+    ``finish_reason``, ``model`` and
+    ``fingerprint`` are the server's own words of the reply. ``neutralised`` counts the delimiters
+    of the judge's prompt that the answers held: more than 0 is a suspected injection.
     """
 
     key: str
@@ -145,6 +149,10 @@ class Judgement:
     score_b: float | None = None
     length_a: int | None = None
     length_b: int | None = None
+    finish_reason: str = ""
+    model: str = ""
+    fingerprint: str = ""
+    neutralised: int = 0
 
 
 @dataclass(slots=True)
@@ -198,6 +206,10 @@ LATER_COLUMNS: dict[str, Any] = {
     "origin": "reply",
     "vote": 0,
     **dict.fromkeys(("weight", "score_a", "score_b", "length_a", "length_b")),
+    "finish_reason": "",
+    "model": "",
+    "fingerprint": "",
+    "neutralised": 0,
 }
 
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}

@@ -16,10 +16,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from ..config.evaluation import Generation
+from ..config.load import build_config
 from ..errors import BabelmixError
 from ..io import Journal, digest, file_digest, read_json, read_records, write_json, write_records
 from ..progress import Progress
 from ..records import Answer, Question
+from ..service import spending_folder, study_folder
 from ..specs import AnswerSpec
 from .batches import Prompt
 
@@ -202,8 +205,17 @@ def load_formatter(checkpoint: Path, completed: Path) -> Formatter:
     return formatter
 
 
-def load_engine(spec: AnswerSpec, checkpoint: Path, formatter: Formatter, threads: int) -> Engine:
-    """Load the checkpoint; generation stops at its end-of-turn and end-of-text tokens."""
+def load_engine(
+    spec: AnswerSpec,
+    checkpoint: Path,
+    formatter: Formatter,
+    threads: int,
+    folder: Path | None = None,
+) -> Engine:
+    """Load the checkpoint; generation stops at its end-of-turn and end-of-text tokens.
+
+    ``folder``: where the ledgers and rates of served models lie.
+    """
     from ..train.chat import load_tokenizer
     from .engine import TransformersEngine
 
@@ -219,7 +231,7 @@ def load_engine(spec: AnswerSpec, checkpoint: Path, formatter: Formatter, thread
         from .served import ServedEngine
 
         words = [str(tokenizer.decode([stop])) for stop in sorted(stops)]
-        return ServedEngine(spec.generation, spec.run, words)
+        return ServedEngine(spec.generation, spec.run, words, spec.benchmark, folder)
     if spec.generation.engine == "vllm":
         from .vllm import VllmEngine
 
@@ -252,6 +264,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--journal", type=Path, help="answers so far, for a job that was killed (kept between runs)"
     )
     parser.add_argument("--manifest", type=Path, help="counts (JSON)")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="configuration (JSON) from which a served model's host, price, cap and speed are "
+        "taken; left out, the resolved one of the study set that the journal is in",
+    )
+
+
+def with_runtime(spec: AnswerSpec, config: Path | None, journal: Path | None) -> AnswerSpec:
+    """Return the spec with the server's host, price, cap and speed as the configuration has them.
+
+    They are no part of a rule's spec, so that changing one of them generates nothing again.
+    """
+    if spec.generation.engine != "openai":
+        return spec
+    if config is None and journal is not None and (root := study_folder(journal)):
+        config = root / "config.resolved.json"
+    if config is None or not config.is_file():
+        return spec
+    now = build_config(read_json(config), where=str(config)).benchmarks.get(spec.benchmark)
+    if now is None:
+        return spec
+    return spec.model_copy(update={"generation": spec.generation.with_runtime(now.generation)})
 
 
 @contextlib.contextmanager
@@ -274,7 +309,7 @@ def _resuming(args: argparse.Namespace, spec: AnswerSpec, engine: Engine) -> Ite
 
     generation = spec.generation
     # What changes no answer: where the server is, and how many more samples are wanted.
-    apart = {"base_url", "key_env", "served_model", "samples"}
+    apart = {*Generation.RUNTIME, "served_model", "samples"}
     identity = [file_digest(args.completed), generation.model_dump(mode="json", exclude=apart)]
     tokens = BATCHES_A_CHUNK * generation.batch_tokens
     with Journal(args.journal) as journal:
@@ -288,13 +323,15 @@ def run(args: argparse.Namespace) -> None:
     from ..folders import check_model
 
     spec = AnswerSpec.model_validate_json(args.spec)
+    spec = with_runtime(spec, args.config, args.journal)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     questions = [row for path in args.questions for row in read_records(path, Question)]
     formatter = load_formatter(args.checkpoint, args.completed)
     if spec.generation.engine != "openai":  # a server holds weights of its own
         check_model(args.checkpoint, args.completed)
     with _one_gpu(spec.device):
-        engine = load_engine(spec, args.checkpoint, formatter, args.threads)
+        folder = spending_folder(args.journal) if args.journal else None
+        engine = load_engine(spec, args.checkpoint, formatter, args.threads, folder)
         try:
             with _resuming(args, spec, engine) as resumed:
                 answers = answer_questions(spec, questions, formatter, resumed)

@@ -39,9 +39,9 @@ class ResumingEngine:
         self, prompts: Sequence[Prompt], on_done: Callable[[int], object]
     ) -> list[Completion]:
         """Complete the prompts, in their order, those in the journal without the engine."""
-        from .engine import Completion
-
         keys = self._keys(prompts)
+        if hasattr(self.engine, "complete_each"):
+            return self._complete_each(prompts, keys, on_done)
         for chunk in self._chunks(prompts):
             if all(keys[i] in self.journal for i in chunk):
                 self.reused += len(chunk)
@@ -49,16 +49,44 @@ class ResumingEngine:
                 continue
             completions = self.engine.complete([prompts[i] for i in chunk], on_done)
             self.journal.extend(
-                {
-                    "key": keys[i],
-                    "text": completion.text,
-                    "finish_reason": completion.finish_reason,
-                    "n_tokens": completion.n_tokens,
-                }
+                _entry(keys[i], completion)
                 for i, completion in zip(chunk, completions, strict=True)
             )
-        entries = [self.journal.entries[key] for key in keys]
-        return [Completion(e["text"], e["finish_reason"], e["n_tokens"]) for e in entries]
+        return [_completion(self.journal.entries[key]) for key in keys]
+
+    def _complete_each(
+        self, prompts: Sequence[Prompt], keys: Sequence[str], on_done: Callable[[int], object]
+    ) -> list[Completion]:
+        """Complete by an engine whose answers come one by one: each is noted as it comes.
+
+        What failed is noted nowhere, and an ``error`` of an earlier run is asked for again.
+        """
+        from .served import ServedEngine
+
+        assert isinstance(self.engine, ServedEngine)
+        self.engine.recall(self.journal.entries.values())
+        errors: dict[int, Completion] = {}
+
+        def known(i: int) -> bool:
+            return (self.journal.get(keys[i]) or {}).get("finish_reason", "error") != "error"
+
+        missing = [i for i in range(len(prompts)) if not known(i)]
+        self.reused += len(prompts) - len(missing)
+        on_done(len(prompts) - len(missing))
+
+        def keep(place: int, completion: Completion, beside: dict[str, Any]) -> None:
+            if completion.finish_reason == "error":
+                errors[missing[place]] = completion
+                return
+            self.journal.hand_over(_entry(keys[missing[place]], completion) | beside)
+
+        wanted = [prompts[i] for i in missing]
+        self.engine.complete_each(wanted, keep, on_done, self.journal.sync)
+        self.journal.sync()
+        return [
+            errors[i] if i in errors else _completion(self.journal.entries[key])
+            for i, key in enumerate(keys)
+        ]
 
     def _keys(self, prompts: Sequence[Prompt]) -> list[str]:
         """A key for each prompt; equal prompts are told apart by their turn among them."""
@@ -90,3 +118,15 @@ class ResumingEngine:
                 chunk, tokens = [], 0
         if chunk:
             yield chunk
+
+
+def _entry(key: str, completion: Completion) -> dict[str, Any]:
+    """What a journal keeps of a completion."""
+    held = {"text": completion.text, "finish_reason": completion.finish_reason}
+    return {"key": key, **held, "n_tokens": completion.n_tokens}
+
+
+def _completion(entry: dict[str, Any]) -> Completion:
+    from .engine import Completion
+
+    return Completion(entry["text"], entry["finish_reason"], entry["n_tokens"])

@@ -6,122 +6,100 @@ server's. As many requests run at once as the server takes.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config.evaluation import Generation, OpenAIJudge
+from ..config.evaluation import Generation
 from ..errors import BabelmixError
-from ..judge.client import open_client, post
-from ..judge.failures import CallFailedError, Patience, classify
-from ..judge.reach import check_reachable
-from ..judge.window import Window
+from ..service import ChatService, Reply, Request, require_complete
+from ..service.budget import estimate_calls, require_confirmation
 from .batches import Prompt, drawn_by
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-
     from .engine import Completion
 
-
-#: Seconds that a server may ask to wait at a time.
-_LONGEST_WAIT_S = 60.0
+#: Tokens of an answer, about, for the estimate.
+ANSWER_TOKENS = 375
 
 
 class ServedEngine:
-    """Completions of one served model; ``stop`` is the text of the template's end of turn."""
+    """Completions of one served model; ``stop`` is the text of the template's end of turn.
 
-    def __init__(self, generation: Generation, model: str, stop: Sequence[str]) -> None:
+    ``model`` is the run, which the server knows by the same name unless ``served_model`` has
+    another; ``folder``: where ledgers and rates lie.
+    """
+
+    def __init__(
+        self,
+        generation: Generation,
+        model: str,
+        stop: Sequence[str],
+        benchmark: str = "",
+        folder: Path | None = None,
+    ) -> None:
         if not generation.base_url:
             raise BabelmixError("generation.engine `openai` needs a `base_url`, as …/v1.")
         self.generation = generation
         self.stop = list(stop)
-        # The judge's client does the same: keys, patience, the window.
-        self.server = OpenAIJudge(
-            engine="openai",
+        self.service = ChatService(
+            generation,
+            f"benchmarks.{benchmark}.generation",
+            folder,
             model=generation.served_model or model,
-            base_url=generation.base_url,
-            key_env=generation.key_env,
-            max_tokens=generation.max_new_tokens,
-            timeout_s=600.0,
+            most_out=generation.max_new_tokens,
         )
+
+    def recall(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Learn from a journal what was spent before."""
+        self.service.recall(entry for entry in entries if "cost" in entry)
 
     def complete(
         self, prompts: Sequence[Prompt], on_done: Callable[[int], object]
     ) -> list[Completion]:
         """Complete the prompts, in their order; one refused for good is an ``error``."""
-        if not prompts:
-            return []
-        check_reachable(str(self.server.base_url))
-        return asyncio.run(self._all(prompts, on_done))
+        found: dict[int, Completion] = {}
+        self.complete_each(prompts, lambda i, completion, _: found.update({i: completion}), on_done)
+        return [found[i] for i in range(len(prompts))]
 
-    async def _all(
-        self, prompts: Sequence[Prompt], on_done: Callable[[int], object]
-    ) -> list[Completion]:
-        window, patience = Window(self.server.concurrency), Patience(self.server)
-        async with open_client(self.server) as client:
+    def complete_each(
+        self,
+        prompts: Sequence[Prompt],
+        keep: Callable[[int, Completion, dict[str, Any]], object],
+        on_done: Callable[[int], object],
+        sync: Callable[[], None] | None = None,
+    ) -> None:
+        """Hand each completion to ``keep`` as it comes, by its prompt's index, with what a journal
+        keeps beside it (nothing for an ``error``, which is no reply).
 
-            async def one(prompt: Prompt) -> Completion:
-                found = await self._one(client, window, patience, prompt)
-                on_done(1)
-                return found
-
-            tasks = [asyncio.create_task(one(prompt)) for prompt in prompts]
-            try:
-                return list(await asyncio.gather(*tasks))
-            finally:
-                for task in tasks:
-                    task.cancel()
-
-    async def _one(
-        self, client: AsyncOpenAI, window: Window, patience: Patience, prompt: Prompt
-    ) -> Completion:
+        Raises IncompleteError when more than accepted got no reply for a passing reason.
+        """
         from .engine import Completion
 
-        tries = 0
-        while True:
-            await patience.wait_for_server()
-            ticket = await window.enter()
-            try:
-                found = _read(await post(client, self.server, "/completions", self._body(prompt)))
-                window.served(ticket)
-                patience.succeeded()
-                return found
-            except Exception as error:
-                failure = error if isinstance(error, CallFailedError) else None
-                failure = failure or classify(error, self.server)
-                if failure.overload:
-                    window.refused(ticket, not failure.limited)
-                tries += not failure.limited
-                if not failure.passing or tries > self.server.max_retries:
-                    patience.gave_up(failure)
-                    return Completion("", "error", 0)
-            finally:
-                window.leave()
-            wait = failure.retry_after or patience.backoff(max(tries, 1), first=0.5)
-            await asyncio.sleep(min(wait, _LONGEST_WAIT_S))
+        service = self.service
+        chars = float(sum(len(prompt.text) for prompt in prompts))
+        tokens_out = len(prompts) * min(ANSWER_TOKENS, self.generation.max_new_tokens)
+        estimate = estimate_calls(
+            self.generation, len(prompts), chars, tokens_out, model=service.model
+        )
+        spent = service.ledger.total() if service.ledger else 0.0
+        require_confirmation(self.generation, estimate, service.price, service.where, spent)
 
-    def _body(self, prompt: Prompt) -> dict[str, Any]:
+        def on_reply(reply: Reply) -> None:
+            finish = "length" if reply.truncated else "stop"
+            written = Completion(reply.text.strip(), finish, reply.usage.tokens_out)
+            keep(int(reply.key), written, reply.provenance())
+
+        requests = [self._request(str(i), prompt) for i, prompt in enumerate(prompts)]
+        failures = service.ask(requests, on_reply, sync, progress=lambda: on_done(1))
+        for key in failures:
+            keep(int(key), Completion("", "error", 0), {})
+        require_complete(self.generation, failures, len(requests), service.where)
+
+    def _request(self, key: str, prompt: Prompt) -> Request:
         settings = self.generation
-        body: dict[str, Any] = {
-            "model": self.server.model,
-            "prompt": prompt.text,
-            "max_tokens": settings.max_new_tokens,
-            "temperature": prompt.temperature,
-            "stop": self.stop,
-        }
+        options: dict[str, Any] = {"temperature": prompt.temperature, "stop": self.stop}
         if prompt.temperature > 0:
             seed = int(drawn_by(settings.seed, prompt.ids, prompt.sample)[:8], 16) % 2**31
-            body |= {"top_p": settings.top_p, "seed": seed}
-        return body
-
-
-def _read(response: Any) -> Completion:
-    """The text of a completion; its end of turn is not part of it."""
-    from .engine import Completion
-
-    value = response.json()
-    choice = value["choices"][0]
-    finish = "length" if choice.get("finish_reason") == "length" else "stop"
-    tokens = int((value.get("usage") or {}).get("completion_tokens") or 0)
-    return Completion(str(choice["text"]).strip(), finish, tokens)
+            options |= {"top_p": settings.top_p, "seed": seed}
+        return Request(key, prompt=prompt.text, options=options)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from .base import Lang, Name, Section
+from .service import ChatModel, Endpoint
 
 Protocol = Literal["single", "pairwise", "side_by_side"]
 #: How the verdicts of both orders of a pair become one outcome (``judge.outcome``).
 OrderRule = Literal["strict", "lenient", "score"]
 
 
-class Generation(Section):
-    """How answers are generated."""
+class _Decoding(Section):
+    """How answers are generated; its keys come first in a job's settings, as they always did."""
 
     engine: Literal["transformers", "vllm", "openai"] = Field(
         default="transformers",
@@ -53,13 +54,31 @@ class Generation(Section):
     )
 
     @model_validator(mode="after")
-    def _samples_differ(self) -> Generation:
+    def _samples_differ(self) -> _Decoding:
         if self.samples > 1 and not any((self.temperature, *self.temperature_by_category.values())):
             raise ValueError(
                 f"`samples: {self.samples}` wants a `temperature` above 0 (or one in "
                 "`temperature_by_category`): at 0 all samples of a question are the same"
             )
         return self
+
+
+class Generation(Endpoint, _Decoding):
+    """How answers are generated, and the server that an `openai` engine asks."""
+
+    #: The server's name for the model changes no answer either: it serves the run's checkpoint.
+    RUNTIME: ClassVar[frozenset[str]] = Endpoint.RUNTIME
+
+    concurrency: int = Field(default=128, ge=1, description="Requests under way at once.")
+    timeout_s: float = Field(default=600.0, gt=0, description="Patience for one request, seconds.")
+
+    @model_serializer(mode="wrap")
+    def _brief(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the server's keys at their defaults: jobs without one stay as they were."""
+        kept = _Decoding.model_fields
+        fields = type(self).model_fields
+        held: dict[str, Any] = handler(self)
+        return {n: v for n, v in held.items() if n in kept or v != fields[n].default}
 
 
 class Benchmark(Section):
@@ -109,35 +128,10 @@ class RulesJudge(Section):
     engine: Literal["rules"] = Field(description="Engine.")
 
 
-class OpenAIJudge(Section):
+class OpenAIJudge(ChatModel):
     """A model behind any OpenAI-compatible endpoint."""
 
-    #: Keys that say where, how fast and for how much it is asked: they change no verdict.
-    RUNTIME: ClassVar[tuple[str, ...]] = (
-        "base_url",
-        "key_env",
-        "concurrency",
-        "requests_per_minute",
-        "tokens_per_minute",
-        "timeout_s",
-        "max_retries",
-        "mode",
-        "price_in",
-        "price_out",
-        "confirm_cost",
-        "max_cost",
-    )
-
     engine: Literal["openai"] = Field(description="Engine.")
-    model: str = Field(description="Model id as the server knows it.")
-    base_url: str | None = Field(
-        default=None, description="Endpoint; left out, it is the openai client's own default."
-    )
-    key_env: str = Field(
-        default="OPENAI_API_KEY", description="Environment variable that holds the key."
-    )
-    temperature: float = Field(default=0.0, ge=0, le=2, description="Sampling temperature.")
-    max_tokens: int = Field(default=2048, ge=1, description="Longest verdict, in tokens.")
     prompt_language: Literal["tested", "en"] = Field(
         default="tested",
         description="Language of the judge's prompt: the tested language (study 1) or English.",
@@ -153,27 +147,11 @@ class OpenAIJudge(Section):
         default=128,
         ge=1,
         description=(
-            "Most requests under way at once. The client finds what the server takes: it begins "
-            "with 32, rises with the replies and halves when it is refused."
+            "Most requests under way at once. How many the server takes is found out: it begins "
+            "with 16, rises with the replies and is cut when the server rejects one."
         ),
     )
-    requests_per_minute: int | None = Field(
-        default=None, ge=1, description="Start no more than this many; the account's limit."
-    )
-    tokens_per_minute: int | None = Field(
-        default=None, ge=1, description="Send no more prompt tokens; the account's limit."
-    )
-    timeout_s: float = Field(default=120.0, gt=0, description="Patience for one request, seconds.")
-    max_retries: int = Field(
-        default=6, ge=0, description="Tries after a rate limit, time-out or server error."
-    )
-    mode: Literal["realtime", "batch"] = Field(
-        default="realtime",
-        description=(
-            "`batch`: through the server's Batch API (OpenAI's: half price, within 24 hours); a "
-            "job that is stopped collects its batches when it is started again."
-        ),
-    )
+    poll_s: float = Field(default=30.0, gt=0, description="Seconds between looks at a batch.")
     structured: Literal["auto", "never"] = Field(
         default="never",
         description=(
@@ -181,43 +159,12 @@ class OpenAIJudge(Section):
             "keeps to it, else plain text; not with `mode: batch`."
         ),
     )
-    price_in: float | None = Field(
-        default=None,
-        ge=0,
-        description=(
-            "US dollars a million prompt tokens, for estimates and the cap; left out, as listed in "
-            "resources/prices.yaml."
-        ),
-    )
-    price_out: float | None = Field(
-        default=None, ge=0, description="US dollars a million answer tokens; likewise."
-    )
-    confirm_cost: float | None = Field(
-        default=None,
-        ge=0,
-        description=(
-            "The most US dollars that one job may be estimated at; without it no job over 5 "
-            "dollars starts."
-        ),
-    )
-    max_cost: float | None = Field(
-        default=None, ge=0, description="Stop cleanly before one job spends more US dollars."
-    )
 
     @model_validator(mode="after")
     def _probed_in_real_time(self) -> OpenAIJudge:
         if self.structured == "auto" and self.mode == "batch":
             raise ValueError("`structured: auto` needs `mode: realtime`: its probe is a call")
         return self
-
-    def essence(self) -> OpenAIJudge:
-        """This judge without what changes no verdict: what reruns depend on."""
-        fields = type(self).model_fields
-        return self.model_copy(update={name: fields[name].default for name in self.RUNTIME})
-
-    def with_runtime(self, other: OpenAIJudge) -> OpenAIJudge:
-        """This judge with the runtime keys of another."""
-        return self.model_copy(update={name: getattr(other, name) for name in self.RUNTIME})
 
 
 class Jury(Section):

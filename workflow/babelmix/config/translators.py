@@ -1,21 +1,22 @@
 """`translators`: how a language is made from the pivot.
 
 Keys named in a class's ``RUNTIME`` say where, how fast and for how much, never what comes out:
-changing one reruns nothing (see ``essence``).
+changing one reruns nothing (see ``service.Runnable``).
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .base import Lang, Section
+from .base import Lang
+from .service import ChatModel, PaidService, Runnable
 
 Unit = Literal["message", "line", "sentence"]
 
 
-class _Translator(Section):
+class _Translator(Runnable):
     RUNTIME: ClassVar[frozenset[str]] = frozenset({"price_per_million_chars"})
 
     price_per_million_chars: float | None = Field(
@@ -25,43 +26,11 @@ class _Translator(Section):
         "`resources/prices.yaml`, if there is one. Programs on this machine cost nothing.",
     )
 
-    def essence(self) -> Self:
-        """This translator without what does not change a translation: what reruns depend on."""
-        fields = type(self).model_fields
-        neutral: dict[str, Any] = {n: fields[n].default for n in self.RUNTIME}
-        return self.model_copy(update=neutral)
 
-    def with_runtime(self, other: _Translator) -> Self:
-        """This translator with the runtime keys of another of its kind."""
-        return self.model_copy(update={n: getattr(other, n) for n in self.RUNTIME})
-
-
-class _Service(_Translator):
+class _Service(PaidService, _Translator):
     """A paid or shared service over the network."""
 
-    RUNTIME: ClassVar[frozenset[str]] = _Translator.RUNTIME | {
-        "key_env",
-        "max_cost",
-        "requests_per_minute",
-        "chars_per_minute",
-        "concurrency",
-        "timeout_s",
-    }
-
-    max_cost: float | None = Field(
-        default=None,
-        gt=0,
-        description="Hard cap in US dollars on what this translator may spend in the study set, "
-        "all languages, shards and runs together. Needs a price.",
-    )
-    requests_per_minute: float | None = Field(
-        default=None, gt=0, description="Most requests a minute and job; left out, no limit."
-    )
-    chars_per_minute: float | None = Field(
-        default=None, gt=0, description="Most characters a minute and job; left out, no limit."
-    )
-    concurrency: int = Field(default=1, ge=1, description="Requests under way at once.")
-    timeout_s: float = Field(default=120.0, gt=0, description="Patience with one request, seconds.")
+    RUNTIME: ClassVar[frozenset[str]] = _Translator.RUNTIME | PaidService.RUNTIME
 
 
 class MemoryTranslator(_Translator):
@@ -136,26 +105,12 @@ class Seq2SeqTranslator(_Translator):
         return self
 
 
-class OpenAITranslator(_Service):
+class OpenAITranslator(ChatModel, _Service):
     """A chat model behind any OpenAI-compatible endpoint."""
 
-    RUNTIME: ClassVar[frozenset[str]] = _Service.RUNTIME | {
-        "base_url",
-        "mode",
-        "poll_s",
-        "price_in",
-        "price_out",
-    }
+    RUNTIME: ClassVar[frozenset[str]] = _Service.RUNTIME | ChatModel.RUNTIME
 
     backend: Literal["openai"] = Field(description="Backend.")
-    model: str = Field(description="Model id as the server knows it.")
-    base_url: str | None = Field(
-        default=None, description="Endpoint; left out, it is OpenAI's own."
-    )
-    key_env: str = Field(
-        default="OPENAI_API_KEY", description="Environment variable that holds the key."
-    )
-    temperature: float = Field(default=0.0, ge=0, le=2, description="Sampling temperature.")
     max_tokens: int = Field(default=4096, ge=1, description="Longest translation, in tokens.")
     unit: Unit = Field(
         default="message",
@@ -165,18 +120,16 @@ class OpenAITranslator(_Service):
     max_chars: int = Field(
         default=4000, ge=20, description="Longest text of a request; longer messages are cut."
     )
-    mode: Literal["realtime", "batch"] = Field(
-        default="realtime",
-        description="`batch`: through the Batch API, within 24 hours and at half the price.",
-    )
-    poll_s: float = Field(default=60.0, gt=0, description="Seconds between looks at a batch.")
     concurrency: int = Field(default=8, ge=1, description="Requests under way at once.")
-    price_in: float | None = Field(
-        default=None, ge=0, description="US dollars a million prompt tokens (realtime)."
-    )
-    price_out: float | None = Field(
-        default=None, ge=0, description="US dollars a million completion tokens (realtime)."
-    )
+
+    @model_validator(mode="after")
+    def _paid_by_tokens(self) -> Self:
+        if self.price_per_million_chars is not None:
+            raise ValueError(
+                "`price_per_million_chars`: a chat model is paid by tokens. Give `price_in` and "
+                "`price_out` (US dollars per million)"
+            )
+        return self
 
 
 class DeepLTranslator(_Service):

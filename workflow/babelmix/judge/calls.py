@@ -8,20 +8,28 @@ so that a better parser costs no call. Failed calls are not journalled: the next
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..config.evaluation import OpenAIJudge
 from ..io import Journal, digest
-from ..records import Judgement
+from ..records import Answer, Judgement
+from ..service import (
+    ChatService,
+    Failure,
+    Reply,
+    Request,
+    ask_in_batches,
+    require_complete,
+    spending_folder,
+)
+from ..service.budget import require_confirmation, spoken_price
 from ..specs import JudgeSpec
-from .budget import Budget
-from .client import Reply, Request, ask_all
-from .cost import estimate_messages, require_confirmation
+from .cost import estimate_messages
 from .fastchat_prompts import load_fastchat_prompts
-from .prices import price_of
+from .injection import neutralise
 from .prompts import FALLBACK, Messages, load_prompts
 from .rules import RulesReferee
 from .schema import Format, probe, probe_request, verdict_format
@@ -40,6 +48,10 @@ class Raw:
     tokens_out: int = 0
     cost: float = 0.0
     failure: str | None = None
+    finish_reason: str = ""
+    model: str = ""
+    fingerprint: str = ""
+    neutralised: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,9 @@ def call_key(judge: OpenAIJudge, messages: Messages, form: Format | None = None)
         "max_tokens": judge.max_tokens,
         "messages": messages,
     }
+    # Keys that came later count only where they are set: earlier replies stay known.
+    if sampling := judge.sampling():
+        depends_on["sampling"] = sampling
     return digest(depends_on if form is None else depends_on | {"response_format": form})
 
 
@@ -94,92 +109,126 @@ def render(
     return prompts.pair(protocol, task.questions, first, second, reference)
 
 
+def harmless(task: Task, published: str | None = None) -> tuple[Task, int]:
+    """Return the task with its answers' delimiters neutralised, and how many there were."""
+    total = 0
+
+    def clean(answers: tuple[Answer, ...]) -> tuple[Answer, ...]:
+        nonlocal total
+        made = []
+        for answer in answers:
+            text, count = neutralise(answer.text, published, task.question.lang)
+            total += count
+            made.append(replace(answer, text=text) if count else answer)
+        return tuple(made)
+
+    answers, others = clean(task.answers), clean(task.baseline_answers)
+    return replace(task, answers=answers, baseline_answers=others), total
+
+
 def _ask_model(
     spec: JudgeSpec, judge: OpenAIJudge, tasks: Sequence[Task], journal_path: Path
 ) -> tuple[list[Raw], Tally]:
     """Take replies from the journal, buy those that are missing, and put them in order."""
+    shown = [harmless(task, judge.prompts) for task in tasks]
     messages = [
         None if task.unscored else render(task, spec.protocol, judge.prompt_language, judge.prompts)
-        for task in tasks
+        for task, _ in shown
     ]
+    service = ChatService(judge, f"judges.{spec.judge_name}", spending_folder(journal_path))
     with Journal(journal_path) as journal:
-        form, obstacle = _form(judge, spec.protocol, journal, [m for m in messages if m])
+        service.recall(journal.entries.values())
+        form, failed = _form(service, spec.protocol, journal, [m for m in messages if m])
         keys = [None if m is None else call_key(judge, m, form) for m in messages]
         wanted = {
             k: m for k, m in zip(keys, messages, strict=True) if k is not None and m is not None
         }
-        known = [key for key in wanted if key in journal]
-        probed = [key for key in [probe_request(judge).key] if key in journal]
-        spent = sum(journal.entries[key]["cost"] for key in [*known, *probed])
-        missing = [Request(key, wanted[key], form) for key in wanted if key not in journal]
-        if obstacle is None:
-            _announce(judge, missing, len(known))
-            failures = _ask(judge, missing, journal, spent)
+        held = {key: entry for key in wanted if (entry := journal.get(key)) and _says(entry)}
+        known = list(held.values())
+        options = {} if form is None else {"response_format": form}
+        missing = [Request(k, m, options=options) for k, m in wanted.items() if k not in held]
+        if failed is None:
+            _announce(service, missing, len(known))
+            failures = _ask(service, judge, missing, journal, known)
         else:
-            failures = dict.fromkeys((request.key for request in missing), obstacle)
-        entries = {key: journal.entries[key] for key in wanted if key in journal}
+            failures = {request.key: failed for request in missing}
+        require_complete(judge, failures, len(wanted), service.where)
+        entries = {key: journal.entries[key] for key in wanted if key not in failures}
     paid: set[str] = set()
     raws = []
-    for task, key in zip(tasks, keys, strict=True):
+    for task, key, (_, count) in zip(tasks, keys, shown, strict=True):
         if key is None:
             raws.append(Raw(key=_task_key(spec, task), failure=task.unscored))
         elif key in entries:
             # Two tasks with the same messages share one call: its price is counted once.
-            raws.append(_from_entry(entries[key], charge=key not in paid))
+            raw = _from_entry(entries[key], charge=key not in paid)
+            raws.append(replace(raw, neutralised=count))
             paid.add(key)
         else:
-            raws.append(Raw(key=key, failure=failures[key]))
+            raws.append(Raw(key=key, failure=failures[key].reason, neutralised=count))
     return raws, Tally(len(missing) - len(failures), len(known), len(failures))
 
 
+def _says(entry: dict[str, Any]) -> bool:
+    """Whether a journal's entry is a reply: an empty one that was not cut is asked for again."""
+    return bool(entry["text"].strip()) or bool(entry["truncated"])
+
+
 def _form(
-    judge: OpenAIJudge, protocol: str, journal: Journal, messages: Sequence[Messages]
-) -> tuple[Format | None, str | None]:
+    service: ChatService, protocol: str, journal: Journal, messages: Sequence[Messages]
+) -> tuple[Format | None, Failure | None]:
     """The form of replies, where the server keeps to one; and why nothing can be asked, if so."""
+    judge = service.settings
+    assert isinstance(judge, OpenAIJudge)
     if judge.structured == "never" or not messages:
         return None, None
     if probe_request(judge).key not in journal:  # a probe is a call: the job must be agreed to
-        require_confirmation(judge, estimate_messages(judge, messages))
-    kept, obstacle = probe(judge, journal)
-    return (verdict_format(protocol) if kept else None), obstacle
+        _confirm(service, messages)
+    kept, failed = probe(service, journal)
+    return (verdict_format(protocol) if kept else None), failed
 
 
 def _ask(
-    judge: OpenAIJudge, missing: Sequence[Request], journal: Journal, spent: float
-) -> dict[str, str]:
-    """Buy the missing replies, in the judge's mode; the reasons of those that failed."""
-    keep = _keeper(journal, judge)
-    if judge.mode == "realtime":
-        return ask_all(judge, missing, keep, spent, journal.sync, journal.path.parent)
-    from .batch import affordable, ask_in_batches
-
-    budget = Budget(judge)
-    kept, left = affordable(judge, missing, lambda r: budget.worst_case(r.messages), spent)
-    notes = journal.path.with_suffix(".batches.jsonl")
-    return left | (ask_in_batches(judge, kept, keep, notes, journal.sync) if kept else {})
-
-
-def _announce(judge: OpenAIJudge, missing: Sequence[Request], known: int) -> None:
-    """Say what the job will take before the first call; stop where it costs more than agreed."""
-    estimate = estimate_messages(judge, [request.messages for request in missing])
-    require_confirmation(judge, estimate)
-    if missing:
-        price = price_of(judge)
-        money = f"{estimate.dollars:.2f} US dollars ({price.source})" if price.known else "no price"
-        print(
-            f"{judge.model}: {estimate.calls:,} calls to make, {known:,} in the journal; about "
-            f"{estimate.tokens_in:,} + {estimate.tokens_out:,} tokens, {money}",
-            file=sys.stderr,
-        )
-
-
-def _keeper(journal: Journal, judge: OpenAIJudge) -> Callable[[Reply], None]:
-    """Write each reply to the journal as it comes."""
+    service: ChatService,
+    judge: OpenAIJudge,
+    missing: Sequence[Request],
+    journal: Journal,
+    known: Iterable[dict[str, Any]],
+) -> dict[str, Failure]:
+    """Buy the missing replies, in the judge's mode; return the failures."""
 
     def keep(reply: Reply) -> None:
-        journal.hand_over(reply.entry(judge.model))
+        journal.hand_over(reply.entry())
 
-    return keep
+    if not missing:
+        return {}
+    for entry in known:
+        service.watch(entry["text"], "length" if entry["truncated"] else "stop")
+    if judge.mode == "realtime":
+        return service.ask(missing, keep, journal.sync)
+    notes = journal.path.with_suffix(".batches.jsonl")
+    return ask_in_batches(service, missing, keep, notes, journal.sync)
+
+
+def _confirm(service: ChatService, messages: Sequence[Messages]) -> str:
+    """Refuse a job that costs more than agreed; else say what it will take."""
+    judge, spent = service.settings, service.ledger.total() if service.ledger else 0.0
+    assert isinstance(judge, OpenAIJudge)
+    estimate = estimate_messages(judge, messages)
+    require_confirmation(judge, estimate, service.price, service.where, spent)
+    price = spoken_price(service.price)
+    return (
+        f"about {estimate.tokens_in:,} + {estimate.tokens_out:,} tokens, "
+        f"{estimate.dollars or 0.0:.2f} US dollars ({price}) after {spent:.2f} spent before"
+    )
+
+
+def _announce(service: ChatService, missing: Sequence[Request], known: int) -> None:
+    """Say what the job will take before the first call; stop where it costs more than agreed."""
+    taken = _confirm(service, [request.messages for request in missing])
+    if missing:
+        told = f"{len(missing):,} calls to make, {known:,} in the journal; {taken}"
+        print(f"{service.where} ({service.model}): {told}", file=sys.stderr)
 
 
 def _from_entry(entry: dict[str, Any], charge: bool) -> Raw:
@@ -187,6 +236,9 @@ def _from_entry(entry: dict[str, Any], charge: bool) -> Raw:
         key=entry["key"],
         text=entry["text"],
         truncated=entry["truncated"],
+        finish_reason=entry.get("finish_reason") or ("length" if entry["truncated"] else "stop"),
+        model=entry.get("model", ""),
+        fingerprint=entry.get("fingerprint", ""),
         tokens_in=entry["tokens_in"] if charge else 0,
         tokens_out=entry["tokens_out"] if charge else 0,
         cost=entry["cost"] if charge else 0.0,
@@ -256,6 +308,10 @@ def _judgement(spec: JudgeSpec, task: Task, raw: Raw) -> Judgement:
         cost=raw.cost,
         sample=task.sample,
         strength=strength,
+        finish_reason=raw.finish_reason,
+        model=raw.model,
+        fingerprint=raw.fingerprint,
+        neutralised=raw.neutralised,
     )
 
 
@@ -263,14 +319,19 @@ def summarise(judgements: Iterable[Judgement]) -> dict[str, Any]:
     """Counts for the manifest: scored, and unscored by reason; they add up, or it is our error."""
     total = scored = 0
     reasons: dict[str, int] = {}
-    cost = 0.0
+    cost, models = 0.0, dict[str, int]()
+    suspected = 0
     for judgement in judgements:
         total += 1
         cost += judgement.cost
+        suspected += judgement.neutralised > 0
+        if judgement.model:
+            models[judgement.model] = models.get(judgement.model, 0) + 1
         if judgement.unscored_reason is None:
             scored += 1
         else:
             reason = judgement.unscored_reason.split(":")[0]
             reasons[reason] = reasons.get(reason, 0) + 1
     assert total == scored + sum(reasons.values())
-    return {"judgements": total, "scored": scored, "unscored": reasons, "cost": round(cost, 6)}
+    counts = {"judgements": total, "scored": scored, "unscored": reasons, "cost": round(cost, 6)}
+    return counts | {"models": models, "suspected_injections": suspected}

@@ -103,6 +103,9 @@ def _joint(jury: str, slot: Slot, rows: Mapping[str, Judgement | None]) -> Judge
         tokens_in=0,
         tokens_out=0,
         cost=0.0,
+        finish_reason="",
+        model="",
+        fingerprint="",
     )
     if 2 * len(scored) <= len(rows):
         return replace(made, unscored_reason=_too_few(rows, len(scored)))

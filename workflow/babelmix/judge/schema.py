@@ -12,7 +12,7 @@ from typing import Any
 
 from ..config.evaluation import OpenAIJudge
 from ..io import Journal, digest
-from .client import Reply, Request, ask_all
+from ..service import ChatService, Failure, Reply, Request
 
 _SEAL = {"seal": "k7-amber"}
 _PROBE = [{"role": "user", "content": "Reply with the single word: yes"}]
@@ -52,7 +52,7 @@ def probe_request(judge: OpenAIJudge) -> Request:
     """The call that tells whether the server keeps to a schema."""
     wanted = _format("probe", {n: {"type": "string", "enum": [v]} for n, v in _SEAL.items()})
     key = digest({"probe": wanted, "model": judge.model, "messages": _PROBE})
-    return Request(key, _PROBE, wanted)
+    return Request(key, _PROBE, options={"response_format": wanted})
 
 
 def is_kept(text: str) -> bool:
@@ -63,26 +63,28 @@ def is_kept(text: str) -> bool:
         return False
 
 
-def probe(judge: OpenAIJudge, journal: Journal) -> tuple[bool, str | None]:
+def probe(service: ChatService, journal: Journal) -> tuple[bool, Failure | None]:
     """Whether the server keeps to a schema, and why that could not be learned (else None).
 
     Asked once a journal: its reply, or that the parameter was refused, is noted there, so that a
     job that goes on keys its calls as before. A server that fails otherwise leaves no note.
     """
-    request = probe_request(judge)
+    assert isinstance(service.settings, OpenAIJudge)
+    request = probe_request(service.settings)
     if request.key not in journal:
 
         def keep(reply: Reply) -> None:
-            _note(journal, judge, reply)
+            _note(journal, reply.entry())
 
-        failure = ask_all(judge, [request], keep).get(request.key)
+        failure = service.ask([request], keep).get(request.key)
         if failure is not None:
-            if not failure.startswith(_REFUSALS):
-                return False, f"not asked: the probe for structured output failed: {failure}"
-            _note(journal, judge, Reply(request.key, "", False, 0, 0, 0.0))
+            if not failure.reason.startswith(_REFUSALS):
+                reason = f"the probe for structured output failed: {failure.reason}"
+                return False, Failure(reason, retryable=True)
+            _note(journal, {"key": request.key, "text": "", "truncated": False, "cost": 0.0})
     return is_kept(journal.entries[request.key]["text"]), None
 
 
-def _note(journal: Journal, judge: OpenAIJudge, reply: Reply) -> None:
-    found = "kept to the schema" if is_kept(reply.text) else "plain text is asked for"
-    journal.append(reply.entry(judge.model) | {"probe": found})
+def _note(journal: Journal, entry: dict[str, Any]) -> None:
+    found = "kept to the schema" if is_kept(entry["text"]) else "plain text is asked for"
+    journal.append(entry | {"probe": found})

@@ -9,15 +9,17 @@ from ..config.evaluation import OpenAIJudge
 from ..config.load import read_yaml
 from ..errors import BabelmixError
 from . import load_jobs
-from .checks import count_gpus
+from .checks import count_gpus, unconfirmed
+from .cost import by_payer, cost_lines
 from .graph import Plan
+from .probe import probe_judges
 
 
 def preflight(plan: Plan, *, gpus_here: int | None, others: list[str] | None = None) -> None:
     """Raise one error that lists everything missing.
 
     Raises:
-        BabelmixError: one paragraph a problem, each with its mend.
+        BabelmixError: one paragraph per problem, each with its fix.
     """
     problems = plan.problems(gpus_here=gpus_here) + (others or [])
     if problems:
@@ -49,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="SECONDS",
         help="with --cluster: run a small job in each partition, waiting this long for a place",
+    )
+
+    parser.add_argument(
+        "--no-probe",
+        action="store_true",
+        help="do not ask each judge one small question (which finds out what it does not take)",
     )
 
 
@@ -99,7 +107,13 @@ def run(args: argparse.Namespace) -> None:
             others += cluster.cluster_problems(plan, profile)
             if args.try_nodes and not others:
                 others = cluster.try_nodes(profile, args.try_nodes)
-    preflight(plan, gpus_here=None if elsewhere else count_gpus(), others=others)
-    for remark in remarks(plan):
+    others += unconfirmed(plan.config, by_payer(cost_lines(plan)), Path(plan.root))
+    here = None if elsewhere else count_gpus()
+    notes = remarks(plan)
+    if not args.no_probe and not others and not plan.problems(gpus_here=here):
+        found, told = probe_judges(plan.config, plan.judges, Path(plan.root))
+        others, notes = others + found, notes + told
+    preflight(plan, gpus_here=here, others=others)
+    for remark in notes:
         print(f"note: {remark}")
     print(f"{args.config}: ready to run {len(plan.runs)} runs of {len(plan.studies)} studies")

@@ -8,14 +8,18 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..config.evaluation import Jury, OpenAIJudge
+from ..config.evaluation import Generation, Jury, OpenAIJudge
 from ..config.mixtures import Pinch, PoolFamily, Sampled, Union
 from ..config.root import Config
+from ..config.service import Endpoint, PaidService
 from ..config.sources import Dataset, Source
 from ..config.translators import ApertiumTranslator, OpenAITranslator, Service
-from ..endpoints import foreign_key, is_loopback
 from ..errors import BabelmixError, unknown_name
 from ..io import local_parts
+from ..service.budget import Estimate, require_confirmation
+from ..service.client import read_key
+from ..service.ledger import Ledger
+from ..service.prices import price_of as endpoint_price
 from ..translate.cost import price_of
 
 #: Seconds that a file server's clock may go before ours.
@@ -205,17 +209,8 @@ def _missing_keys(config: Config, judges: Iterable[str], translators: Iterable[s
     problems = []
     for name in judges:
         judge = config.judges[name]
-        if isinstance(judge, OpenAIJudge) and (
-            refused := foreign_key(judge.key_env, judge.base_url)
-        ):
-            problems.append(f"judges.{name}: {refused}")
-        elif isinstance(judge, OpenAIJudge) and not (
-            is_loopback(judge.base_url) or os.environ.get(judge.key_env)
-        ):
-            problems.append(
-                f"judges.{name}: the environment variable {judge.key_env} is not set. Set it "
-                "to the key of the judge's endpoint (keys are never read from the configuration)."
-            )
+        if isinstance(judge, OpenAIJudge):
+            problems += _key_problems(judge, f"judges.{name}", judge.url)
     for name in translators:
         translator = config.translators[name]
         if isinstance(translator, ApertiumTranslator):
@@ -225,24 +220,58 @@ def _missing_keys(config: Config, judges: Iterable[str], translators: Iterable[s
                 check_modes(sorted({m for chain in translator.modes.values() for m in chain}), name)
             except BabelmixError as error:
                 problems.append(str(error))
-        if isinstance(translator, Service) and translator.max_cost and not price_of(translator):
-            problems.append(
-                f"translators.{name}: has a `max_cost` but no price is configured or listed in "
-                "resources/prices.yaml. Set its price, or leave the cap out."
-            )
-        if isinstance(translator, OpenAITranslator):
-            if refused := foreign_key(translator.key_env, translator.base_url):
-                problems.append(f"translators.{name}: {refused}")
+        if isinstance(translator, Service):
+            url = translator.url if isinstance(translator, OpenAITranslator) else None
+            problems += _key_problems(translator, f"translators.{name}", url)
+    return problems
+
+
+def _key_problems(settings: PaidService, where: str, url: str | None) -> list[str]:
+    try:
+        read_key(settings, where, url)
+    except BabelmixError as error:
+        return [str(error)]
+    return []
+
+
+def unconfirmed(config: Config, payers: dict[str, float | None], root: Path) -> list[str]:
+    """What has no price, or costs more over the study set than its `confirm_cost` agrees to.
+
+    ``payers``: the estimate of each judge, translator and served model. What is spent already
+    counts against the rest of the estimate, not beside it.
+    """
+    problems = []
+    for payer, dollars in payers.items():
+        kind, name, *_ = payer.split(".")
+        settings: PaidService | Generation
+        if kind == "judges":
+            judge = config.judges[name]
+            assert isinstance(judge, OpenAIJudge)
+            settings = judge
+        elif kind == "benchmarks":
+            settings = config.benchmarks[name].generation
+        else:
+            translator = config.translators[name]
+            if not isinstance(translator, Service):
                 continue
-            if is_loopback(translator.base_url):
-                continue
-        if not isinstance(translator, Service):
+            settings = translator
+        model = getattr(settings, "served_model", None)
+        price = (
+            endpoint_price(settings, model)
+            if isinstance(settings, Endpoint)
+            else price_of(config.translators[name])
+        )
+        ledger = root / "journals" / "spending"
+        path = ledger / f"{payer}.jsonl"
+        spent = Ledger(ledger, payer).total() if path.is_file() else 0.0
+        left = None if dollars is None else max(0.0, dollars - spent)
+        if left == 0.0:
             continue
-        if not os.environ.get(translator.key_env):
-            problems.append(
-                f"translators.{name}: the environment variable {translator.key_env} is not set. "
-                "Set it to the key of the translation service."
-            )
+        try:
+            estimate = Estimate(1, 0, 0, left)
+            require_confirmation(settings, estimate, price, payer, spent, "this study set")
+        except BabelmixError as error:
+            problems.append(str(error))
     return problems
 
 

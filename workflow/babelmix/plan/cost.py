@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..config.builtin import catalogue
@@ -17,8 +17,8 @@ from ..config.evaluation import OpenAIJudge
 from ..config.load import load_config
 from ..config.sources import Source
 from ..judge.cost import CHARS_PER_TOKEN, VERDICT_TOKENS, estimate_calls, expected_calls
-from ..judge.prices import price_of
 from ..mixtures.select import half_up
+from ..service.budget import estimate_calls as estimate_service
 from ..sources.adapters import conversations
 from ..sources.questions import questions
 from ..sources.readers import read_rows
@@ -40,17 +40,23 @@ PUBLISHED_ROWS = {
 CHARS_PER_ROW = 1200
 #: Texts of a row that a chat model is asked to translate: its messages.
 TEXTS_PER_ROW = 2
+#: Characters of a prompt of a benchmark, and tokens of an answer.
+CHARS_PER_PROMPT = 1500
+ANSWER_TOKENS = 375
 
 
 @dataclass
 class Line:
-    """One line of the plan."""
+    """One line of the plan. ``dollars``: None where nothing is paid, or no price is known
+    (``unknown``); ``payers``: what it adds to the bill of each, None for an unknown price."""
 
     stage: str
     what: str
     jobs: int
     amount: str
     dollars: float | None = None
+    unknown: bool = False
+    payers: dict[str, float | None] = field(default_factory=dict)
 
 
 def _measure(source: Source, path: str) -> tuple[int, float]:
@@ -195,12 +201,18 @@ def _translation(
         ).dollars
         for name in names.values()
     }
-    dollars = sum(found[name] or 0.0 for name in names.values())
+    known = [found[name] for name in names.values()]
+    dollars = sum(each or 0.0 for each in known)
     amount = f"≈ {chars * len(names) / 1e6:.2f} M characters"
     unknown = sorted(name for name, each in found.items() if each is None)
     if unknown:
         amount += f" (no price known: {', '.join(unknown)})"
-    return [Line(stage, what, jobs * len(names), amount, dollars)]
+    payers: dict[str, float | None] = {}
+    for name, each in zip(names.values(), known, strict=True):
+        payer = f"translators.{name}"
+        payers[payer] = None if each is None else each + (payers.get(payer) or 0.0)
+    shown = dollars or (None if unknown else 0.0)
+    return [Line(stage, what, jobs * len(names), amount, shown, bool(unknown), payers)]
 
 
 def _trainings(plan: Plan) -> list[Line]:
@@ -236,7 +248,17 @@ def _answers(plan: Plan) -> list[Line]:
         sets = [(b, r) for b, r in plan.answer_sets() if b == benchmark]
         languages = sum(len(plan.answer_languages(benchmark, r)) for _, r in sets)
         turns = languages * n_dialogues(plan, benchmark) * n_turns(plan, benchmark)
-        lines.append(Line("answer", benchmark, len(sets), f"{turns:,} answers"))
+        line = Line("answer", benchmark, len(sets), f"{turns:,} answers")
+        lines.append(line)
+        generation = plan.config.benchmarks[benchmark].generation
+        if generation.engine != "openai":
+            continue
+        model = generation.served_model or ""
+        tokens_out = turns * min(ANSWER_TOKENS, generation.max_new_tokens)
+        taken = estimate_service(generation, turns, turns * CHARS_PER_PROMPT, tokens_out, model)
+        line.dollars, line.unknown = taken.dollars, taken.dollars is None
+        line.payers = {f"benchmarks.{benchmark}.generation": taken.dollars}
+        line.amount += ", no price known" if line.unknown else ""
     return lines
 
 
@@ -278,10 +300,11 @@ def _judgements(plan: Plan) -> list[Line]:
             answer_chars=min(1500.0, limit * CHARS_PER_TOKEN),
         )
         amount = f"{calls:,} calls, ≈ {(taken.tokens_in + taken.tokens_out) / 1e6:,.1f} M tokens"
-        dollars = taken.dollars if price_of(judge).known else None
-        if dollars is None:
-            amount += ", no price known"
-        lines.append(Line("judge", name, len(planned.languages_by_run), amount, dollars))
+        unknown = taken.dollars is None
+        amount += ", no price known" if unknown else ""
+        payer = {f"judges.{planned.evaluation.judge}": taken.dollars}
+        jobs = len(planned.languages_by_run)
+        lines.append(Line("judge", name, jobs, amount, taken.dollars, unknown, payer))
     return lines
 
 
@@ -291,14 +314,28 @@ def cost_lines(plan: Plan) -> list[Line]:
     return [*_translations(plan), mixtures, *_trainings(plan), *_answers(plan), *_judgements(plan)]
 
 
+def by_payer(lines: list[Line]) -> dict[str, float | None]:
+    """US dollars of each judge, translator and served model over the study set; None: unknown."""
+    found: dict[str, float | None] = {}
+    for line in lines:
+        for payer, dollars in line.payers.items():
+            before = found.get(payer, 0.0)
+            found[payer] = None if dollars is None or before is None else before + dollars
+    return found
+
+
 def render(lines: list[Line]) -> str:
     """The plan as an aligned table with a total."""
     rows = [("stage", "what", "jobs", "amount", "US dollars")]
     for line in lines:
         dollars = "" if line.dollars is None else f"{line.dollars:,.2f}"
+        if line.unknown:
+            dollars = f"{dollars} + unknown".removeprefix(" + ")
         rows.append((line.stage, line.what, f"{line.jobs:,}", line.amount, dollars))
-    total = sum(line.dollars or 0 for line in lines)
-    rows.append(("total", "", f"{sum(line.jobs for line in lines):,}", "", f"{total:,.2f}"))
+    total = f"{sum(line.dollars or 0 for line in lines):,.2f}"
+    if any(line.unknown for line in lines):
+        total += " + unknown"
+    rows.append(("total", "", f"{sum(line.jobs for line in lines):,}", "", total))
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     text = []
     for row in rows:
@@ -321,5 +358,5 @@ def run(args: argparse.Namespace) -> None:
         f"\n{len([r for r in plan.runs.values() if r.mixture])} trainings in "
         f"{len(plan.studies)} studies. Estimates assume {CHARS_PER_TOKEN:g} characters a token and "
         f"{VERDICT_TOKENS} tokens a verdict; for sources that are not here their published "
-        f"size and {CHARS_PER_ROW} characters a row. Dollars are 0 where no price is configured."
+        f"size and {CHARS_PER_ROW} characters a row."
     )

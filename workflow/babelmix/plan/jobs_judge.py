@@ -46,7 +46,7 @@ class JudgeJobs(JobsBase):
                 languages=languages,
                 device=model.device,
                 trust_remote_code=model.trust_remote_code,
-                generation=section.generation,
+                generation=section.generation.essence(),
                 system_prompts=prompts if section.system_prompt else {},
             )
         )

@@ -2,94 +2,61 @@
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass
-from typing import Any
-
-import yaml
+from collections.abc import Callable
+from typing import TypeVar
 
 from ..config.translators import OpenAITranslator, Service, Translator
-from ..resources import RESOURCES
+from ..service import Ledger
+from ..service.budget import Estimate, estimate_calls
+from ..service.failures import CallFailedError
+from ..service.prices import FREE, Price, char_price
+from ..service.prices import price_of as chat_price
 
-#: The Batch API's price beside the realtime one.
-BATCH_FACTOR = 0.5
-#: Characters a token in European languages, on average; other scripts take more tokens.
-CHARS_PER_TOKEN = 4.0
-#: The instruction that stands before each text, in tokens, and tokens of a translation by one of
-#: its source: for estimates.
-PROMPT_TOKENS = 150
+T = TypeVar("T")
+
+#: The instruction that stands before each text, in characters, and tokens of a translation by one
+#: of its source: for estimates.
+PROMPT_CHARS = 600
 GROWTH = 1.3
-#: Bytes of UTF-8 a token, low on purpose: what is promised to a cap must not be too small.
-_BYTES_PER_TOKEN = 2.5
-
-
-@dataclass(frozen=True)
-class Price:
-    """US dollars a source character, a prompt token and a completion token."""
-
-    char: float = 0.0
-    token_in: float = 0.0
-    token_out: float = 0.0
-
-    def of(self, chars: int = 0, tokens_in: float = 0, tokens_out: float = 0) -> float:
-        """US dollars of what was sent and received."""
-        return chars * self.char + tokens_in * self.token_in + tokens_out * self.token_out
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a job will send and cost; ``dollars`` is None where no price is known."""
-
-    chars: int
-    requests: int
-    dollars: float | None
-
-
-@functools.cache
-def _table() -> dict[str, Any]:
-    path = RESOURCES / "prices.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+_CHARS_PER_TOKEN = 4.0
 
 
 def price_of(translator: Translator) -> Price | None:
-    """The configured price, or the dated one of resources/prices.yaml; None when neither is known.
+    """Return the configured price, or the dated one of resources/prices.yaml; None if unknown.
 
     What runs on this machine is free unless the configuration says otherwise.
     """
-    if translator.price_per_million_chars is not None:
-        return Price(char=translator.price_per_million_chars / 1e6)
     if isinstance(translator, OpenAITranslator):
-        return _chat_price(translator)
-    if not isinstance(translator, Service):
-        return Price()
-    listed = _table().get("translation", {}).get(translator.backend)
-    return Price(char=listed["per_million_chars"] / 1e6) if listed else None
+        return chat_price(translator)
+    if isinstance(translator, Service) or translator.price_per_million_chars is not None:
+        return char_price(translator.backend, translator.price_per_million_chars)
+    return FREE
 
 
-def _chat_price(translator: OpenAITranslator) -> Price | None:
-    if translator.price_in is None or translator.price_out is None:
-        return None
-    factor = (BATCH_FACTOR if translator.mode == "batch" else 1.0) / 1e6
-    return Price(token_in=translator.price_in * factor, token_out=translator.price_out * factor)
+def paid_by_chars(
+    ledger: Ledger | None, price: Price | None, chars: int, limit_s: float, call: Callable[[], T]
+) -> T:
+    """Make one call that is paid by its source characters: reserved before, charged after it.
 
-
-def tokens(chars: float) -> float:
-    """Tokens of so many characters, on average."""
-    return chars / CHARS_PER_TOKEN
-
-
-def most_tokens(text: str) -> int:
-    """Upper estimate of a text's tokens."""
-    return int(len(text.encode("utf-8", "surrogatepass")) / _BYTES_PER_TOKEN) + 8
+    A call that failed is not billed, unless its CallFailedError says that it may have been.
+    """
+    dollars = price.dollars(chars=chars) if price else 0.0
+    if ledger is None:
+        return call()
+    with ledger.call(dollars, limit_s) as bill:
+        try:
+            result = call()
+        except CallFailedError as failure:
+            bill.dollars = None if failure.usage else 0.0
+            raise
+        bill.dollars = dollars
+    return result
 
 
 def estimate(translator: Translator, chars: int, texts: int) -> Estimate:
-    """Requests and US dollars for ``chars`` source characters in ``texts`` texts."""
+    """Return requests and US dollars for ``chars`` source characters in ``texts`` texts."""
+    if isinstance(translator, OpenAITranslator):
+        tokens_out = chars / _CHARS_PER_TOKEN * GROWTH
+        return estimate_calls(translator, texts, texts * PROMPT_CHARS + chars, tokens_out)
     price = price_of(translator)
-    if not isinstance(translator, OpenAITranslator):
-        return Estimate(chars, texts, None if price is None else price.of(chars))
-    dollars = None
-    if price is not None:
-        tokens_in = texts * PROMPT_TOKENS + tokens(chars)
-        dollars = price.of(chars, tokens_in, tokens(chars) * GROWTH)
-    return Estimate(chars, texts, dollars)
+    return Estimate(texts, 0, 0, None if price is None else price.dollars(chars=chars))

@@ -14,11 +14,13 @@ from ..config.translators import Service
 from ..errors import BabelmixError
 from ..io import Journal, read_json, read_records, write_json, write_records
 from ..records import Conversation
+from ..service import Failure as CallFailure
+from ..service import Ledger, require_complete, spending_folder
+from ..service.budget import require_confirmation, require_price, spoken_price
 from ..specs import TranslateSpec
-from .backends import make_backend
+from .backends import Failure, make_backend
 from .cost import estimate, price_of
 from .engine import TRANSLATED, in_shard, nodes_of, plan_rows, translate_rows, unique_texts
-from .money import Budget, Ledger
 from .progress import RowProgress
 from .store import Translations
 
@@ -76,22 +78,37 @@ def translate_shard(
     In the manifest ``characters`` are those of the unique texts, ``cost`` is their estimated price
     in US dollars (whether bought in this run or an earlier one; null where no price is known);
     ``sent_characters``, ``reused`` and ``spent`` tell what this run did. Raises BabelmixError when
-    the backend cannot go on, CapReachedError when `max_cost` is used up.
+    the backend cannot go on, CapReachedError when `max_cost` is used up, IncompleteError when more
+    texts than accepted got no answer.
     """
     journal_file = Path(journal_path)
-    budget = _budget(spec, journal_file)
-    backend = make_backend(spec, budget)
+    if isinstance(spec.translator, Service):
+        require_price(spec.translator, price_of(spec.translator), _payer(spec))
+    backend = make_backend(spec, spending_folder(journal_file))
+    ledger: Ledger | None = getattr(backend, "ledger", None)
+    if ledger is not None:
+        ledger.take_over(journal_file.parent / f"{spec.translator_name}.spent.jsonl")
     plans = plan_rows(rows, backend, spec.pivot)
     texts = unique_texts(plans)
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(journal_file)) if backend.journalled else None
         progress = stack.enter_context(
-            RowProgress([[n.masked.text for n in nodes_of(p)] for p in plans], budget.total)
+            RowProgress(
+                [[n.masked.text for n in nodes_of(p)] for p in plans],
+                lambda: ledger.spent_now if ledger else 0.0,
+            )
         )
         others = _other_journals(journal_file, spec.lang) if journal else []
         store = Translations(backend, spec.pivot, spec.lang, journal, others, progress.note)
-        _announce(spec, store, list(texts), budget)
+        _announce(spec, store, list(texts), ledger)
         translated = translate_rows(rows, plans, store, spec.translator_name)
+        if isinstance(spec.translator, Service):
+            failed_calls = {
+                text: CallFailure(result.reason, retryable=True)
+                for text, result in store.results.items()
+                if isinstance(result, Failure) and not result.content
+            }
+            require_complete(spec.translator, failed_calls, len(store.results), _payer(spec))
         seconds = progress.seconds()
     assert len(translated) == len(rows), "rows are lost"
     characters = sum(map(len, store.results))
@@ -115,7 +132,7 @@ def translate_shard(
         "characters": characters,
         "sent_characters": store.sent_chars,
         "cost": estimate(spec.translator, characters, len(store.results)).dollars,
-        "spent": round(budget.spent, 6),
+        "spent": round(ledger.spent_now, 6) if ledger else 0.0,
         "seconds": round(seconds, 2),
     }
 
@@ -124,14 +141,8 @@ def _name(spec: TranslateSpec) -> str:
     return f"translate {spec.dataset}.{spec.lang} shard {spec.shard + 1}/{spec.shards}"
 
 
-def _budget(spec: TranslateSpec, journal: Path) -> Budget:
-    """The translator's cap, over all shards, languages and runs of the study set."""
-    translator = spec.translator
-    if not isinstance(translator, Service):
-        return Budget(f"translators.{spec.translator_name}", price_of(translator), None, None)
-    ledger = Ledger(journal.parent / f"{spec.translator_name}.spent.jsonl")
-    where = f"translators.{spec.translator_name}"
-    return Budget(where, price_of(translator), translator.max_cost, ledger)
+def _payer(spec: TranslateSpec) -> str:
+    return f"translators.{spec.translator_name}"
 
 
 def _other_journals(journal: Path, lang: str) -> list[Path]:
@@ -140,15 +151,20 @@ def _other_journals(journal: Path, lang: str) -> list[Path]:
     return sorted(p for p in found if p != journal and p.is_file())
 
 
-def _announce(spec: TranslateSpec, store: Translations, texts: list[str], budget: Budget) -> None:
-    """Say what is about to be sent and what that will cost."""
+def _announce(
+    spec: TranslateSpec, store: Translations, texts: list[str], ledger: Ledger | None
+) -> None:
+    """Say what is about to be sent and what that will cost; stop where that is not agreed to."""
     todo = store.missing(texts)
-    found = estimate(spec.translator, sum(map(len, todo)), len(todo))
-    parts = [f"{found.chars:,} characters in {len(todo):,} texts to translate"]
+    chars = sum(map(len, todo))
+    parts = [f"{chars:,} characters in {len(todo):,} texts to translate"]
     parts.append(f"{len(texts) - len(todo):,} texts in the journal")
     if isinstance(spec.translator, Service):
-        unknown = "of unknown cost (no price is configured or listed)"
-        parts.append(unknown if found.dollars is None else f"≈ {found.dollars:.2f} US dollars")
-        if budget.cap is not None:
-            parts.append(f"{budget.total():.2f} of {budget.cap:g} US dollars spent")
+        found, price = estimate(spec.translator, chars, len(todo)), price_of(spec.translator)
+        spent = ledger.total() if ledger else 0.0
+        require_confirmation(spec.translator, found, price, _payer(spec), spent)
+        parts.append(f"≈ {found.dollars or 0.0:.2f} US dollars ({spoken_price(price)})")
+        cap = spec.translator.max_cost
+        of = "" if cap is None else f" of {cap:g}"
+        parts.append(f"{spent:.2f}{of} US dollars spent")
     print(f"{_name(spec)}: {', '.join(parts)}", file=sys.stderr, flush=True)

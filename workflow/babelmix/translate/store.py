@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from ..errors import BabelmixError
 from ..io import Journal, digest
@@ -160,10 +161,10 @@ class Translations:
     def _run_deferred(self, backend: DeferredBackend, texts: list[str]) -> None:
         by_key = {self.key(text): text for text in texts}
 
-        def keep(results: dict[str, Result]) -> None:
+        def keep(results: dict[str, Result], beside: dict[str, Any]) -> None:
+            self._note(results, beside)  # first of all: it is paid for
             mine = {by_key[k]: r for k, r in results.items() if k in by_key}
             self.results.update(mine)
-            self._note(results)
             self.progress(list(mine))
 
         self.sent_texts += len(texts)
@@ -180,17 +181,21 @@ class Translations:
             self._note(dict(zip(self.keys(batch), results, strict=True)))
         self.progress(batch)
 
-    def _note(self, results: Mapping[str, Result]) -> None:
+    def _note(self, results: Mapping[str, Result], beside: Mapping[str, Any] | None = None) -> None:
+        """Write results to the journal; those of one call (``beside``) reach the disk a little
+        later, with the next sync."""
         if self.journal is None:
             return
         entries = []
         for key, result in results.items():
             if isinstance(result, str):
-                entries.append({"key": key, "text": result})
+                entries.append({"key": key, "text": result, **(beside or {})})
             elif result.content:
-                entries.append({"key": key, "failure": result.reason})
-        if entries:
+                entries.append({"key": key, "failure": result.reason, **(beside or {})})
+        if not beside:
             self.journal.extend(entries)
+        for entry in entries if beside else ():
+            self.journal.hand_over(entry)
 
 
 def _result(entry: Mapping[str, str]) -> Result:

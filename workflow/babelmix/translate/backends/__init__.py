@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ...specs import TranslateSpec
-from ..cost import price_of
-from ..money import Budget
 from .base import Backend, Failure, Result
 
 __all__ = ["Backend", "Failure", "Result", "make_backend"]
 
 
-def make_backend(spec: TranslateSpec, budget: Budget | None = None) -> Backend:
+def make_backend(spec: TranslateSpec, folder: Path | None = None) -> Backend:
     """The backend of a shard. Raises BabelmixError when a key, program, mode or file is missing, or
-    when the backend does not offer the language.
+    when the backend does not offer the language. ``folder``: where ledgers and rates lie.
 
     Only the chosen backend's module is imported: the clients of the others need not be installed.
     """
@@ -33,17 +33,15 @@ def make_backend(spec: TranslateSpec, budget: Budget | None = None) -> Backend:
         from .seq2seq import Seq2SeqBackend
 
         return Seq2SeqBackend(translator, name, spec.pivot, spec.lang, spec.lang_codes)
-    budget = budget or Budget(f"translators.{name}", price_of(translator), None, None)
+    given = (name, spec.pivot, spec.lang, spec.lang_codes, folder)
     if translator.backend == "openai":
-        from .batch import OpenAIBatchBackend
         from .openai import OpenAIBackend
 
-        made = OpenAIBatchBackend if translator.mode == "batch" else OpenAIBackend
-        return made(translator, name, spec.pivot, spec.lang, spec.lang_codes, budget)
+        return OpenAIBackend(translator, *given)
     if translator.backend == "deepl":
         from .deepl import DeepLBackend
 
-        return DeepLBackend(translator, name, spec.pivot, spec.lang, spec.lang_codes, budget)
+        return DeepLBackend(translator, *given)
     from .google import GoogleBackend
 
-    return GoogleBackend(translator, name, spec.pivot, spec.lang, spec.lang_codes, budget)
+    return GoogleBackend(translator, *given)

@@ -62,13 +62,13 @@ class Backend(Protocol):
         ...
 
 
-#: Takes the results of some texts as they come, by key.
-Keep = Callable[[dict[str, Result]], None]
+#: Takes the results of some texts as they come, by key, and what the journal keeps beside them.
+Keep = Callable[[dict[str, Result], dict[str, Any]], None]
 
 
 @runtime_checkable
 class DeferredBackend(Protocol):
-    """A backend that takes all texts at once and answers hours later, perhaps to a later run."""
+    """A backend that takes all texts at once, and answers each as it comes, perhaps hours later."""
 
     def translate_later(self, texts: dict[str, str], journal: Journal | None, keep: Keep) -> None:
         """Translate texts by their key. What was under way in an earlier run is collected first."""

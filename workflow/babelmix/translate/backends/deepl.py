@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ...config.translators import DeepLTranslator
 from ...errors import BabelmixError, unknown_name
-from ..money import Budget
+from ...service import Ledger, ServiceStoppedError
+from ...service.client import read_key
+from ...service.failures import CallFailedError
+from ...service.rates import RateLimiter
+from ...service.retry import RetryPolicy
+from ..cost import paid_by_chars, price_of
 from .base import Failure, Limits, Result, Unit
-from .patience import Pace
 
 T = TypeVar("T")
 
@@ -38,7 +44,7 @@ class DeepLBackend:
         pivot: str,
         lang: str,
         codes: dict[str, str],
-        budget: Budget,
+        folder: Path | None = None,
     ) -> None:
         try:
             import deepl
@@ -46,17 +52,17 @@ class DeepLBackend:
             raise BabelmixError(
                 f"translators.{name}: DeepL's client is not installed: `pip install deepl`."
             ) from None
-        key = os.environ.get(translator.key_env)
-        if not key:
-            raise BabelmixError(
-                f"translators.{name}: no key. Put it into the environment variable "
-                f"{translator.key_env} (`key_env` names another)."
-            )
         self._where = f"translators.{name}"
         self._key_env = translator.key_env
+        key = read_key(translator, self._where)
         self.concurrency = translator.concurrency
-        self._budget = budget
-        self._pace = Pace(translator.requests_per_minute, translator.chars_per_minute)
+        self._timeout_s = translator.timeout_s
+        self._price = price_of(translator)
+        self.ledger = Ledger(folder, self._where, translator.max_cost) if folder else None
+        url = translator.server_url or "https://api.deepl.com"
+        rates = {"requests": translator.requests_per_minute, "chars": translator.chars_per_minute}
+        self._rates = RateLimiter(folder, url, key, rates)
+        self._policy, self._lock = RetryPolicy(translator, self._where), threading.Lock()
         self._client = deepl.DeepLClient(key, server_url=translator.server_url)
         self.settings: dict[str, Any] = {
             "backend": "deepl",
@@ -95,25 +101,34 @@ class DeepLBackend:
     def translate(self, texts: list[str]) -> list[Result]:
         """Translate one batch."""
         chars = sum(map(len, texts))
-        self._pace.wait(chars)
-        with self._budget.call(self._budget.price.of(chars)) as bill:
-            replies = self._safely(
-                lambda: self._client.translate_text(
-                    texts,
-                    source_lang=self.settings["source"],
-                    target_lang=self.settings["target"],
-                    glossary=self.settings.get("glossary"),
-                    formality=self.settings.get("formality"),
-                    preserve_formatting=True,
-                )
-            )
-            bill.cost = self._budget.price.of(chars)
+        try:
+            replies = self._policy.run(lambda: self._translated(texts, chars), self._lock)
+        except CallFailedError as failure:
+            return [Failure(failure.reason, content=not failure.passing)] * len(texts)
         found = replies if isinstance(replies, list) else [replies]
         if len(found) != len(texts):
             return [Failure(f"{len(found)} translations for {len(texts)} texts")] * len(texts)
         return [
             reply.text if reply.text.strip() else Failure("empty translation") for reply in found
         ]
+
+    def _translated(self, texts: list[str], chars: int) -> Any:
+        def ask() -> Any:
+            return self._client.translate_text(
+                texts,
+                source_lang=self.settings["source"],
+                target_lang=self.settings["target"],
+                glossary=self.settings.get("glossary"),
+                formality=self.settings.get("formality"),
+                preserve_formatting=True,
+            )
+
+        with self._lock:
+            wait = self._rates.claim(requests=1, chars=chars)
+        time.sleep(wait)
+        return paid_by_chars(
+            self.ledger, self._price, chars, self._timeout_s, lambda: self._safely(ask)
+        )
 
     def _safely(self, call: Callable[[], T]) -> T:
         """One call; what the client raises becomes the end of the job, with a hint."""
@@ -125,8 +140,12 @@ class DeepLBackend:
             raise self._stop(f"refused the key in {self._key_env}") from None
         except deepl.QuotaExceededException:
             raise self._stop("says that the account's quota is used up") from None
-        except (deepl.TooManyRequestsException, deepl.ConnectionException):
-            raise self._stop("cannot be reached or is too busy") from None
+        except deepl.TooManyRequestsException:
+            raise CallFailedError("DeepL is too busy", passing=True, limited=True) from None
+        except deepl.ConnectionException as error:
+            told = " ".join(str(error).split())[:300]
+            reason = f"connection failed ({told})"
+            raise CallFailedError(reason, passing=True, usage=True) from None
         except deepl.DeepLException as error:
             raise self._stop(f"refused the request ({str(error)[:200]})") from None
         except (TypeError, ValueError, AttributeError, KeyError):
@@ -134,6 +153,6 @@ class DeepLBackend:
             raise self._stop("sent a reply of another shape") from None
 
     def _stop(self, what: str) -> BabelmixError:
-        return BabelmixError(
+        return ServiceStoppedError(
             f"{self._where}: DeepL {what}. What is done is kept in the journal; run again to go on."
         )

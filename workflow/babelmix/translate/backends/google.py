@@ -7,15 +7,22 @@ opens is one POST of four fields.
 
 from __future__ import annotations
 
-import os
+import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...config.translators import GoogleTranslator
+from ...endpoints import retry_after
 from ...errors import BabelmixError, unknown_name
 from ...resources import language_catalogue
-from ..money import Budget
+from ...service import Ledger, ServiceStoppedError
+from ...service.client import read_key
+from ...service.failures import CallFailedError, words
+from ...service.rates import RateLimiter
+from ...service.retry import RetryPolicy
+from ..cost import paid_by_chars, price_of
 from .base import Failure, Limits, Result, Unit
-from .patience import Pace, Patience, ServiceError, asked_wait
 
 if TYPE_CHECKING:
     import httpx2
@@ -43,18 +50,13 @@ class GoogleBackend:
         pivot: str,
         lang: str,
         codes: dict[str, str],
-        budget: Budget,
+        folder: Path | None = None,
     ) -> None:
         import httpx2
 
         self._where = f"translators.{name}"
         self._key_env = translator.key_env
-        key = os.environ.get(translator.key_env)
-        if not key:
-            raise BabelmixError(
-                f"{self._where}: no key. Put it into the environment variable {translator.key_env} "
-                "(`key_env` names another)."
-            )
+        key = read_key(translator, self._where)
         self._url = f"{translator.server_url.rstrip('/')}/language/translate/v2"
         # The key goes into a header, not into the address, which servers and proxies log; and
         # redirects are not followed, so that it reaches no other host.
@@ -62,17 +64,20 @@ class GoogleBackend:
             headers={"X-Goog-Api-Key": key}, timeout=translator.timeout_s, follow_redirects=False
         )
         self.concurrency = translator.concurrency
-        self._budget = budget
-        pace = Pace(translator.requests_per_minute, translator.chars_per_minute)
-        self._patience = Patience(self._where, pace)
+        self._timeout_s = translator.timeout_s
+        self._price = price_of(translator)
+        self.ledger = Ledger(folder, self._where, translator.max_cost) if folder else None
+        rates = {"requests": translator.requests_per_minute, "chars": translator.chars_per_minute}
+        self._rates = RateLimiter(folder, translator.server_url, key, rates)
+        self._policy, self._lock = RetryPolicy(translator, self._where), threading.Lock()
         self.settings: dict[str, Any] = {
             "backend": "google",
             "source": google_code(pivot, {}),
             "target": google_code(lang, codes),
         }
         try:
-            offered = self._patience.run(self._offered, 0)
-        except ServiceError as error:
+            offered = self._policy.run(self._offered, self._lock)
+        except CallFailedError as error:
             raise self._stop(f"cannot be reached or is busy ({error.reason})") from None
         for code in (self.settings["source"], self.settings["target"]):
             if code not in offered:
@@ -80,23 +85,30 @@ class GoogleBackend:
 
     def translate(self, texts: list[str]) -> list[Result]:
         """Translate one batch."""
-        chars = sum(map(len, texts))
-        with self._budget.call(self._budget.price.of(chars)) as bill:
-            try:
-                results = self._patience.run(lambda: self._translated(texts), chars)
-            except ServiceError as error:
-                return [Failure(error.reason, content=not error.passing)] * len(texts)
-            bill.cost = self._budget.price.of(chars)
-        return results
+        try:
+            return self._policy.run(lambda: self._translated(texts), self._lock)
+        except CallFailedError as failure:
+            return [Failure(failure.reason, content=not failure.passing)] * len(texts)
 
     def _translated(self, texts: list[str]) -> list[Result]:
+        chars = sum(map(len, texts))
         body = {
             "q": texts,
             "source": self.settings["source"],
             "target": self.settings["target"],
             "format": "text",
         }
-        return self._results(self._sent("POST", self._url, body), len(texts))
+        with self._lock:
+            wait = self._rates.claim(requests=1, chars=chars)
+        time.sleep(wait)
+        response = paid_by_chars(
+            self.ledger,
+            self._price,
+            chars,
+            self._timeout_s,
+            lambda: self._sent("POST", self._url, body),
+        )
+        return self._results(response, len(texts))
 
     def _offered(self) -> set[str]:
         """Codes of the languages on offer; asking costs nothing."""
@@ -112,17 +124,22 @@ class GoogleBackend:
         try:
             response = self._client.request(method, url, json=body)
         except httpx2.TransportError as error:
-            raise ServiceError(type(error).__name__) from None
+            sent = not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+            raise CallFailedError(type(error).__name__, passing=True, usage=sent) from None
         status = response.status_code
+        told = words(response.content)[2]
+        said = f"HTTP {status}: {told}" if told not in ("", "{}") else f"HTTP {status}"
         # A used-up rate is a 403 with this reason (cloud.google.com/translate/quotas).
-        if status == 429 or status >= 500 or (status == 403 and "RateLimit" in response.text):
-            raise ServiceError(f"HTTP {status}", wait_s=asked_wait(response.headers))
+        limited = status == 429 or (status == 403 and "RateLimit" in response.text)
+        if limited or status >= 500:
+            wait = retry_after(response.headers)
+            raise CallFailedError(said, passing=True, limited=limited, retry_after=wait)
         if status in (401, 403):
-            raise self._stop(f"refused the key in {self._key_env} (HTTP {status})")
+            raise self._stop(f"refused the key in {self._key_env} ({said})")
         if status == 413:
-            raise ServiceError("refused by the server (HTTP 413)", passing=False)
+            raise CallFailedError(f"refused by the server ({said})")
         if status != 200:
-            raise self._stop(f"refused the request (HTTP {status})")
+            raise self._stop(f"refused the request ({said})")
         return response
 
     def _results(self, response: httpx2.Response, expected: int) -> list[Result]:
@@ -135,7 +152,7 @@ class GoogleBackend:
         return [text if text.strip() else Failure("empty translation") for text in found]
 
     def _stop(self, what: str) -> BabelmixError:
-        return BabelmixError(
+        return ServiceStoppedError(
             f"{self._where}: {self._url} {what}. What is done is kept in the journal; run again to "
             "go on."
         )

@@ -21,7 +21,9 @@ def check_reachable(base_url: str, pause_s: float = 1.0) -> None:
     """
     parts = urlsplit(base_url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BabelmixError(f"`base_url` {base_url}: an address like https://host/v1 is wanted.")
+        raise BabelmixError(
+            f"`base_url` {base_url}: not an address. Give one like https://host/v1."
+        )
     proxied = parts.scheme in getproxies() and not proxy_bypass(parts.hostname)
     if proxied and not is_loopback(base_url):
         return

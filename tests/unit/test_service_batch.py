@@ -15,10 +15,9 @@ import pytest
 from babelmix.config.evaluation import OpenAIJudge
 from babelmix.errors import BabelmixError
 from babelmix.io import Journal
-from babelmix.judge import batch as module
-from babelmix.judge.batch import affordable, ask_in_batches
-from babelmix.judge.client import Reply, Request
-from babelmix.judge.prices import price_of
+from babelmix.service import CapReachedError, ChatService, Reply, Request, ask_in_batches
+from babelmix.service import batch as module
+from babelmix.service.prices import price_of
 
 
 class BatchServer:
@@ -30,6 +29,8 @@ class BatchServer:
         self.batches: dict[str, dict[str, Any]] = {}
         self.asked: list[str] = []
         self.polls_until_done = 2
+        self.refuse: Callable[[dict[str, Any]], dict[str, Any] | None] = lambda batch: None
+        self.done: list[str] = []
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
         self.http.daemon_threads = True
 
@@ -60,9 +61,14 @@ class BatchServer:
 
     def poll(self, name: str) -> dict[str, Any]:
         batch = self.batches[name]
+        if errors := self.refuse(batch):
+            batch |= {"status": "failed", "errors": errors | {"object": "list"}}
+            return batch
         batch["polls"] += 1
         if batch["polls"] >= self.polls_until_done:
             batch |= {"status": "completed", "output_file_id": f"{name}-out"}
+            output = self.files[f"{name}-out"].splitlines()
+            self.done += [json.loads(line)["custom_id"] for line in output]
             batch |= {"error_file_id": f"{name}-err" if self.files[f"{name}-err"] else None}
         return batch
 
@@ -132,7 +138,8 @@ def serve() -> Iterator[Callable[..., BatchServer]]:
 
 def judge(server: BatchServer, **changes: Any) -> OpenAIJudge:
     settings = {"engine": "openai", "model": "m", "base_url": server.url, "mode": "batch"}
-    return OpenAIJudge.model_validate(settings | {"max_retries": 2, "price_in": 10.0} | changes)
+    settings |= {"max_retries": 2, "price_in": 10.0, "price_out": 0.0, "poll_s": 0.01}
+    return OpenAIJudge.model_validate(settings | changes)
 
 
 def calls(count: int) -> list[Request]:
@@ -148,9 +155,15 @@ def ask(
         assert found.key not in replies
         replies[found.key] = found
 
-    notes = folder / "b.jsonl"
-    failures = ask_in_batches(judge(server, **changes), calls(count), keep, notes, poll_s=0.01)
-    return replies, failures
+    service = ChatService(judge(server, **changes), "judges.j", folder)
+    failures = ask_in_batches(service, calls(count), keep, folder / "b.jsonl")
+    assert service.ledger is not None
+    CHARGED[:] = [service.ledger.total()]
+    return replies, {key: failure.reason for key, failure in failures.items()}
+
+
+#: What the last `ask` was charged.
+CHARGED: list[float] = []
 
 
 def test_all_calls_in_one_batch(serve: Any, tmp_path: Path) -> None:
@@ -159,6 +172,7 @@ def test_all_calls_in_one_batch(serve: Any, tmp_path: Path) -> None:
     assert not failures
     assert replies["k3"].text == "to k3"
     assert replies["k3"].cost == 0.01
+    assert [pytest.approx(0.05)] == CHARGED
     assert len(server.batches) == 1
     assert len(server.asked) == 5
 
@@ -200,43 +214,134 @@ def test_an_interrupted_job_pays_for_nothing_twice(
     def killed(*_: Any) -> Any:
         raise KilledError
 
-    target = "_collect" if moment == "after the note" else "run"
-    if target == "run":
-        submit = module._Batches._submit
-
-        def submit_and_die(self: Any, *args: Any) -> Any:
-            submit(self, *args)
-            raise KilledError
-
-        monkeypatch.setattr(module._Batches, "_submit", submit_and_die)
-    else:
+    if moment == "after the note":
         monkeypatch.setattr(module._Batches, "_collect", killed)
+    else:
+        call = module._Batches._call
+
+        def call_and_die(self: Any, function: Any) -> Any:
+            found = call(self, function)
+            if getattr(found, "object", "") == "batch":
+                raise KilledError
+            return found
+
+        monkeypatch.setattr(module._Batches, "_call", call_and_die)
     with pytest.raises(KilledError):
         ask(server, tmp_path, 3)
     monkeypatch.undo()
     replies, failures = ask(server, tmp_path, 3)
     assert len(replies) == 3
     assert not failures
+    assert [pytest.approx(0.03)] == CHARGED
     assert sorted(server.asked) == ["k0", "k1", "k2"]
     with Journal(tmp_path / "b.jsonl") as notes:
-        assert [note["state"] for note in notes.entries.values()] == ["completed"]
+        states = {key.partition(":")[0]: n["state"] for key, n in notes.entries.items()}
+    assert states == {"sending": "sent", "batch_0": "completed"}
 
 
 def test_a_server_without_batches_is_named(serve: Any, tmp_path: Path) -> None:
     server = serve(lambda key, times: reply())
     far = judge(server, base_url=server.url.replace("/v1", "/none"))
     server.http.RequestHandlerClass.do_GET = lambda self: self.send({}, 404)  # type: ignore[attr-defined]
-    with pytest.raises(BabelmixError):
-        ask_in_batches(far, calls(1), lambda r: None, tmp_path / "b.jsonl", poll_s=0.01)
+    service = ChatService(far, "judges.j", tmp_path)
+    with pytest.raises(BabelmixError, match="needs `mode: realtime`"):
+        ask_in_batches(service, calls(1), lambda r: None, tmp_path / "b.jsonl")
 
 
-def test_half_price_and_the_cap() -> None:
+def test_half_price_where_the_list_says_so() -> None:
     listed = OpenAIJudge(engine="openai", model="gpt-4o")
     batch = OpenAIJudge(engine="openai", model="gpt-4o", mode="batch", max_cost=5.0)
-    assert (price_of(listed).per_in, price_of(batch).per_in) == (2.5, 1.25)
+    held = [price_of(listed), price_of(batch)]
+    assert [price and price.per_in for price in held] == [2.5, 1.25]
     elsewhere = OpenAIJudge(engine="openai", model="gpt-4o", base_url="http://10.0.0.1/v1")
-    assert not price_of(elsewhere).known
-    kept, left = affordable(batch, calls(4), lambda r: 2.0, spent=0.5)
-    assert [request.key for request in kept] == ["k0", "k1"]
-    assert list(left) == ["k2", "k3"]
-    assert "max_cost" in left["k2"]
+    assert price_of(elsewhere) is None
+
+
+def test_the_cap_sends_what_fits_and_keeps_it(serve: Any, tmp_path: Path) -> None:
+    server = serve(lambda key, times: reply())
+    # A prompt of 38 bytes at worst, and 100 tokens of 1,000: 0.1 dollars a call at worst.
+    money = {"price_in": 0.0, "price_out": 1000.0, "max_tokens": 100, "max_cost": 0.25}
+    kept: list[Reply] = []
+    service = ChatService(judge(server, **money), "judges.j", tmp_path)
+    with pytest.raises(CapReachedError, match=r"raise `judges\.j\.max_cost`"):
+        ask_in_batches(service, calls(4), kept.append, tmp_path / "b.jsonl")
+    assert [found.key for found in kept] == ["k0", "k1"]
+    assert service.ledger is not None
+    assert service.ledger.total() == pytest.approx(0.2)
+
+
+def full(limit: int, server: BatchServer) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
+    """A queue that takes so many requests at once."""
+
+    def look(batch: dict[str, Any]) -> dict[str, Any] | None:
+        size = len(server.files[batch["input_file_id"]].splitlines())
+        under_way = [b for b in server.batches.values() if b["status"] == "in_progress"]
+        held = sum(len(server.files[b["input_file_id"]].splitlines()) for b in under_way)
+        if batch["polls"] or held <= limit:
+            return None
+        told = f"Enqueued token limit reached for m ({size} requests)."
+        return {"data": [{"code": "token_limit_exceeded", "message": told, "line": None}]}
+
+    return look
+
+
+def test_batches_that_the_queue_has_no_room_for_go_in_one_by_one(
+    serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(module, "MOST_REQUESTS", 4)
+    server = serve(lambda key, times: reply())
+    server.refuse = full(6, server)
+    replies, failures = ask(server, tmp_path, 16)
+    assert len(replies) == 16
+    assert not failures
+    assert "Enqueued token limit reached" in capsys.readouterr().err
+    assert [pytest.approx(0.16)] == CHARGED
+    assert max(server.done.count(key) for key in set(server.done)) == 1
+
+
+def test_one_batch_that_is_too_much_alone_is_halved(serve: Any, tmp_path: Path) -> None:
+    server = serve(lambda key, times: reply())
+    server.refuse = full(3, server)
+    replies, failures = ask(server, tmp_path, 10)
+    assert len(replies) == 10
+    assert not failures
+    assert max(server.done.count(key) for key in set(server.done)) == 1
+
+
+def test_what_the_server_says_of_a_refused_batch_is_shown(serve: Any, tmp_path: Path) -> None:
+    server = serve(lambda key, times: reply())
+    told = {"code": "mismatched_model", "message": "Only one model per batch.", "line": 3}
+    server.refuse = lambda batch: {"data": [told]}
+    with pytest.raises(BabelmixError, match=r"mismatched_model: Only one model .*line 3"):
+        ask(server, tmp_path, 4)
+
+
+def test_a_renamed_limit_is_renamed_for_all_lines(serve: Any, tmp_path: Path) -> None:
+    server = serve(lambda key, times: reply())
+
+    def answer(key: str, times: int) -> dict[str, Any]:
+        body = next(
+            json.loads(line)["body"]
+            for file in reversed(list(server.files.values()))
+            for line in file.splitlines()
+            if f'"{key}"' in line and "body" in json.loads(line)
+        )
+        if "max_tokens" not in body:
+            return reply()
+        message = "Unsupported parameter: use 'max_completion_tokens' instead of 'max_tokens'."
+        return {"status_code": 400, "body": {"error": {"message": message}}}
+
+    server.answer = answer
+    replies, failures = ask(server, tmp_path, 6)
+    assert len(replies) == 6
+    assert not failures
+    assert len(server.batches) == 2
+
+
+def test_missing_usage_is_estimated_and_charged(serve: Any, tmp_path: Path) -> None:
+    bare = reply("Rating: [[8]]")
+    del bare["body"]["usage"]
+    server = serve(lambda key, times: bare)
+    replies, _ = ask(server, tmp_path, 2, price_out=10.0)
+    assert all(found.usage.estimated and found.cost > 0 for found in replies.values())
+    assert [pytest.approx(sum(found.cost for found in replies.values()))] == CHARGED

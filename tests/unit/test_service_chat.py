@@ -1,27 +1,32 @@
-"""The judging client against a scripted server: patience, limits, money, secrets."""
+"""The service against a scripted server: patience, limits, money, secrets."""
 
 from __future__ import annotations
 
+import json
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.loopback import Action, Request, ScriptedServer, error, garbage, text
 
 from babelmix.config.evaluation import OpenAIJudge
+from babelmix.config.service import OPENAI_URL
 from babelmix.endpoints import is_loopback
 from babelmix.errors import BabelmixError
-from babelmix.judge import client as module
-from babelmix.judge.client import Reply, ask_all, read_key
-from babelmix.judge.client import Request as Call
+from babelmix.service import CapReachedError, ChatService, Reply
+from babelmix.service import Request as Call
+from babelmix.service.client import read_key
 
 SECRET = "sk-very-secret"
+PRICED = {"price_in": 100.0, "price_out": 1000.0}
 
 
 @pytest.fixture(autouse=True)
 def quick_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits that we choose ourselves last no time; waits that a server asks for are real."""
-    monkeypatch.setattr("babelmix.judge.failures.random.uniform", lambda low, high: 0.001)
+    monkeypatch.setattr("babelmix.service.retry.WAIT_SCALE", 0.001)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 
@@ -38,14 +43,24 @@ def calls(count: int) -> list[Call]:
 def ask(
     server: ScriptedServer, count: int = 1, spent: float = 0.0, **changes: Any
 ) -> tuple[dict[str, Reply], dict[str, str]]:
+    """Replies, and the reasons of those without, by key; ``spent``: by an earlier job."""
     replies: dict[str, Reply] = {}
 
     def keep(reply: Reply) -> None:
         replies[reply.key] = reply
 
-    failures = ask_all(judge(server, **changes), calls(count), keep, spent)
+    with tempfile.TemporaryDirectory() as folder:
+        service = ChatService(judge(server, **changes), "judges.j", Path(folder))
+        service.recall([{"key": "old", "cost": spent}])
+        failures = service.ask(calls(count), keep)
+        assert service.ledger is not None
+        LEDGERS[:] = [service.ledger.total() - spent]
     assert len(replies) + len(failures) == count
-    return replies, failures
+    return replies, {key: failure.reason for key, failure in failures.items()}
+
+
+#: What the last `ask` was charged.
+LEDGERS: list[float] = []
 
 
 def then(first: Action, later: Action) -> Any:
@@ -57,7 +72,10 @@ def test_replies_tokens_and_costs() -> None:
     with ScriptedServer(lambda r: text(f"to {r.prompt}", tokens=(1000, 10))) as server:
         replies, failures = ask(server, 9, price_in=10.0, price_out=30.0)
     assert not failures
-    assert replies["k3"] == Reply("k3", "to prompt 3", False, 1000, 10, 0.0103)
+    reply = replies["k3"]
+    assert (reply.text, reply.truncated, reply.model) == ("to prompt 3", False, "m")
+    assert (reply.usage.tokens_in, reply.usage.tokens_out, reply.cost) == (1000, 10, 0.0103)
+    assert [pytest.approx(9 * 0.0103)] == LEDGERS
     body = server.requests[0].body
     assert (body["model"], body["temperature"], body["max_tokens"]) == ("m", 0.0, 100)
 
@@ -72,8 +90,9 @@ def test_a_truncated_reply_is_marked_and_missing_usage_is_estimated() -> None:
     with ScriptedServer(lambda r: text("Rating: [[", "length", tokens=None)) as server:
         replies, _ = ask(server)
     assert replies["k0"].truncated
-    assert replies["k0"].tokens_in > 0
-    assert replies["k0"].tokens_out > 0
+    assert replies["k0"].usage.estimated
+    assert replies["k0"].usage.tokens_in > 0
+    assert replies["k0"].usage.tokens_out > 0
 
 
 @pytest.mark.parametrize(
@@ -117,26 +136,35 @@ def test_retry_after_is_obeyed_by_all_calls() -> None:
 
 
 def test_a_wait_beyond_our_patience_is_not_waited_for() -> None:
-    with ScriptedServer(lambda r: error(429, retry_after="3600")) as server:
+    with ScriptedServer(lambda r: error(429, retry_after="100")) as server:
         start = time.monotonic()
         _, failures = ask(server)
     assert time.monotonic() - start < 3
     assert "HTTP 429" in failures["k0"]
 
 
-def test_a_server_that_asks_for_hours_does_not_hold_the_job_for_hours() -> None:
-    with ScriptedServer(lambda r: error(429, retry_after="3600")) as server:
+@pytest.mark.parametrize(
+    "action",
+    [
+        error(429, retry_after="3600"),
+        error(429, "rate_limit_exceeded", "Limit reached on requests per day (RPD): 200"),
+        error(429, message="Quota exceeded, quotaId: GenerateRequestsPerDayPerProject"),
+    ],
+)
+def test_a_quota_that_is_used_up_stops_the_job(action: Action) -> None:
+    with ScriptedServer(lambda r: action) as server:
         start = time.monotonic()
-        with pytest.raises(BabelmixError, match="calls in a row failed"):
+        with pytest.raises(BabelmixError, match="a quota of the server is used up"):
             ask(server, 12, concurrency=2, max_retries=1, timeout_s=0.5)
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 5
+    assert len(server.requests) <= 2
 
 
 def test_tries_are_counted() -> None:
     with ScriptedServer(lambda r: error(500)) as server:
         _, failures = ask(server, max_retries=2)
     assert len(server.requests) == 3
-    assert failures["k0"] == "gave up after 3 tries: HTTP 500"
+    assert failures["k0"] == "gave up after 3 tries: HTTP 500: no"
 
 
 @pytest.mark.parametrize(
@@ -173,10 +201,14 @@ def test_one_refused_prompt_concerns_no_other() -> None:
 
 
 def test_the_content_filter_is_a_failure_and_a_refusal_a_reply() -> None:
-    with ScriptedServer(then(text("", "content_filter"), text(None))) as server:
-        replies, failures = ask(server, 2, concurrency=1)
+    refusal = {"role": "assistant", "content": None, "refusal": "I will not."}
+    said = json.dumps({"choices": [{"message": refusal, "finish_reason": "stop"}]}).encode()
+    with ScriptedServer(then(text("", "content_filter"), Action(body=said))) as server:
+        replies, failures = ask(server, 2, concurrency=1, **PRICED)
     assert "content filter" in failures["k0"]
-    assert replies["k1"].text == ""
+    assert replies["k1"].text == "I will not."
+    # The filtered reply is billed as well: 100 tokens in, 20 out.
+    assert LEDGERS[0] == pytest.approx(100 * 1e-4 + 20 * 1e-3 + replies["k1"].cost)
 
 
 def test_a_dead_server_is_given_up() -> None:
@@ -188,7 +220,7 @@ def test_a_dead_server_is_given_up() -> None:
     assert len(server.requests) < 30
     gone = judge(server, max_retries=1)
     with pytest.raises(BabelmixError, match="No server answers"):
-        ask_all(gone, calls(100), lambda reply: None)
+        ChatService(gone, "judges.j").ask(calls(100), lambda reply: None)
 
 
 def test_a_server_that_refuses_everything_is_given_up() -> None:
@@ -209,21 +241,21 @@ def test_newer_models_get_their_own_name_for_the_limit() -> None:
     assert len(server.requests) == 4
 
 
-def test_the_cap_is_never_passed_and_keeps_what_was_bought() -> None:
+def test_the_cap_is_never_passed_and_keeps_what_was_bought(tmp_path: Path) -> None:
     prices = {"price_in": 0.0, "price_out": 1e6}  # one dollar a token
     with ScriptedServer(lambda r: text("ok", tokens=(1, 10))) as server:
-        replies, failures = ask(server, 20, max_tokens=40, max_cost=101.0, concurrency=8, **prices)
-    spent = sum(reply.cost for reply in replies.values())
+        capped = judge(server, max_tokens=40, max_cost=101.0, concurrency=8, **prices)
+        service, kept = ChatService(capped, "judges.j", tmp_path), list[Reply]()
+        with pytest.raises(CapReachedError, match=r"raise `judges\.j\.max_cost`"):
+            service.ask(calls(20), kept.append)
     # A seventh call could cost 40 dollars, and 41 are left; an eighth cannot be risked.
-    assert spent == 70.0
-    assert len(failures) == 13
-    assert all("max_cost" in reason for reason in failures.values())
+    assert sum(reply.cost for reply in kept) == 70.0
+    assert len(server.requests) == 7
 
 
 def test_earlier_spending_counts() -> None:
-    with ScriptedServer(lambda r: text("ok")) as server:
-        _, failures = ask(server, 3, spent=0.9999, max_cost=1.0, price_out=10.0)
-    assert len(failures) == 3
+    with ScriptedServer(lambda r: text("ok")) as server, pytest.raises(CapReachedError):
+        ask(server, 3, spent=0.9999, max_cost=1.0, **PRICED)
     assert not server.requests
 
 
@@ -241,11 +273,11 @@ def test_the_key_goes_to_the_configured_server_only(monkeypatch: pytest.MonkeyPa
         with ScriptedServer(lambda r: moved) as server:
             monkeypatch.setenv("OPENAI_API_KEY", SECRET)
             monkeypatch.setenv("OPENAI_BASE_URL", other.base_url)
-            _, failures = ask(server)
+            with pytest.raises(BabelmixError, match="HTTP 307"):
+                ask(server)
     assert server.requests[0].headers["authorization"] == f"Bearer {SECRET}"
     assert not other.requests
-    assert "HTTP 307" in failures["k0"]
-    assert module.DEFAULT_BASE_URL.startswith("https://api.openai.com")
+    assert OPENAI_URL.startswith("https://api.openai.com")
 
 
 def test_no_error_shows_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,11 +291,11 @@ def test_no_error_shows_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_missing_key_names_its_variable_except_on_loopback() -> None:
     far = OpenAIJudge(engine="openai", model="m", base_url="https://example.com/v1", key_env="K_X")
     with pytest.raises(BabelmixError, match="K_X"):
-        read_key(far)
+        read_key(far, "judges.j", far.url)
     with pytest.raises(BabelmixError, match="OPENAI_API_KEY"):
-        read_key(OpenAIJudge(engine="openai", model="m"))
+        read_key(OpenAIJudge(engine="openai", model="m"), "judges.j", OPENAI_URL)
     near = OpenAIJudge(engine="openai", model="m", base_url="http://localhost:1/v1")
-    assert read_key(near)
+    assert read_key(near, "judges.j", near.url)
     assert not is_loopback("http://127.0.0.1.example.com/v1")
     assert is_loopback("http://[::1]:8000/v1")
 

@@ -1,8 +1,9 @@
-"""How many requests at once: found out against a server that takes only so many."""
+"""How many requests at once, and how fast: found out against a server that takes only so many."""
 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import itertools
 import time
 from pathlib import Path
@@ -12,11 +13,11 @@ from tests.loopback import Action, Request, ScriptedServer, error, text
 
 from babelmix.config.evaluation import OpenAIJudge
 from babelmix.errors import BabelmixError
-from babelmix.judge.client import Reply, ask_all
-from babelmix.judge.client import Request as Call
-from babelmix.judge.hint import FILE, recall, remember
-from babelmix.judge.reach import check_reachable
-from babelmix.judge.window import START, Pace, Ticket, Window, rate_wait, seconds
+from babelmix.service import ChatService, Failure, Reply
+from babelmix.service import Request as Call
+from babelmix.service.concurrency import ConcurrencyLimiter, Slot
+from babelmix.service.connectivity import check_reachable
+from babelmix.service.rates import RateLimiter, rate_wait, seconds
 
 
 class Server:
@@ -24,25 +25,25 @@ class Server:
 
     def __init__(self, capacity: int) -> None:
         self.now = 0
-        self.window = Window(128, clock=lambda: self.now / 30)
+        self.limiter = ConcurrencyLimiter(128, clock=lambda: self.now / 30)
         self.capacity = capacity
-        self.at_work: list[tuple[int, Ticket]] = []
+        self.at_work: list[tuple[int, Slot]] = []
         self.refused = 0
 
     async def tick(self) -> None:
-        """Finish what is due, then send as many as the window lets through."""
+        """Finish what is due, then send as many as the limiter lets through."""
         self.now += 1
-        for due, ticket in [entry for entry in self.at_work if entry[0] <= self.now]:
-            self.at_work.remove((due, ticket))
-            self.window.served(ticket)
-            self.window.leave()
-        while self.window.under_way < int(self.window.size):
-            ticket = await self.window.enter()
+        for due, slot in [entry for entry in self.at_work if entry[0] <= self.now]:
+            self.at_work.remove((due, slot))
+            self.limiter.on_success()
+            self.limiter.release()
+        while self.limiter.under_way < int(self.limiter.limit):
+            slot = await self.limiter.acquire()
             if len(self.at_work) < self.capacity:
-                self.at_work.append((self.now + 10, ticket))
+                self.at_work.append((self.now + 10, slot))
             else:
-                self.window.refused(ticket)
-                self.window.leave()
+                self.limiter.on_reject(slot)
+                self.limiter.release()
                 self.refused += 1
 
     def run(self, ticks: int) -> float:
@@ -68,66 +69,64 @@ def test_the_server_s_limit_is_found_and_kept(capacity: int) -> None:
 def test_a_server_that_takes_less_than_before_is_followed() -> None:
     server = Server(64)
     server.run(200)
-    assert 60 <= server.window.size <= 65
+    assert 58 <= server.limiter.limit <= 66
     server.capacity, server.refused = 10, 0
-    server.run(40)
-    assert 8 <= server.window.size <= 11
-    assert server.refused < 80
+    server.run(80)
+    assert 5 <= server.limiter.limit <= 12
+    assert server.refused < 120
 
 
-def test_at_the_edge_of_what_was_served_it_steps_back_and_does_not_halve() -> None:
-    """Replies on their way count as under way, so that a little too many seem to be proven."""
-    window = Window(128, start=67)
-    window.served(Ticket(67, 0))
-    sizes = []
-    for level in (67, 66, 64):
-        window.refused(Ticket(level, len(sizes)))
-        sizes.append(window.size)
-    assert sizes == [66, 64, 60]
-    window.refused(Ticket(20, 3))  # far below: the server takes less than before
-    assert window.size == 19
+def test_thousands_of_replies_without_a_rejection_change_nothing() -> None:
+    """Growth has an end: nothing in it may overflow, however long a job lasts."""
+    limiter = ConcurrencyLimiter(4)
+    for _ in range(10_000):
+        limiter.on_success()
+    assert limiter.limit == 4
 
 
-def test_a_time_out_halves_the_window() -> None:
-    window = Window(64, start=64)
-    window.served(Ticket(64, 0))
-    window.refused(Ticket(60, 0), overload=True)
-    assert window.size == 32
+def test_a_time_out_halves_the_limit() -> None:
+    limiter = ConcurrencyLimiter(64)
+    limiter.limit = 64.0
+    limiter.on_reject(Slot(60, 0), overload=True)
+    assert int(limiter.limit) == 29
 
 
-def test_above_a_refused_size_each_step_waits_for_the_proof_of_the_one_before() -> None:
+def test_rejections_of_one_moment_count_once_and_those_that_go_on_cut_deeper() -> None:
+    limiter = ConcurrencyLimiter(64)
+    limiter.limit = 64.0
+    for level in range(64, 32, -1):
+        limiter.on_reject(Slot(level, 0))
+    assert int(limiter.limit) == 62
+    for cut in (1, 2, 3):
+        limiter.on_reject(Slot(int(limiter.limit), cut))
+    assert limiter.limit < 16
+
+
+def test_after_a_cut_it_waits_and_then_grows_by_one_per_round() -> None:
     clock = [0.0]
-    window = Window(128, start=16, clock=lambda: clock[0])
-    window.refused(Ticket(21, 0))
-    while window.size < 20:
-        window.served(Ticket(int(window.size), 1))
-    clock[0] = 6.0
-    sizes = []
-    for level in (19, 20, 20, 21, 22, 23):
-        window.served(Ticket(level, 1))
-        sizes.append(window.size)
-    assert sizes == [20, 21, 21, 22, 23, 24]
-
-
-def test_refusals_of_one_moment_count_once() -> None:
-    window = Window(64, start=64)
-    tickets = [Ticket(level, 0) for level in range(1, 65)]
-    for ticket in reversed(tickets):
-        window.refused(ticket)
-    assert window.size == 32
+    limiter = ConcurrencyLimiter(128, clock=lambda: clock[0])
+    limiter.limit = 21.0
+    limiter.on_reject(Slot(21, 0))
+    held = limiter.limit
+    limiter.on_success()
+    assert limiter.limit == held
+    clock[0] = 3.0
+    for _ in range(int(held)):
+        limiter.on_success()
+    assert held + 0.9 < limiter.limit < held + 1.1
 
 
 def test_first_come_first_served() -> None:
     order: list[int] = []
 
     async def go() -> None:
-        window = Window(2, start=1)
+        limiter = ConcurrencyLimiter(1)
 
         async def one(number: int) -> None:
-            await window.enter()
+            await limiter.acquire()
             order.append(number)
             await asyncio.sleep(0)
-            window.leave()
+            limiter.release()
 
         await asyncio.gather(*(one(number) for number in range(6)))
 
@@ -135,16 +134,41 @@ def test_first_come_first_served() -> None:
     assert order == list(range(6))
 
 
-def test_a_pace_spaces_requests_and_tokens() -> None:
-    async def go(pace: Pace, tokens: int) -> float:
-        start = time.monotonic()
-        for _ in range(3):
-            await pace.wait(tokens)
-        return time.monotonic() - start
+def limits(folder: Path | None, key: str = "k", **per_minute: float) -> RateLimiter:
+    return RateLimiter(folder, "http://localhost:1/v1", key, per_minute)
 
-    assert asyncio.run(go(Pace(None, None), 10_000)) < 0.05
-    assert asyncio.run(go(Pace(600, None), 10)) >= 0.19
-    assert asyncio.run(go(Pace(None, 60_000), 100)) >= 0.19
+
+def test_rates_space_requests_and_tokens() -> None:
+    assert limits(None).claim(requests=1, tokens=10_000) == 0
+    for given, amounts in (
+        (limits(None, requests=600), {"requests": 1, "tokens": 10}),
+        (limits(None, tokens=60_000), {"requests": 1, "tokens": 100}),
+    ):
+        waits = [given.claim(**amounts) for _ in range(3)]
+        assert waits == pytest.approx([0.0, 0.1, 0.2], abs=0.05)
+
+
+def test_a_rate_belongs_to_the_key_and_not_to_the_job(tmp_path: Path) -> None:
+    waits = [limits(tmp_path, requests=60).claim(requests=1) for _ in range(4)]
+    assert waits == pytest.approx([0.0, 1.0, 2.0, 3.0], abs=0.2)
+    assert limits(tmp_path, "another key", requests=60).claim(requests=1) == 0
+    torn = next(tmp_path.glob("rate.*.json"))
+    for path in tmp_path.glob("rate.*.json"):
+        path.write_text('{"requests": 17')
+    assert limits(tmp_path, requests=60).claim(requests=1) == 0
+    assert "k" not in torn.stem.split(".")
+
+
+def test_processes_share_a_rate(tmp_path: Path) -> None:
+    with concurrent.futures.ProcessPoolExecutor(4) as pool:
+        waits = list(pool.map(_claims, [tmp_path] * 4))
+    assert max(map(max, waits)) == pytest.approx(1.9, abs=0.4)
+
+
+def _claims(folder: Path) -> list[float]:
+    began = time.monotonic()
+    given = limits(folder, requests=600)
+    return [given.claim(requests=1) + time.monotonic() - began for _ in range(5)]
 
 
 def test_rate_headers() -> None:
@@ -164,13 +188,13 @@ def test_rate_headers() -> None:
 
 
 def ask(
-    server: ScriptedServer, count: int, notes: Path | None = None, **changes: object
-) -> tuple[list[Reply], dict[str, str]]:
+    server: ScriptedServer, count: int, **changes: object
+) -> tuple[list[Reply], dict[str, Failure]]:
     settings = {"engine": "openai", "model": "m", "base_url": server.base_url, "timeout_s": 20.0}
     judge = OpenAIJudge.model_validate(settings | changes)
     replies: list[Reply] = []
     calls = [Call(f"k{i}", [{"role": "user", "content": f"p{i}"}]) for i in range(count)]
-    return replies, ask_all(judge, calls, replies.append, notes=notes)
+    return replies, ChatService(judge, "judges.j").ask(calls, replies.append)
 
 
 def test_refusals_cost_no_try_and_lose_nothing() -> None:
@@ -187,7 +211,7 @@ def test_refusals_cost_no_try_and_lose_nothing() -> None:
 def test_a_server_s_wait_holds_back_those_in_the_queue_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("babelmix.judge.hint.START", 2)
+    monkeypatch.setattr("babelmix.service.concurrency.START", 2)
 
     def script(request: Request) -> Action:
         asked_to_wait = error(429, retry_after_ms="600")
@@ -208,28 +232,6 @@ def test_a_server_that_takes_not_even_one_is_given_time() -> None:
     assert all(wait >= least for wait, least in zip(waits, (0.12, 0.25, 0.5, 1.0), strict=True))
 
 
-def test_the_next_job_begins_with_what_the_last_one_found(tmp_path: Path) -> None:
-    def script(request: Request) -> Action:
-        return error(429) if server._at_once > 6 else text("ok", wait_s=0.05)
-
-    with ScriptedServer(script) as server:
-        ask(server, 40, notes=tmp_path)
-        refused = len(server.requests) - 40
-        ask(server, 40, notes=tmp_path)
-        refused_again = len(server.requests) - 80 - refused
-    assert refused_again < refused / 2
-
-
-def test_a_note_of_another_server_or_a_torn_one_is_left_aside(tmp_path: Path) -> None:
-    judge = OpenAIJudge(engine="openai", model="m")
-    remember(tmp_path, judge, 64)
-    assert recall(tmp_path, judge) == 64
-    assert recall(tmp_path, judge.model_copy(update={"model": "other"})) == START
-    assert recall(None, judge) == START
-    (tmp_path / FILE).write_text('{"a": ')
-    assert recall(tmp_path, judge) == START
-
-
 def test_a_rate_header_holds_the_next_call_back() -> None:
     def script(request: Request) -> Action:
         reply = text("ok")
@@ -247,12 +249,13 @@ def test_replies_are_synced_while_others_are_awaited() -> None:
     with ScriptedServer(lambda r: text("ok", wait_s=0.3)) as server:
         judge = OpenAIJudge.model_validate(judge_settings | {"base_url": server.base_url})
         calls = [Call(f"k{i}", [{"role": "user", "content": "p"}]) for i in range(3)]
-        ask_all(judge, calls, lambda r: None, sync=lambda: synced.append(time.monotonic()))
+        service = ChatService(judge, "judges.j")
+        service.ask(calls, lambda r: None, sync=lambda: synced.append(time.monotonic()))
     assert len(synced) >= 2
 
 
 def test_where_no_server_is_nothing_is_asked() -> None:
     with pytest.raises(BabelmixError, match="No server answers at http://127"):
         check_reachable("http://127.0.0.1:1/v1", pause_s=0.01)
-    with pytest.raises(BabelmixError, match="an address like"):
+    with pytest.raises(BabelmixError, match="not an address"):
         check_reachable("localhost:8000/v1")
