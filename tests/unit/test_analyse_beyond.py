@@ -26,7 +26,7 @@ def made() -> dict[str, ReadTable]:
     ("text", "expected"),
     [
         (f"{TEXT['de']}\n{TEXT['de']}", (1.0, None)),
-        (f"{TEXT['de']}\n\n{TEXT['en']}", (0.0, "found en in 1 of 2 lines")),
+        (f"{TEXT['de']}\n\n{TEXT['en']}", (0.0, "other language: en in 1 of 2 lines")),
         (f"{TEXT['de']}\n```\nthe code speaks English all the time\n```", (1.0, None)),
         ("Ja.\nNein.", (None, "short")),
         ("  \n", (0.0, "empty")),
@@ -46,7 +46,7 @@ def test_the_detector_is_tried_on_the_questions(made: dict[str, ReadTable]) -> N
 def test_verdicts_by_language_count_every_scored_answer(made: dict[str, ReadTable]) -> None:
     rows = [r for r in made["verdicts_by_language"].rows if r["evaluation"] == SINGLE]
     of = [r for r in rows if r["variant"] == "tiny.mono-EN.short" and r["language"] == "all"]
-    assert {r["answer_in"] for r in of} <= {"asked", "other", "empty", "not judged"}
+    assert {r["answer_in"] for r in of} <= {"asked", "other", "empty", "unsure", "not judged"}
     assert sum(r["answers"] for r in of) == 6 * 2 * 3 * 2 - 4  # German q00 of both seeds unscored
     assert sum(r["share"] for r in of) == pytest.approx(1, abs=1e-3)
     pairs = [r for r in made["verdicts_by_language"].rows if r["evaluation"] == PAIRS]

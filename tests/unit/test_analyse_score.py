@@ -48,7 +48,7 @@ def spec(**changes: object) -> ScoreSpec:
     ("text", "expected"),
     [
         (GERMAN, (1.0, None)),
-        ("The train to Hamburg leaves only at half past eight today.", (0.0, "found en")),
+        ("The train to Hamburg leaves only at half past eight today.", (0.0, "other language: en")),
         ("", (0.0, "empty")),
         ("  \n ", (0.0, "empty")),
         ("Um neun.", (None, "short")),

@@ -62,7 +62,7 @@ def test_questions_are_in_their_languages_with_references_where_due(
     assert len(question["reference"]) == (2 if due else 0)
     for turn in question["turns"]:
         for lang in LANGUAGES:
-            assert identify(turn[lang], LANGUAGES)[0] == lang
+            assert identify(turn[lang]).language == lang
 
 
 def test_no_benchmark_question_is_a_training_prompt() -> None:

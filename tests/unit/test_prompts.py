@@ -27,7 +27,7 @@ def test_the_five_languages_have_prompts() -> None:
 def test_prompts_are_in_their_language(lang: str) -> None:
     prompts = load_prompts(lang)
     for text in [*prompts.system.values(), *prompts.hints.values()]:
-        assert identify(text, LANGUAGES)[0] == lang, text
+        assert identify(text).language == lang, text
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

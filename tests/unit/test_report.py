@@ -248,10 +248,10 @@ def test_the_judge_comes_first_unless_it_is_made_of_rules(
     tables = read_tables(study.root / "tables" / "index.json")
     described = read_json(study.study)
     assert "come in the language" in statements(load_study(study.study), "polyglot", tables)[0].text
-    rows = [row | {"abstained": 2.0} for row in tables["answer_language"].rows]
+    rows = [row | {"unsure": 2.0, "not_judged": 1.0} for row in tables["answer_language"].rows]
     shares = dataclasses.replace(tables["answer_language"], rows=rows)
     short = statements(load_study(study.study), "polyglot", tables | {"answer_language": shares})
-    assert "Too short to tell, of all models here: 16 of" in short[0].note
+    assert "16 answers whose language is not certain and 8 too short to tell, of" in short[0].note
     for evaluation in described["evaluations"].values():
         evaluation["engine"] = "openai"
     (tmp_path / "study.json").write_text(json.dumps(described), encoding="utf-8")

@@ -58,6 +58,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "choose-baseline": ("judge.baseline", "choose the best monolingual run by its grades"),
     "describe-sources": ("sources.used", "put together licences, versions and counts of the data"),
     "score": ("analyse.score", "measure answers without a judge: language, emptiness, length"),
+    "answer-language": (
+        "analyse.ask_language",
+        "say which language texts on standard input are in",
+    ),
     "tables": ("analyse.tables", "make the tables, with intervals"),
     "figures": ("analyse.figures", "make the figures from the tables"),
     "report": ("report.report", "make the self-contained page"),

@@ -270,7 +270,9 @@ class JudgeSpec(Spec):
     judge_name: Name
     judge: Judge
     baseline: str | None = Field(description="As the evaluation names it; None for single grades.")
-    all_languages: list[Lang] = Field(description="Candidates of language identification.")
+    all_languages: list[Lang] = Field(
+        description="The study's languages: how codes found are spelled."
+    )
 
 
 class JurySpec(Spec):

@@ -19,9 +19,8 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from babelmix.langid import identify, strip_non_prose
+from babelmix.langid import RIGHT, compare, identify, strip_non_prose
 
-LANGUAGES = ["en", "de", "fr", "it", "es"]
 BLOCK = re.compile(r"^\[[^\]\n]+\]\n(.*?)\n^\[[^\]\n]+\]$", flags=re.M | re.S)
 FORM = re.compile(r"(\S+)\s?: \[\[(.)\]\]\s*$", flags=re.M)
 MAX_BODY = 4 << 20
@@ -34,7 +33,7 @@ def points(answer: str, lang: str | None) -> float:
         return 0.0
     length = min(len(words), 40) / 40
     variety = len(set(words)) / len(words)
-    right = lang is None or identify(answer, LANGUAGES)[0] == lang
+    right = lang is None or compare(identify(strip_non_prose(answer)), lang) == RIGHT
     return 3 * length + 3 * variety + (3 if right else 0)
 
 
@@ -46,7 +45,7 @@ def reply(messages: list[dict[str, str]]) -> str:
     form = FORM.search(system) or re.search(r"(\S+)\s?: \[\[(.)\]\]", system)
     if form is None or not blocks:
         return "I cannot tell what I am asked to do."
-    lang = identify(system, LANGUAGES)[0]
+    lang = identify(system).language
     if form[2] == "n":
         return f"By rules alone.\n{form[1]}: [[{round(1 + points(blocks[-1], lang))}]]"
     first, second = (points(block, lang) for block in blocks[-2:])

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..io import read_records
-from ..langid import base_code, identify, strip_non_prose, supported
+from ..langid import RIGHT, compare, identify_all, is_known, spelled, strip_non_prose
 from ..records import Question
 from .frames import ANSWER, ITEM, languages_of, metric, over_seeds
 from .grade_tables import mean_grade, mean_score
+from .language import UNSURE
 from .language_tables import answered, share
 from .statistics import Bootstrap
 from .study import ALL, StudySet
@@ -37,8 +38,8 @@ def line_table(study: StudySet, scores: pd.DataFrame, bootstrap: Bootstrap) -> T
     table = Table(
         "line_language",
         "Answers without a line in another language",
-        "As the table of answer languages, line by line: an answer passes when no line of it with "
-        "20 letters of prose or more is in another language than the question.",
+        "As the table of answer languages, line by line: an answer passes when no line of it is "
+        "certainly in another language than the question. Short and uncertain lines say nothing.",
         {"benchmark": "Benchmark."}
         | VARIANT_COLUMNS
         | {"language": "Language asked in, or `all`.", "share": "Share, 0 to 1."}
@@ -62,31 +63,27 @@ def detector_table(study: StudySet, questions: Sequence[Path]) -> Table:
     table = Table(
         "detector_errors",
         "The language detector's own errors",
-        "What the detector says of the benchmark's questions themselves, restricted to the study "
-        "set's languages as for the answers. Pairs of languages that it confuses here are "
-        "confused among the answers too.",
+        "What the identifier says of the benchmark's questions themselves, recognised among all "
+        "languages as the answers are. Pairs of languages that it confuses here are confused among "
+        "the answers too.",
         {
             "benchmark": "Benchmark.",
             "language": "Language of the question.",
-            "detected": "Language found, or `not judged` (too short, or language unknown to it).",
+            "detected": "Language found, `unsure`, or `not judged` (too short, or unknown to it).",
             "questions": "Turns of questions.",
-            "share": "Share of the judged turns in that language; of all turns if not judged.",
+            "share": "Share of the judged turns in that language; of all turns if there is none.",
         },
         ("benchmark", "language", "detected"),
     )
-    candidates = list(study.raw["languages"])
+    codes = list(study.raw["languages"])
     for path in sorted(questions):
         benchmark, lang = path.name.split(".")[:2]
         turns = [turn for q in read_records(path, Question) for turn in q.turns]
-        known = bool(supported([lang]))
-        found = Counter(
-            (identify(strip_non_prose(turn), candidates)[0] if known else None) or SILENT
-            for turn in turns
-        )
-        judged = len(turns) - found[SILENT]
+        found = Counter(_detected(turns, lang, codes))
+        silent = {SILENT, UNSURE}
+        judged = sum(count for name, count in found.items() if name not in silent)
         for detected, count in found.items():
-            of = len(turns) if detected == SILENT else judged
-            detected = lang if base_code(detected) == base_code(lang) else detected
+            of = len(turns) if detected in silent else judged
             table.rows.append(
                 {"benchmark": benchmark, "language": lang, "detected": detected}
                 | {"questions": count, "share": count / of}
@@ -94,10 +91,20 @@ def detector_table(study: StudySet, questions: Sequence[Path]) -> Table:
     return table
 
 
+def _detected(turns: Sequence[str], lang: str, codes: Sequence[str]) -> Iterator[str]:
+    for found in identify_all([strip_non_prose(turn) for turn in turns]):
+        if found.short or not is_known(lang):
+            yield SILENT
+        elif compare(found, lang) == RIGHT:
+            yield lang
+        else:
+            yield spelled(found, codes) or UNSURE
+
+
 def _place(value: float, reason: Any) -> str:
-    """Asked, other, empty or not judged."""
+    """Asked, other, empty, unsure or not judged."""
     where = answered(ASKED, value, reason)
-    return where if where in (ASKED, NOTHING, SILENT) else OTHER
+    return where if where in (ASKED, NOTHING, UNSURE, SILENT) else OTHER
 
 
 def with_place(judged: pd.DataFrame, scores: pd.DataFrame, study: StudySet) -> pd.DataFrame:
@@ -130,7 +137,7 @@ def verdict_language_table(study: StudySet, placed: pd.DataFrame) -> Table:
         | VARIANT_COLUMNS
         | {
             "language": "Language asked in, or `all`.",
-            "answer_in": "`asked`, `other`, `empty` or `not judged`.",
+            "answer_in": "`asked`, `other`, `empty`, `unsure` or `not judged`.",
             "answers": "Scored answers of all seeds and samples.",
             "share": "Share of the scored answers.",
             "mean": "Mean grade, or preference score (0 to 100).",

@@ -1,58 +1,95 @@
 """Does an answer speak the language of its question?
 
-After the Language Confusion Benchmark (arXiv 2406.20052), but an empty answer is a failure and a
-short one is no evidence (the check abstains).
+The language is recognised among all languages (``langid``), not among the study's. An empty answer
+is a failure; where the identifier is not sure there is no value, and the reason says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..langid import base_code, identify, strip_non_prose, supported
+from ..langid import RIGHT, WRONG, Found, compare, identify_all, is_known, spelled
+from ..langid import strip_non_prose as prose
 
 #: Reasons in the ``reason`` column of an ``answer_language`` score.
-EMPTY, SHORT, UNKNOWN, FOUND = "empty", "short", "language unknown to the identifier", "found "
+EMPTY, SHORT, UNKNOWN = "empty", "short", "language unknown to the identifier"
+#: A wrong answer's reason opens with this; the language's code follows.
+FOUND = "other language: "
+#: Reason where the identifier is not sure; close relatives that it may be in follow.
+UNSURE = "unsure"
+
+#: Value (1 right, 0 wrong, None unknown) and the reason of all but right ones.
+Result = tuple[float | None, str | None]
 
 
-def answer_language(
-    text: str, lang: str, candidates: Sequence[str]
-) -> tuple[float | None, str | None]:
-    """``(1.0, None)`` when ``text`` is in ``lang``, ``(0.0, "found xx")`` when in another.
+def answer_language(text: str, lang: str, languages: Sequence[str] = ()) -> Result:
+    """Judge one answer; ``answer_languages`` of one text."""
+    return answer_languages([text], [lang], languages)[0]
 
-    An empty answer gives ``(0.0, "empty")``. The check abstains with ``(None, "short")`` where
-    under 20 letters are left once code, URLs and numbers are gone, and with another reason where
-    the identifier does not know ``lang``. ``candidates`` are the languages of the run.
+
+def answer_languages(
+    texts: Sequence[str], asked: Sequence[str], languages: Sequence[str] = ()
+) -> list[Result]:
+    """Judge each answer against the language it was asked in.
+
+    ``(1.0, None)`` in that language; ``(0.0, "other language: ru")`` in another one, whichever it
+    is; ``(0.0, "empty")``; ``(None, "short")`` with too few letters once code, addresses and
+    numbers are gone; ``(None, "unsure")`` or ``(None, "unsure: da/no")`` below the identifier's
+    threshold; ``(None, "language unknown …")`` where no identifier knows the language asked for.
+    ``languages`` are the study's: they only say how to spell the codes found, and limit nothing.
     """
+    found = identify_all([prose(text) for text in texts])
+    return [
+        _result(text, one, lang, languages)
+        for text, one, lang in zip(texts, found, asked, strict=True)
+    ]
+
+
+def line_language(text: str, lang: str, languages: Sequence[str] = ()) -> Result:
+    """Judge one answer line by line; ``line_languages`` of one text."""
+    return line_languages([text], [lang], languages)[0]
+
+
+def line_languages(
+    texts: Sequence[str], asked: Sequence[str], languages: Sequence[str] = ()
+) -> list[Result]:
+    """``(1.0, None)`` for each answer with no line in another language than the one asked for.
+
+    A whole answer may be in the right language and still hold a paragraph in another. Lines that
+    are too short or not certain say nothing; where all are so there is no value, and an empty
+    answer is a failure, as in ``answer_languages``. Reason: ``other language: en in 1 of 3 lines``.
+    """
+    parts = [prose(text).splitlines() for text in texts]
+    found = iter(identify_all([line for lines in parts for line in lines]))
+    results: list[Result] = []
+    for text, lines, lang in zip(texts, parts, asked, strict=True):
+        each = [_result(text, next(found), lang, languages) for _ in lines]
+        judged = [reason for value, reason in each if value is not None]
+        wrong = [reason for reason in judged if reason is not None]
+        if not text.strip():
+            results.append((0.0, EMPTY))
+        elif wrong:
+            results.append((0.0, f"{wrong[0]} in {len(wrong)} of {len(judged)} lines"))
+        elif judged:
+            results.append((1.0, None))
+        else:
+            # The most that is known of any line: unsure rather than short.
+            reasons = [reason for _, reason in each if reason is not None]
+            unsure = (r for r in reasons if r.startswith(UNSURE))
+            results.append((None, next(unsure, reasons[0] if reasons else SHORT)))
+    return results
+
+
+def _result(text: str, found: Found, lang: str, languages: Sequence[str]) -> Result:
     if not text.strip():
         return 0.0, EMPTY
-    if not supported([lang]):
+    if not is_known(lang):
         return None, UNKNOWN
-    found, _ = identify(strip_non_prose(text), candidates)
-    if found is None:
-        return None, SHORT
-    if base_code(found) == base_code(lang):
+    verdict = compare(found, lang)
+    if verdict == RIGHT:
         return 1.0, None
-    return 0.0, f"{FOUND}{found}"
-
-
-def line_language(
-    text: str, lang: str, candidates: Sequence[str]
-) -> tuple[float | None, str | None]:
-    """``(1.0, None)`` when no line of ``text`` is in another language than ``lang``.
-
-    A whole answer may be in the right language and still hold a paragraph in another. Lines with
-    under 20 letters of prose say nothing; where all are so the check abstains, and an empty answer
-    is a failure, as in ``answer_language``. Reasons: ``found xx in 1 of 3 lines``.
-    """
-    if not text.strip():
-        return 0.0, EMPTY
-    if not supported([lang]):
-        return None, UNKNOWN
-    found = [identify(line, candidates)[0] for line in strip_non_prose(text).splitlines()]
-    judged = [code for code in found if code is not None]
-    if not judged:
+    if verdict == WRONG:
+        return 0.0, f"{FOUND}{spelled(found, languages) or UNSURE}"
+    if found.short:
         return None, SHORT
-    wrong = [code for code in judged if base_code(code) != base_code(lang)]
-    if not wrong:
-        return 1.0, None
-    return 0.0, f"{FOUND}{wrong[0]} in {len(wrong)} of {len(judged)} lines"
+    return None, f"{UNSURE}: {spelled(found, languages)}" if found.languages else UNSURE

@@ -56,7 +56,8 @@ def _share_heatmaps(study: StudySet, name: str, table: ReadTable) -> Iterator[Fi
             caption=(
                 "Share of answered turns in the language they were asked in, in percent; rows are "
                 "mixtures, columns the language asked in. Empty answers count as failures, answers "
-                f"too short to tell are left out.{seeds_words(study, name)} Intervals are in the "
+                "too short or of uncertain language are left out (the table counts them)."
+                f"{seeds_words(study, name)} Intervals are in the "
                 "table."
             ),
             alt=(

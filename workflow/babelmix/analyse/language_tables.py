@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .frames import ITEM, languages_of, metric
-from .language import EMPTY, FOUND
+from .language import EMPTY, FOUND, UNSURE
 from .statistics import Bootstrap, Estimate
 from .study import ALL, Series, StudySet
 from .table import ESTIMATE_COLUMNS, VARIANT_COLUMNS, Table, estimate_cells, variant_cells
@@ -34,16 +34,24 @@ def answer_language_table(study: StudySet, scores: pd.DataFrame, bootstrap: Boot
     table = Table(
         "answer_language",
         "Answers in the language of the question",
-        "Share of answered turns whose text is in the asked language. Empty answers are failures; "
-        "the check is silent on answers with under 20 letters of prose.",
+        "Share of answered turns whose text is in the asked language, recognised among all "
+        "languages. Empty answers are failures. Answers whose language is not certain (`unsure`), "
+        "too short or unknown to the identifier (`not_judged`) are left out of the share; `lowest` "
+        "and `highest` say what it would be if all of them were wrong, or right.",
         {"benchmark": "Benchmark."}
         | VARIANT_COLUMNS
         | {"language": "Language asked in, or `all`.", "share": "Share, 0 to 1."}
         | ESTIMATE_COLUMNS
         | {
             "answers": "Answered turns of all seeds and samples.",
-            "abstained": "Turns that the check was silent on.",
-            "empty": "Empty answers among the failures.",
+            "right": "Answers in the asked language.",
+            "wrong": "Answers in another language.",
+            "empty": "Empty answers; they count as failures.",
+            "unsure": "Answers whose language is not certain, or one of several close relatives.",
+            "not_judged": "Answers too short, or in a language that no identifier knows.",
+            "abstained": "Answers left out of the share: `unsure` and `not_judged` together.",
+            "lowest": "Share if every answer left out were wrong.",
+            "highest": "Share if every answer left out were right.",
         },
         ("benchmark", "variant", "language"),
     )
@@ -58,13 +66,29 @@ def answer_language_table(study: StudySet, scores: pd.DataFrame, bootstrap: Boot
                 {"benchmark": benchmark, "language": lang}
                 | variant_cells(study.variants[name])
                 | estimate_cells(share(bootstrap, rows), "share")
-                | {
-                    "answers": len(of),
-                    "abstained": int(of["value"].isna().sum()),
-                    "empty": int((of["reason"] == EMPTY).sum()),
-                }
+                | _counts(of)
             )
     return table
+
+
+def _counts(of: pd.DataFrame) -> dict[str, float]:
+    """What became of all answers: they add up; and the bounds of the share."""
+    values, reasons = of["value"], of["reason"].fillna("").astype(str)
+    silent = values.isna()
+    unsure = int((silent & reasons.str.startswith(UNSURE)).sum())
+    empty = int((reasons == EMPTY).sum())
+    by_language = of.groupby("lang")["value"]  # each language weighs the same, as in the share
+    return {
+        "answers": len(of),
+        "right": int((values == 1).sum()),
+        "wrong": int((values == 0).sum()) - empty,
+        "empty": empty,
+        "unsure": unsure,
+        "not_judged": int(silent.sum()) - unsure,
+        "abstained": int(silent.sum()),
+        "lowest": float(by_language.agg(lambda v: v.fillna(0).mean()).mean()),
+        "highest": float(by_language.agg(lambda v: v.fillna(1).mean()).mean()),
+    }
 
 
 def answered_in_table(study: StudySet, scores: pd.DataFrame) -> Table:
@@ -77,7 +101,8 @@ def answered_in_table(study: StudySet, scores: pd.DataFrame) -> Table:
         | VARIANT_COLUMNS
         | {
             "language": "Language asked in.",
-            "answered": "Language of the answer, `empty`, or `not judged`.",
+            "answered": "Language of the answer, whichever it is (`und-Cyrl`: only its script is "
+            "certain), `empty`, `unsure`, or `not judged` (too short, or unknown).",
             "answers": "Answered turns of all seeds and samples.",
             "share": "Share of the answers to questions in that language.",
         },
@@ -102,10 +127,13 @@ def answered_in_table(study: StudySet, scores: pd.DataFrame) -> Table:
 
 
 def answered(lang: str, value: float, reason: Any) -> str:
+    """Return the language that an answer is in, or why there is none."""
     if value == 1.0:
         return lang
     if isinstance(reason, str) and reason.startswith(FOUND):
         return reason.removeprefix(FOUND)
+    if isinstance(reason, str) and reason.startswith(UNSURE):
+        return UNSURE
     return EMPTY if reason == EMPTY else "not judged"
 
 

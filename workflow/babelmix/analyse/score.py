@@ -13,10 +13,22 @@ from ..errors import BabelmixError
 from ..io import read_records, write_records
 from ..records import Answer, Score
 from ..specs import ScoreSpec
-from .language import answer_language, line_language
+from .confusion import line_pass, word_pass
+from .language import UNSURE, Result, answer_languages, line_languages
 
 #: Metrics of this verb, in the order of the output.
-METRICS = ("answer_language", "line_language", "empty", "cut", "repetition", "length_chars")
+METRICS = (
+    "answer_language",
+    "line_language",
+    "line_pass",
+    "word_pass",
+    "empty",
+    "cut",
+    "repetition",
+    "length_chars",
+)
+#: Answers whose languages are found together.
+_AT_ONCE = 2000
 #: Words of the n-grams that repetition is measured on; shorter answers are not measured.
 _NGRAM = 4
 
@@ -35,15 +47,20 @@ def repetition(text: str) -> float | None:
     return 1.0 - len(set(grams)) / len(grams)
 
 
-def score_answer(answer: Answer, benchmark: str, candidates: Sequence[str]) -> Iterator[Score]:
-    """All metrics of one answered turn. An answer that failed with an error counts as empty."""
+def score_answer(answer: Answer, benchmark: str, whole: Result, lines: Result) -> Iterator[Score]:
+    """All metrics of one answered turn, its language by the whole and by lines found before.
+
+    An answer that failed with an error counts as empty.
+    """
     text = answer.text
-    empty = not text.strip()
     repeated = repetition(text)
-    values: dict[str, tuple[float | None, str | None]] = {
-        "answer_language": answer_language(text, answer.lang, candidates),
-        "line_language": line_language(text, answer.lang, candidates),
-        "empty": (float(empty), None),
+    passed = line_pass(text, answer.lang)
+    values: dict[str, Result] = {
+        "answer_language": whole,
+        "line_language": lines,
+        "line_pass": passed,
+        "word_pass": word_pass(text, answer.lang, passed),
+        "empty": (float(not text.strip()), None),
         "cut": (float(answer.finish_reason == "length"), None),
         "repetition": (repeated, None if repeated is not None else "short"),
         "length_chars": (float(len(text)), None),
@@ -66,10 +83,10 @@ def score_answer(answer: Answer, benchmark: str, candidates: Sequence[str]) -> I
 
 
 def score_answers(answers: Sequence[Answer], spec: ScoreSpec) -> list[Score]:
-    """Scores of all answers, sorted; every answered turn gives one row a metric."""
+    """Scores of all answers, sorted; every answered turn gives one row per metric."""
     seen: set[tuple[str, str, int, int]] = set()
-    scores: list[Score] = []
-    for answer in sorted(answers, key=lambda a: (a.question_id, a.lang, a.turn, a.sample)):
+    ordered = sorted(answers, key=lambda a: (a.question_id, a.lang, a.turn, a.sample))
+    for answer in ordered:
         item = (answer.question_id, answer.lang, answer.turn, answer.sample)
         if item in seen or answer.run != spec.run or answer.lang not in spec.languages:
             raise BabelmixError(
@@ -77,7 +94,14 @@ def score_answers(answers: Sequence[Answer], spec: ScoreSpec) -> list[Score]:
                 "another run's, or a language not asked). Delete the answers file and run again."
             )
         seen.add(item)
-        scores.extend(score_answer(answer, spec.benchmark, spec.all_languages))
+    scores: list[Score] = []
+    for start in range(0, len(ordered), _AT_ONCE):
+        some = ordered[start : start + _AT_ONCE]
+        texts, asked = [a.text for a in some], [a.lang for a in some]
+        whole = answer_languages(texts, asked, spec.all_languages)
+        lines = line_languages(texts, asked, spec.all_languages)
+        for answer, of_whole, of_lines in zip(some, whole, lines, strict=True):
+            scores.extend(score_answer(answer, spec.benchmark, of_whole, of_lines))
     return scores
 
 
@@ -94,8 +118,13 @@ def run(args: argparse.Namespace) -> None:
     answers = read_records(args.answers, Answer)
     scores = score_answers(answers, spec)
     write_records(args.output, scores, Score)
-    abstained = sum(s.metric == "answer_language" and s.value is None for s in scores)
+    found = [s for s in scores if s.metric == "answer_language"]
+    right = sum(s.value == 1.0 for s in found)
+    unsure = sum(s.value is None and (s.reason or "").startswith(UNSURE) for s in found)
+    silent = sum(s.value is None for s in found) - unsure
+    failed = len(found) - right - unsure - silent
     print(
-        f"score {spec.run} on {spec.benchmark}: {len(answers)} answered turns, "
-        f"{len(scores)} values, language check silent on {abstained}"
+        f"score {spec.run} on {spec.benchmark}: {len(answers)} answered turns, {len(scores)} "
+        f"values; language right in {right}, wrong or empty in {failed}, "
+        f"unsure in {unsure}, too short or unknown to the identifier in {silent}"
     )

@@ -11,6 +11,7 @@ from ..io import file_digest, write_json, write_text
 from .agreement_tables import agreement_table, cross_language_table, voters
 from .audit_tables import audit_tables
 from .bilingual_table import bilingual_table, correlation_table
+from .confusion_tables import confusion_table
 from .fidelity_tables import (
     detector_table,
     fidelity_table,
@@ -107,6 +108,7 @@ def build_tables(
         answer_language_table(study, scored, bootstrap),
         answered_in_table(study, scored),
         line_table(study, scored, bootstrap),
+        confusion_table(study, scored, bootstrap),
         detector_table(study, questions),
         verdict_language_table(study, placed),
         fidelity_table(study, placed, bootstrap),

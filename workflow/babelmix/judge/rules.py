@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ..langid import base_code, identify, strip_non_prose, supported
+from ..langid import RIGHT, WRONG, Found, compare, identify, spelled, strip_non_prose
 from ..records import Answer
 from .tasks import Task
 
@@ -34,11 +34,13 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What the rules see in one answer. ``language`` is None where the text is too short to tell;
+    """What the rules see in one answer. ``language``: what it is in, among all languages;
+    ``languages``: the codes of the study;
     ``repetition`` is the share of repeated word triples, ``overlap`` chrF against the reference."""
 
     expected: str
-    language: str | None
+    language: Found
+    languages: tuple[str, ...]
     words: int
     repetition: float
     cut: bool
@@ -51,10 +53,9 @@ class Findings:
         if self.words == 0:
             return 1.0
         rating = 7.0 if self.overlap is None else 5.0 + 0.06 * self.overlap
-        if self.language is None:
-            rating -= 1.0
-        elif base_code(self.language) != base_code(self.expected):
-            rating -= 4.0
+        verdict = compare(self.language, self.expected)
+        if verdict != RIGHT:
+            rating -= 4.0 if verdict == WRONG else 1.0
         few = min(_FEW_WORDS, self.reference_words or _FEW_WORDS)
         if self.words < few:
             rating -= 2.0
@@ -66,12 +67,15 @@ class Findings:
     def __str__(self) -> str:
         if self.words == 0:
             return "empty"
-        if self.language is None:
-            language = "language unclear"
-        elif base_code(self.language) == base_code(self.expected):
+        verdict = compare(self.language, self.expected)
+        if verdict == RIGHT:
             language = f"language {self.expected} ok"
+        elif verdict == WRONG:
+            language = (
+                f"language {spelled(self.language, self.languages)}, expected {self.expected}"
+            )
         else:
-            language = f"language {self.language}, expected {self.expected}"
+            language = "language unclear"
         parts = [language, f"{self.words} words", f"repetition {self.repetition:.2f}"]
         if self.cut:
             parts.append("cut off")
@@ -87,7 +91,7 @@ def repetition(words: list[str]) -> float:
 
 
 class RulesReferee:
-    """Judges by rules; ``languages`` are the candidates of language identification."""
+    """Judges by rules; ``languages``: the study's, which only say how to spell a code found."""
 
     def __init__(self, languages: Iterable[str]) -> None:
         self.languages = list(languages)
@@ -109,12 +113,10 @@ class RulesReferee:
         """Look at one answer."""
         words = [word.casefold() for word in _WORD.findall(answer.text)]
         reference = _reference(task)
-        language = None
-        if supported([task.question.lang]):
-            language, _ = identify(strip_non_prose(answer.text), self.languages)
         return Findings(
             expected=task.question.lang,
-            language=language,
+            language=identify(strip_non_prose(answer.text)),
+            languages=tuple(self.languages),
             words=len(words),
             repetition=repetition(words),
             cut=answer.finish_reason == "length",

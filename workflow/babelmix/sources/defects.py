@@ -65,8 +65,8 @@ def untranslated(question: Question, english: Question) -> list[Defect]:
     """Turns that are the English file's text, and in English."""
     found = []
     for turn, (text, source) in enumerate(zip(question.turns, english.turns, strict=True), start=1):
-        # Among all languages, not these two: the text may be in a third one, on purpose.
-        if text == source and identify(strip_non_prose(text), ())[0] == "en":
+        # Recognised among all languages: the text may be in a third one, on purpose.
+        if text == source and identify(strip_non_prose(text)).language == "en":
             where = f"{question.question_id}, turn {turn}"
             found.append(Defect("untranslated turn", where, "the turn is the English text"))
     return found

@@ -17,7 +17,13 @@ from .numbers import odd_numbers, shown
 from .pair import Pair, plain_pair
 from .tasks import LANGUAGE, fragile_kinds
 from .texts import Text
-from .wording import Pairs, answered_check, language_check, untranslated_check
+from .wording import (
+    Pairs,
+    answered_check,
+    language_check,
+    own_language_check,
+    untranslated_check,
+)
 
 #: A closing mark, also behind quotes and brackets; a letter, digit or comma is none.
 _CLOSED = re.compile(r"[.!?…:;。！？؟।*_`|>][\"'”’»«)\]]*$|[\"'”’»)\]]$")
@@ -54,7 +60,7 @@ def audit_texts(source: Sequence[Text], target: Sequence[Text], pair: Pair) -> l
 def audit_held(target: Sequence[Text], pair: Pair) -> list[Check]:
     """The checks of a text that is not a translation of the pivot's: those of the text alone."""
     pairs = [(Text(""), text) for text in target]
-    return [language_check(pairs, pair), repetition_check(pairs)]
+    return [own_language_check(target, pair.lang), repetition_check(pairs)]
 
 
 def turn_check(source: Sequence[Message], target: Sequence[Message]) -> Check:

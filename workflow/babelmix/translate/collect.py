@@ -16,6 +16,7 @@ from .corrections import Applied, Overlay, correct_rows, read_overlay
 from .measures import Measure, read_measures
 from .pair import Pair, learn_pair, plain_pair
 from .texts import Text, identify_texts
+from .wording import PARTLY, own_language_check
 
 #: Rows named for each check in the audit.
 EXAMPLES = 10
@@ -61,7 +62,18 @@ def run(args: argparse.Namespace) -> None:
         f"collect {spec.dataset}.{spec.lang}: {len(rows)} rows, {report['passed']} pass all "
         f"checks, {report['failed']} fail at least one"
         + (f"; {applied.text()}" if applied is not None else "")
+        + _language_words(report, spec.lang)
     )
+
+
+def _language_words(report: dict[str, Any], lang: str) -> str:
+    found = Counter(report["languages_found"])
+    partly = report["partly_in_another_language"]
+    words = f"; {partly} are partly in another language" if partly else ""
+    if found:
+        most = ", ".join(f"{name} {count}" for name, count in found.most_common(5))
+        words = f"; {found.total()} are not in '{lang}' ({most}){words}"
+    return words
 
 
 def assemble(
@@ -106,11 +118,13 @@ def audit_rows(
 ) -> Pair:
     """Fill the checks of every row, in place; returns what was learnt of the pair.
 
-    The pivot itself is not audited. Rows that only hold their place (``ABSENT_CHECKS``) keep the
-    check that says so, and no other. Length ratios are learnt from the rows that are there.
+    The pivot itself is only asked whether it is in the language declared. Rows that only hold
+    their place (``ABSENT_CHECKS``) keep the check that says so, and no other. Length ratios are
+    learnt from the rows that are there.
     """
     plain = plain_pair(spec.pivot, spec.lang)
     if spec.lang == spec.pivot:
+        _audit_pivot(rows, spec)
         return plain
     whole: list[tuple[Conversation, Conversation]] = []
     for source, row in zip(pivot, rows, strict=True):
@@ -129,7 +143,7 @@ def audit_rows(
     for number, (source, row) in enumerate(whole):
         if number % _AT_ONCE == 0:
             some = texts[number : number + _AT_ONCE]
-            identify_texts([text for _, after in some for text in after], pair.candidates)
+            identify_texts([text for _, after in some for text in after])
         before, after = texts[number]
         texts[number] = ([], [])  # what was found out about them takes room
         if spec.as_translation:
@@ -139,6 +153,18 @@ def audit_rows(
         row.checks += [m.of(row.id, spec.below.get(m.check)) for m in measures]
         row.checks.append(task_flag(source.messages, spec.pivot))
     return pair
+
+
+def _audit_pivot(rows: list[Conversation], spec: CollectSpec) -> None:
+    """Check in place that each row of the pivot is in the language that its pool declares."""
+    for start in range(0, len(rows), _AT_ONCE):
+        some = [(row, [Text(m.content) for m in row.messages]) for row in rows[start:][:_AT_ONCE]]
+        identify_texts([text for _, texts in some for text in texts])
+        for row, texts in some:
+            if any(c.name in ABSENT_CHECKS and not c.ok for c in row.checks):
+                continue
+            brought = [c for c in row.checks if c.name in _BROUGHT or c.name.startswith("correct")]
+            row.checks = [*brought, own_language_check(texts, spec.lang)]
 
 
 def _texts(source: Conversation, row: Conversation) -> tuple[list[Text], list[Text]]:
@@ -174,11 +200,21 @@ def audit_report(rows: list[Conversation], spec: CollectSpec) -> dict[str, Any]:
         "measured_by_check": dict(measured),
         "flagged": sum(any(c.name == TASK_FLAG and c.value for c in row.checks) for row in rows),
         "flagged_by_task": dict(flagged),
+        "languages_found": dict(_languages_found(rows)),
+        "partly_in_another_language": sum(
+            c.name == "language" and c.detail.startswith(PARTLY) for row in rows for c in row.checks
+        ),
         "examples": examples,
         "on_failed_check": spec.on_failed_check,
         "origin": dict(Counter(row.origin for row in rows)),
         "translators": sorted({row.translator for row in rows if row.translator}),
     }
+
+
+def _languages_found(rows: list[Conversation]) -> Counter[str]:
+    """Languages of the rows that fail the language check: which, and how many."""
+    failed = (c for row in rows for c in row.checks if c.name == "language" and not c.ok)
+    return Counter(check.detail.removeprefix("found ") for check in failed)
 
 
 def _add_example(

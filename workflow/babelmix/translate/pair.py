@@ -6,42 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .. import langid
 from .lengths import Lengths, fixed_lengths, learn_lengths
 from .texts import Text, words
-
-#: Languages that texts of one are taken for, or that a translator drifts into.
-_NEIGHBOURS: dict[str, tuple[str, ...]] = {
-    "ar": ("fa", "ur"),
-    "cs": ("sk", "pl"),
-    "da": ("no", "sv"),
-    "de": ("nl",),
-    "en": (),
-    "es": ("pt", "ca"),
-    "et": ("fi",),
-    "fi": ("et",),
-    "fr": ("ca",),
-    "he": ("ar",),
-    "hi": ("mr", "ne"),
-    "hr": ("sl",),
-    "it": ("es", "pt"),
-    "nl": ("de",),
-    "no": ("sv",),
-    "pl": ("cs", "sk"),
-    "pt": ("es", "gl"),
-    "ru": ("uk", "bg"),
-    "sk": ("cs", "pl"),
-    "sl": ("hr", "sk"),
-    "sr": ("ru", "bg"),
-    "sv": ("no", "da"),
-    "sw": (),
-    "uk": ("ru", "bg"),
-    "zh": ("ja",),
-}
-#: The identifier cannot tell these apart well enough to call one of them wrong.
-_ALIKE = ({"hr", "sr", "bs"}, {"no", "nb", "nn", "da"}, {"id", "ms"}, {"zh", "yue", "lzh"})
-#: Common languages that every text is tried against.
-_COMMON = ("en", "de", "fr", "it", "es")
 
 #: Words of the pivot that tell it are learnt from so many rows at most, the beginnings of their
 #: messages, and at least so many words.
@@ -57,43 +23,29 @@ _RARER = 20
 class Pair:
     """A pivot, a target language, and what their texts are like.
 
-    ``candidates`` are the languages that a text may be found to be in. ``markers`` are words that
-    are frequent in the pivot and all but absent from the translations.
+    ``markers`` are words that are frequent in the pivot and all but absent from the translations.
     """
 
     pivot: str
     lang: str
-    candidates: tuple[str, ...]
     lengths: Lengths
     markers: frozenset[str] = frozenset()
 
-    def is_language(self, found: str) -> bool:
-        """Whether a language found in a text passes for the target language."""
-        wanted, other = langid.base_code(self.lang), langid.base_code(found)
-        return wanted == other or any({wanted, other} <= group for group in _ALIKE)
-
 
 def plain_pair(pivot: str, lang: str) -> Pair:
-    """A pair about which nothing is learnt.
-
-    Its candidates are the same whatever else a study holds: a language added audits no other anew.
-    """
-    base = langid.base_code
-    near = {*_NEIGHBOURS.get(base(lang), ()), *_COMMON}
-    candidates = tuple(sorted({pivot, lang, *(near - {base(pivot), base(lang)})}))
-    return Pair(pivot, lang, candidates, fixed_lengths(pivot, lang))
+    """A pair about which nothing is learnt."""
+    return Pair(pivot, lang, fixed_lengths(pivot, lang))
 
 
 def learn_pair(rows: Sequence[tuple[list[Text], list[Text]]], pivot: str, lang: str) -> Pair:
     """The pair as the rows of a pool show it (texts of source and translation, row by row)."""
-    plain = plain_pair(pivot, lang)
     sizes = (
         (len(before.prose), len(after.prose))
         for source, target in rows
         for before, after in zip(source, target, strict=False)
     )
     lengths = learn_lengths(sizes, pivot, lang)
-    return Pair(pivot, lang, plain.candidates, lengths, _markers(rows))
+    return Pair(pivot, lang, lengths, _markers(rows))
 
 
 def _markers(rows: Sequence[tuple[list[Text], list[Text]]]) -> frozenset[str]:

@@ -35,10 +35,11 @@ class Text:
             prose = f"{prose[:_PLAIN_CHARS]} {prose[-_PLAIN_CHARS:]}"
         return langid.strip_non_prose(prose)
 
-    def language(self, candidates: tuple[str, ...]) -> langid.Found:
-        """The likeliest of the candidates and its probability; (None, 0.0): too short to tell."""
+    @property
+    def language(self) -> langid.Found:
+        """What language the prose is in, among all."""
         if self._found is None:
-            self._found = langid.identify(self.plain, candidates)
+            self._found = langid.identify(self.plain)
         return self._found
 
     @cached_property
@@ -58,8 +59,8 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-def identify_texts(texts: Sequence[Text], candidates: tuple[str, ...]) -> None:
+def identify_texts(texts: Sequence[Text]) -> None:
     """Find the languages of many texts at once, for ``Text.language``."""
-    found = langid.identify_all([text.plain for text in texts], candidates)
+    found = langid.identify_all([text.plain for text in texts])
     for text, language in zip(texts, found, strict=True):
         text._found = language

@@ -13,8 +13,10 @@ from .texts import Text, words
 
 Pairs = Sequence[tuple[Text, Text]]
 
-#: A wrong language must be this probable.
-_SURE = 0.9
+#: A wrong language must be this probable; more than for an answer: a row is thrown away.
+_SURE_OF_LANGUAGE = 0.8
+#: Opens the detail of a row that is only partly in the declared language.
+PARTLY = "partly "
 #: A message of this many letters that equals its source was not translated.
 _LONG_LETTERS = 40
 #: A sentence of this many small-letter words, this share of them the source's own, was copied.
@@ -66,21 +68,66 @@ _ANY_QUESTION = re.compile(r"[?？؟\u037e]")
 def language_check(pairs: Pairs, pair: Pair) -> Check:
     """The prose of each message long enough to tell is in the target language.
 
-    Value: probability of the language found in the message that fails, or in the last one.
+    Value: probability of the language found in the message that fails, or in the last one. Where no
+    message's language is certain, the check says that it did not measure.
     """
-    if not langid.supported([pair.lang]):
-        return Check("language", True, None, f"not measured: '{pair.lang}' is unknown to py3langid")
+    lang, pivot = pair.lang, pair.pivot
+    if not langid.is_known(lang):
+        detail = f"not measured: '{lang}' is unknown to the identifier"
+        return Check("language", True, None, detail)
     value: float | None = None
+    unsure = False
     for source, target in pairs:
-        found, probability = target.language(pair.candidates)
-        if found is None:
+        found = target.language
+        verdict = sure_verdict(found, lang)
+        if verdict == langid.UNSURE:
+            unsure = unsure or not found.short
             continue
-        value = round(probability, 4)
-        if probability >= _SURE and not pair.is_language(found):
-            if found != pair.pivot and source.language(pair.candidates)[0] == found:
-                continue  # a quotation: the source is in that language too
-            return Check("language", False, value, f"found {found}")
-    return Check("language", True, value, "" if value is not None else "not measured: too short")
+        value = round(found.probability, 4)
+        if verdict == langid.RIGHT:
+            continue
+        of_pivot = langid.compare(found, pivot) == langid.RIGHT
+        if not of_pivot and found.languages and source.language.languages == found.languages:
+            continue  # a quotation: the source is in that language too
+        return Check("language", False, value, f"found {found.name}")
+    return _passed(value, unsure)
+
+
+def own_language_check(texts: Sequence[Text], lang: str) -> Check:
+    """Check a row that is nobody's translation: it is in the language that its pool declares.
+
+    It fails where a message is certainly in another language and none is in the declared one. A row
+    with messages of both passes (an order to translate), and its detail says so.
+    """
+    if not langid.is_known(lang):
+        detail = f"not measured: '{lang}' is unknown to the identifier"
+        return Check("language", True, None, detail)
+    found = [text.language for text in texts]
+    verdicts = [sure_verdict(one, lang) for one in found]
+    wrong = [one for one, v in zip(found, verdicts, strict=True) if v == langid.WRONG]
+    if not wrong:
+        right = [one for one, v in zip(found, verdicts, strict=True) if v == langid.RIGHT]
+        value = round(right[-1].probability, 4) if right else None
+        return _passed(value, any(not one.short for one in found))
+    value = round(wrong[0].probability, 4)
+    if langid.RIGHT in verdicts:
+        detail = f"{PARTLY}{wrong[0].name} in {len(wrong)} of {len(texts)} messages"
+        return Check("language", True, value, detail)
+    return Check("language", False, value, f"found {wrong[0].name}")
+
+
+def sure_verdict(found: langid.Found, lang: str) -> langid.Verdict:
+    """``langid.compare``, but unsure of a wrong language that is not probable enough."""
+    verdict = langid.compare(found, lang)
+    doubtful = found.languages and found.probability < _SURE_OF_LANGUAGE
+    return langid.UNSURE if verdict == langid.WRONG and doubtful else verdict
+
+
+def _passed(value: float | None, unsure: bool) -> Check:
+    if value is not None:
+        return Check("language", True, value)
+    why = "the language is not certain" if unsure else "too short"
+    return Check("language", True, None, f"not measured: {why}")
 
 
 def untranslated_check(pairs: Pairs, pair: Pair) -> Check:

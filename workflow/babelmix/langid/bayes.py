@@ -1,4 +1,4 @@
-"""py3langid's answer for many texts at once.
+"""py3langid's probabilities for many texts at once.
 
 The library walks its automaton byte by byte in Python, a text at a time. Here a batch of texts
 takes each step together, in NumPy. Model, features and formula are the library's (`classify`); a
@@ -13,18 +13,22 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from py3langid.langid import LanguageIdentifier
 
 #: Texts that take their steps together: enough to make NumPy's calls cheap, little memory.
 _BATCH = 2048
 
 
-def classify_all(identifier: LanguageIdentifier, texts: Sequence[str]) -> list[tuple[str, float]]:
-    """Language and probability of each text, as ``identifier.classify`` finds them."""
-    found: list[tuple[str, float]] = []
+def probabilities(identifier: LanguageIdentifier, texts: Sequence[str]) -> NDArray[Any]:
+    """Return the probabilities, shape (texts, ``identifier.nb_classes``); each row sums to 1."""
+    import numpy as np
+
+    found = [np.zeros((0, len(identifier.nb_classes)), dtype=np.float32)]
     for start in range(0, len(texts), _BATCH):
-        found += _classify(identifier, [_encoded(text) for text in texts[start : start + _BATCH]])
-    return found
+        some = [_encoded(text) for text in texts[start : start + _BATCH]]
+        found.append(_probabilities(identifier, some))
+    return np.concatenate(found)
 
 
 def _encoded(text: str) -> bytes:
@@ -33,26 +37,20 @@ def _encoded(text: str) -> bytes:
     return unicodedata.normalize("NFC", text).encode("utf8", errors="surrogatepass")
 
 
-def _classify(identifier: LanguageIdentifier, texts: list[bytes]) -> list[tuple[str, float]]:
+def _probabilities(identifier: LanguageIdentifier, texts: list[bytes]) -> NDArray[Any]:
     import numpy as np
+    from scipy.sparse import coo_array, csr_array
 
     rows, features = _features(identifier, texts)
-    width = identifier.nb_ptc.shape[0]
-    keys, counts = np.unique(rows * width + features, return_counts=True)
-    weights = np.log1p(counts.astype(np.float32))[:, None] * identifier.nb_ptc[keys % width]
-    scores = np.zeros((len(texts), len(identifier.nb_classes)), dtype=np.float32)
-    there, first = np.unique(keys // width, return_index=True)
-    if len(there):
-        scores[there] = np.add.reduceat(weights, first) + identifier.nb_pc
+    shape = (len(texts), identifier.nb_ptc.shape[0])
+    ones = np.ones(len(rows), dtype=np.float32)
+    counts = csr_array(coo_array((ones, (rows, features)), shape=shape))  # adds up repeats
+    counts.data = np.log1p(counts.data)
+    scores = counts @ identifier.nb_ptc
+    scores[counts.indptr[1:] > counts.indptr[:-1]] += identifier.nb_pc
     scores /= np.sqrt([max(len(text), 1) for text in texts])[:, None]
     scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-    scores /= scores.sum(axis=1, keepdims=True)
-    labels = list(dict.fromkeys(identifier.nb_classes))
-    merged = np.zeros((len(texts), len(labels)), dtype=np.float32)
-    for column, label in enumerate(identifier.nb_classes):  # scripts of one language share a label
-        merged[:, labels.index(label)] += scores[:, column]
-    best = merged.argmax(axis=1)
-    return [(labels[n], float(merged[row, n])) for row, n in enumerate(best)]
+    return np.asarray(scores / scores.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def _features(identifier: LanguageIdentifier, texts: list[bytes]) -> tuple[Any, Any]:
