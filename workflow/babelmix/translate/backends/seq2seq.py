@@ -8,24 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ...config.translators import Seq2SeqTranslator
 from ...errors import BabelmixError
-from ...resources import language_catalogue
 from .base import Failure, Limits, Result, Unit
+from .codes import backend_code
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-#: ISO 15924 codes of the catalogue's scripts, as FLORES-200 and NLLB write them.
-_SCRIPTS = {
-    "Latin": "Latn",
-    "Cyrillic": "Cyrl",
-    "Arabic": "Arab",
-    "Hebrew": "Hebr",
-    "Devanagari": "Deva",
-    "Han": "Hans",
-    "Greek": "Grek",
-}
-#: Where NLLB uses the code of the standard variety, not of the macrolanguage.
-_NLLB = {"ar": "arb_Arab", "et": "est_Latn", "lv": "lvs_Latn", "fa": "pes_Arab", "sw": "swh_Latn"}
 #: Texts handed over at once: enough to sort by length, few enough to lose little in a kill.
 _TEXTS_A_CALL = 256
 
@@ -64,8 +52,8 @@ class Seq2SeqBackend:
         self._translator = translator
         self._model = fill_in(translator.model, pivot, lang)
         self._tokenizer = self._load_tokenizer(pivot, lang)
-        self._source = language_code(translator.family, pivot, {})
-        self._target = language_code(translator.family, lang, codes)
+        self._source = backend_code(translator.family, pivot, {}, self.where)
+        self._target = backend_code(translator.family, lang, codes, self.where)
         self._prefix, self._forced = self._opening()
         self._engine: Engine | None = None
         self.settings: dict[str, Any] = {
@@ -201,19 +189,3 @@ def fill_in(text: str, pivot: str, lang: str) -> str:
     """A model's name with the pair in it; a folder below the user's home is found."""
     named = text.replace("{pivot}", pivot).replace("{lang}", lang)
     return str(Path(named).expanduser()) if named.startswith("~") else named
-
-
-def language_code(family: str, lang: str, codes: dict[str, str]) -> str:
-    """A family's code of a language: configured, or made from the catalogue."""
-    entry = language_catalogue().get(lang, {})
-    configured = codes.get(family) or entry.get("codes", {}).get(family)
-    if configured:
-        return str(configured)
-    if family == "nllb":
-        if lang in _NLLB:
-            return _NLLB[lang]
-        script = _SCRIPTS.get(str(entry.get("script", "Latin")), "Latn")
-        return f"{entry.get('iso639_3', lang)}_{script}"
-    if family == "opus-mt":
-        return str(entry.get("iso639_3", lang))
-    return lang
