@@ -19,6 +19,7 @@ CheckName = Literal[
     "numbers",
     "length_ratio",
     "language",
+    "script",
     "untranslated",
     "repetition",
     "answered",

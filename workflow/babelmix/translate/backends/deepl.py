@@ -15,6 +15,7 @@ from ...service.client import read_key
 from ...service.failures import CallFailedError
 from ...service.rates import RateLimiter
 from ...service.retry import RetryPolicy
+from ...specs import TranslateSpec
 from ..cost import paid_by_chars, price_of
 from .base import Failure, Limits, Result, Unit
 from .codes import backend_code, require_offered, source_code
@@ -43,6 +44,7 @@ class DeepLBackend:
         lang: str,
         codes: dict[str, str],
         folder: Path | None = None,
+        pivot_codes: dict[str, str] | None = None,
     ) -> None:
         try:
             import deepl
@@ -64,7 +66,7 @@ class DeepLBackend:
         self._client = deepl.DeepLClient(key, server_url=translator.server_url)
         self.settings: dict[str, Any] = {
             "backend": "deepl",
-            "source": source_code("deepl", pivot, {}),
+            "source": source_code("deepl", pivot, pivot_codes or {}),
             "target": backend_code("deepl", lang, codes, self._where),
         }
         # Only what is asked for goes into the key, so that defaults added later change none.
@@ -153,3 +155,17 @@ class DeepLBackend:
         return ServiceStoppedError(
             f"{self._where}: DeepL {what}. What is done is kept in the journal; run again to go on."
         )
+
+
+def make(spec: TranslateSpec, folder: Path | None) -> DeepLBackend:
+    """Return the backend of a shard."""
+    assert isinstance(spec.translator, DeepLTranslator)
+    return DeepLBackend(
+        spec.translator,
+        spec.translator_name,
+        spec.pivot,
+        spec.lang,
+        spec.lang_codes,
+        folder,
+        spec.pivot_codes,
+    )

@@ -20,6 +20,7 @@ from ...service.client import read_key
 from ...service.failures import CallFailedError, words
 from ...service.rates import RateLimiter
 from ...service.retry import RetryPolicy
+from ...specs import TranslateSpec
 from ..cost import paid_by_chars, price_of
 from .base import Failure, Limits, Result, Unit
 from .codes import backend_code, require_offered, source_code
@@ -45,6 +46,7 @@ class GoogleBackend:
         lang: str,
         codes: dict[str, str],
         folder: Path | None = None,
+        pivot_codes: dict[str, str] | None = None,
     ) -> None:
         import httpx2
 
@@ -66,7 +68,7 @@ class GoogleBackend:
         self._policy, self._lock = RetryPolicy(translator, self._where), threading.Lock()
         self.settings: dict[str, Any] = {
             "backend": "google",
-            "source": source_code("google", pivot, {}, self._where),
+            "source": source_code("google", pivot, pivot_codes or {}, self._where),
             "target": backend_code("google", lang, codes, self._where),
         }
         try:
@@ -149,3 +151,17 @@ class GoogleBackend:
             f"{self._where}: {self._url} {what}. What is done is kept in the journal; run again to "
             "go on."
         )
+
+
+def make(spec: TranslateSpec, folder: Path | None) -> GoogleBackend:
+    """Return the backend of a shard."""
+    assert isinstance(spec.translator, GoogleTranslator)
+    return GoogleBackend(
+        spec.translator,
+        spec.translator_name,
+        spec.pivot,
+        spec.lang,
+        spec.lang_codes,
+        folder,
+        spec.pivot_codes,
+    )

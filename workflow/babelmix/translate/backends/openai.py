@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from ...config.prompt import fill_in
 from ...config.translators import OpenAITranslator
 from ...io import Journal, digest
 from ...service import ChatService, Reply, Request, ask_in_batches
 from ...service.client import read_key
+from ...specs import TranslateSpec
 from ...tags import language_name
 from ...text.reasoning import without_reasoning
-from ..prompt import fill_in
 from .base import Failure, Keep, Limits, Result, Unit
 
 _PROMPT = (
@@ -142,3 +143,18 @@ def read_reply(text: str | None, reply: Reply) -> Result:
     if text is not None and len(content) > _LONGEST * len(text) + _LONGEST_EXTRA:
         return Failure("an answer instead of a translation: far longer than its text")
     return content
+
+
+def make(spec: TranslateSpec, folder: Path | None) -> OpenAIBackend:
+    """Return the backend of a shard."""
+    assert isinstance(spec.translator, OpenAITranslator)
+    return OpenAIBackend(
+        spec.translator,
+        spec.translator_name,
+        spec.pivot,
+        spec.lang,
+        spec.lang_codes,
+        folder,
+        spec.lang_name,
+        spec.pivot_name,
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ...config.translators import Seq2SeqTranslator
 from ...errors import BabelmixError
+from ...specs import TranslateSpec
 from .base import Failure, Limits, Result, Unit
 from .codes import backend_code
 
@@ -45,6 +46,7 @@ class Seq2SeqBackend:
         pivot: str,
         lang: str,
         codes: dict[str, str],
+        pivot_codes: dict[str, str] | None = None,
     ) -> None:
         self.where = f"translators.{name}"
         self.unit: Unit = translator.unit
@@ -52,7 +54,7 @@ class Seq2SeqBackend:
         self._translator = translator
         self._model = fill_in(translator.model, pivot, lang)
         self._tokenizer = self._load_tokenizer(pivot, lang)
-        self._source = backend_code(translator.family, pivot, {}, self.where)
+        self._source = backend_code(translator.family, pivot, pivot_codes or {}, self.where)
         self._target = backend_code(translator.family, lang, codes, self.where)
         self._prefix, self._forced = self._opening()
         self._engine: Engine | None = None
@@ -189,3 +191,16 @@ def fill_in(text: str, pivot: str, lang: str) -> str:
     """A model's name with the pair in it; a folder below the user's home is found."""
     named = text.replace("{pivot}", pivot).replace("{lang}", lang)
     return str(Path(named).expanduser()) if named.startswith("~") else named
+
+
+def make(spec: TranslateSpec, folder: Path | None) -> Seq2SeqBackend:
+    """Return the backend of a shard."""
+    assert isinstance(spec.translator, Seq2SeqTranslator)
+    return Seq2SeqBackend(
+        spec.translator,
+        spec.translator_name,
+        spec.pivot,
+        spec.lang,
+        spec.lang_codes,
+        spec.pivot_codes,
+    )

@@ -11,6 +11,12 @@ SLOTS = ("source", "target", "source_code", "target_code", "text")
 _SLOT = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 
+def is_prompt_file(prompt: str) -> bool:
+    """Whether a `prompt` names a file rather than being the prompt itself."""
+    named = "\n" not in prompt and "{target" not in prompt
+    return named and prompt.strip().endswith((".txt", ".md"))
+
+
 def check_prompt(prompt: str) -> None:
     """Raise ValueError for an empty prompt, an unknown slot, or one that names no target."""
     if not prompt.strip():
