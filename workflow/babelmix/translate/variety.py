@@ -92,15 +92,9 @@ def _encoded(sign: str, charset: str) -> bytes:
 
 
 def _is_told(lang: str) -> bool:
-    """Whether a code asks for nothing beyond its language and script."""
+    """Whether a code asks for nothing beyond its language and script: `zh-TW` means `zh-Hant`."""
     tag = read_tag(lang)
-    return tag.region is None or (
-        tag.base == "zh" and tag.script in _CHINESE and "-" not in _rest(lang)
-    )
-
-
-def _rest(lang: str) -> str:
-    return lang.replace("_", "-").partition("-")[2]
+    return tag.region is None or lang.replace("_", "-") in ("zh-TW", "zh-CN")
 
 
 def _found(prose: str, script: str) -> str:

@@ -13,7 +13,7 @@ __all__ = ["Backend", "Failure", "Result", "make_backend"]
 
 #: The module of each backend; it has a function ``make(spec, folder) -> Backend``. Another one
 #: needs a row here, its module, and its section in config/translators.py.
-_MODULES = [
+_MODULES = {
     "apertium",
     "azure",
     "deepl",
@@ -23,7 +23,7 @@ _MODULES = [
     "memory",
     "openai",
     "seq2seq",
-]
+}
 
 
 def make_backend(spec: TranslateSpec, folder: Path | None = None) -> Backend:

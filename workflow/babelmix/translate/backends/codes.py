@@ -200,7 +200,7 @@ def _refused(
 ) -> BabelmixError:
     base = tag.base.lower()
     near = [c for c in varieties if c.lower().replace("_", "-").startswith(f"{base}-")]
-    near = near or ([c for c in varieties] if backend == "nllb" else [])
+    near = near or (list(varieties) if backend == "nllb" else [])
     if not near:
         plain = _OFFERS[backend].plain.get(base) if backend in _OFFERS else None
         near = [plain or (base.upper() if backend == "deepl" else base)]

@@ -18,6 +18,7 @@ from .base import Limits
 from .codes import backend_code, require_offered, source_code
 from .rest import RestBackend, TooLongError
 
+_KIND = "LibreTranslate language"
 #: Other names of a language, on servers of other versions.
 _ALIASES = {
     "zh-Hans": ("zh",),
@@ -28,7 +29,7 @@ _ALIASES = {
 
 
 class LibreTranslateBackend(RestBackend):
-    """Sends as many texts and characters at once as the configuration says that the server takes."""
+    """Sends as much at once as the configuration says that the server takes."""
 
     def __init__(
         self, spec: TranslateSpec, translator: LibreTranslateTranslator, folder: Path | None
@@ -51,15 +52,11 @@ class LibreTranslateBackend(RestBackend):
         except (KeyError, TypeError, AttributeError):
             raise self._stop("sent a reply of another shape") from None
         source = _spelled(source, targets)
-        require_offered(
-            "libretranslate", "LibreTranslate language", source, targets, where, spec.pivot
-        )
+        require_offered("libretranslate", _KIND, source, targets, where, spec.pivot)
         # Servers of old versions list no targets: then all languages are.
         offered = [str(code) for code in targets[source] or targets]
         target = _spelled(target, offered)
-        require_offered(
-            "libretranslate", "LibreTranslate language", target, offered, where, spec.lang
-        )
+        require_offered("libretranslate", _KIND, target, offered, where, spec.lang)
         self.settings: dict[str, Any] = {
             "backend": "libretranslate",
             "source": source,
