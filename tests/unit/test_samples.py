@@ -312,6 +312,7 @@ def test_scores_of_every_sample() -> None:
 #: Columns that count rows, and so grow with the samples; and those of Krippendorff's α, which
 #: corrects for the number of values.
 COUNTS = {
+    "suspected_injections",
     "wins", "ties", "losses", "unscored", "asked", "scored", "judgements", "tokens_in",
     "tokens_out", "dollars", "answers", "abstained", "empty", "values", "preferences", "items",
     "same", "s1_votes", "s2_votes", "tie_discounted_votes", "decided",

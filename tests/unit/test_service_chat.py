@@ -306,3 +306,95 @@ def test_a_proxy_is_not_asked_for_loopback(monkeypatch: pytest.MonkeyPatch) -> N
     with ScriptedServer(lambda r: text("ok")) as server:
         replies, _ = ask(server)
     assert replies["k0"].text == "ok"
+
+
+# --- what must not be lost ------------------------------------------------------------------------
+
+
+def test_calls_under_way_are_handed_over_when_the_job_stops() -> None:
+    """The key is revoked while seven others are at work: theirs are paid for, and kept."""
+
+    def script(request: Request) -> Action:
+        return error(401) if request.number == 0 else text("ok", wait_s=0.5)
+
+    kept: list[Reply] = []
+    with ScriptedServer(script) as server:
+        service = ChatService(judge(server, concurrency=8), "judges.j")
+        with pytest.raises(BabelmixError, match="was refused"):
+            service.ask(calls(40), kept.append)
+    assert len(kept) == len(server.requests) - 1
+
+
+def test_a_reply_is_handed_over_before_anything_else_can_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    kept: list[Reply] = []
+    with ScriptedServer(lambda r: text("ok")) as server:
+        service = ChatService(judge(server, concurrency=1, **PRICED), "judges.j", tmp_path)
+        monkeypatch.setattr(service.ledger, "settle", full)
+        with pytest.raises(OSError, match="No space"):
+            service.ask(calls(5), kept.append)
+    assert [reply.key for reply in kept] == ["k0"]
+
+
+def test_replies_without_a_word_at_their_limit_stop_the_job() -> None:
+    with (
+        ScriptedServer(lambda r: text("", "length")) as server,
+        pytest.raises(BabelmixError, match=r"Raise `judges\.j\.max_tokens`"),
+    ):
+        ask(server, 200, concurrency=64)
+    assert len(server.requests) < 40
+
+
+def test_all_calls_that_were_sent_in_the_old_form_are_sent_again() -> None:
+    def script(request: Request) -> Action:
+        if "max_tokens" in request.body:
+            message = "Use 'max_completion_tokens' instead."  # neither code nor parameter
+            return Action(400, json.dumps({"error": {"message": message}}).encode(), wait_s=0.2)
+        return text("ok")
+
+    with ScriptedServer(script) as server:
+        replies, failures = ask(server, 20, concurrency=20)
+    assert not failures
+    assert len(replies) == 20
+    assert len(server.requests) <= 36
+
+
+def test_a_model_without_a_system_role_gets_it_in_the_user_s_turn() -> None:
+    def script(request: Request) -> Action:
+        roles = [part["role"] for part in request.body["messages"]]
+        return error(400, message="System role not supported") if "system" in roles else text("ok")
+
+    kept: list[Reply] = []
+    messages = [{"role": "system", "content": "Be fair."}, {"role": "user", "content": "Judge."}]
+    with ScriptedServer(script) as server:
+        asked = [Call(f"k{i}", messages) for i in range(5)]
+        assert not ChatService(judge(server), "judges.j").ask(asked, kept.append)
+    assert server.requests[-1].body["messages"] == [
+        {"role": "user", "content": "Be fair.\n\nJudge."}
+    ]
+
+
+def test_an_empty_reply_is_none_and_is_tried_three_times() -> None:
+    with ScriptedServer(lambda r: text("", "stop") if "2" in r.prompt else text("ok")) as server:
+        replies, failures = ask(server, 4, **PRICED)
+    assert failures == {"k2": "gave up after 3 tries: empty reply"}
+    assert LEDGERS[0] == pytest.approx(6 * replies["k0"].cost)
+
+
+@pytest.mark.parametrize("quote", ["“sk-x”", "sk-x y", '"sk-x"'])
+def test_a_key_with_quotes_is_named_and_not_shown(
+    quote: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", quote)
+    far = judge_elsewhere()
+    with pytest.raises(BabelmixError, match="MY_KEY holds") as caught:
+        read_key(far, "judges.j", far.url)
+    assert "sk-x" not in str(caught.value)
+
+
+def judge_elsewhere() -> OpenAIJudge:
+    return OpenAIJudge(engine="openai", model="m", base_url="https://x.org/v1", key_env="MY_KEY")

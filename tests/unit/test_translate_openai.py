@@ -404,8 +404,10 @@ def test_batches_lose_nothing_and_buy_nothing_twice(tmp_path: Path) -> None:
     # One line of the first output was cut off: that request alone had to be asked for once more.
     assert sorted(good.values())[-2:] == [1, 2]
     assert sum(service.asked.values()) - asked <= 3 * 2, "a rerun asks for the failed parts alone"
-    # 100 tokens in, 20 out; a discount only where the price list has one.
-    assert manifest["spent"] == pytest.approx(sum(service.bought.values()) * 360e-6, rel=0.3)
+    # 100 tokens in, 20 out; a discount only where the price list has one. The line that was cut off
+    # is charged at its worst, 4,096 tokens: its usage is not known.
+    told = sum(service.bought.values()) * 360e-6
+    assert 0.7 * told <= manifest["spent"] - 4096 * 8e-6 <= 1.3 * told
 
 
 def test_a_batch_survives_the_job_that_sent_it(tmp_path: Path) -> None:
@@ -438,11 +440,8 @@ def test_a_batch_whose_number_was_never_noted_is_found_again(tmp_path: Path) -> 
 
         service.on_create = killed
         given = batch(service)
-        with pytest.raises(BabelmixError, match="Batches sent so far are noted"):
-            translate_shard(rows, given, str(tmp_path / "j"))
-        sent = len(service.batches)
-        service.on_create = lambda: None
         made, _ = translate_shard(rows, given, str(tmp_path / "j"))
+        sent = 1  # the answer to its creation was lost; the next try finds it there
     assert all(row.checks[0].ok for row in made)
     assert len(service.batches) == sent
     notes = (tmp_path / "j.batches.jsonl").read_text().splitlines()

@@ -63,6 +63,9 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             return None
         elif value.replace(".", "", 1).isdecimal():
             wait = float(value)
+            if wait > 1e9:  # a time, as seconds since 1970
+                now = headers.get("date")
+                wait -= parsedate_to_datetime(now).timestamp() if now else time.time()
         else:
             now = headers.get("date")
             asked = parsedate_to_datetime(value).timestamp()

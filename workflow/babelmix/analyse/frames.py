@@ -39,6 +39,8 @@ _JUDGEMENT_COLUMNS = [
     "score_b",
     "length_a",
     "length_b",
+    "model",
+    "neutralised",
 ]
 #: What makes a judgement of an evaluation. Votes of several people under one name are several.
 _JUDGEMENT = ["evaluation", "run", "baseline", *ANSWER, "order", "vote"]

@@ -162,6 +162,9 @@ def coverage_table(study: StudySet, judgements: pd.DataFrame) -> Table:
             "scored": "Judgements with a verdict.",
             "coverage": "Share scored.",
             "reasons": "Why the others have none, with counts.",
+            "suspected_injections": "Judgements whose answers held delimiters of the judge's "
+            "prompt; they were neutralised.",
+            "models": "Models that replied, as the server named them, with counts.",
         },
         ("evaluation", "run", "language"),
     )
@@ -173,16 +176,21 @@ def coverage_table(study: StudySet, judgements: pd.DataFrame) -> Table:
                 | variant_cells(study.variant_for_run(run, evaluation))
                 | {"run": run, "language": lang, "asked": len(rows), "scored": scored}
                 | {"coverage": coverage(scored, len(rows)), "reasons": reasons(rows)}
+                | {"suspected_injections": int((rows["neutralised"] > 0).sum())}
+                | {"models": counted(rows.loc[rows["model"] != "", "model"])}
             )
     return table
 
 
 def reasons(rows: pd.DataFrame) -> str:
     """``reason (count); …``, the most frequent first."""
-    why = rows.loc[~rows["scored"], "unscored_reason"].fillna("no reason given")
-    counts = why.value_counts()
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
-    return "; ".join(f"{reason} ({count})" for reason, count in ordered)
+    return counted(rows.loc[~rows["scored"], "unscored_reason"].fillna("no reason given"))
+
+
+def counted(values: pd.Series) -> str:
+    """``value (count); …``, the most frequent first."""
+    ordered = sorted(values.value_counts().items(), key=lambda item: (-item[1], str(item[0])))
+    return "; ".join(f"{value} ({count})" for value, count in ordered)
 
 
 def cost_table(study: StudySet, judgements: pd.DataFrame) -> Table:

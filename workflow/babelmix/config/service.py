@@ -161,6 +161,18 @@ class Endpoint(PaidService):
         "out with `price_in`, they count in full.",
     )
 
+    reasoning_effort: str | None = Field(
+        default=None,
+        exclude_if=_unset,
+        description="How much a reasoning model thinks, in the server's words (low, medium, high).",
+    )
+
+    extra_body: dict[str, Any] = Field(
+        default_factory=dict,
+        exclude_if=_unset,
+        description="More fields of each request, as the server knows them.",
+    )
+
     @model_validator(mode="after")
     def _both_prices(self) -> Self:
         if (self.price_in is None) != (self.price_out is None):
@@ -169,6 +181,11 @@ class Endpoint(PaidService):
                 f"`{given}` without `{missing}`: give both (0 where there is nothing to pay)"
             )
         return self
+
+    def extras(self) -> dict[str, Any]:
+        """What a request says beside the common fields; only what is set."""
+        effort = self.reasoning_effort
+        return ({} if effort is None else {"reasoning_effort": effort}) | self.extra_body
 
     @property
     def url(self) -> str:
@@ -205,16 +222,6 @@ class ChatModel(Endpoint):
         exclude_if=lambda value: value is None,
         description="Seed of sampling, where the server takes one.",
     )
-    reasoning_effort: str | None = Field(
-        default=None,
-        exclude_if=_unset,
-        description="How much a reasoning model thinks, in the server's words (low, medium, high).",
-    )
-    extra_body: dict[str, Any] = Field(
-        default_factory=dict,
-        exclude_if=_unset,
-        description="More fields of each request, as the server knows them.",
-    )
     mode: Literal["realtime", "batch"] = Field(
         default="realtime",
         description="`batch`: through the server's Batch API (OpenAI's: half price, within 24 "
@@ -224,5 +231,5 @@ class ChatModel(Endpoint):
 
     def sampling(self) -> dict[str, Any]:
         """What a request says of sampling beside temperature and limit; only what is set."""
-        named = {name: getattr(self, name) for name in ("top_p", "seed", "reasoning_effort")}
-        return {name: value for name, value in named.items() if value is not None} | self.extra_body
+        named = {"top_p": self.top_p, "seed": self.seed}
+        return {name: value for name, value in named.items() if value is not None} | self.extras()

@@ -75,6 +75,8 @@ def _probe(judge: OpenAIJudge, where: str, spending: Path, journal: Journal) -> 
     if service.form.limit_name != "max_tokens":
         notes.append(f"{where}: `max_tokens` is sent as `{service.form.limit_name}`.")
     for failure in failures.values():
+        if "no completion" in failure.reason:
+            raise ServiceStoppedError(f"{where}: {failure.reason}. Check `base_url`.")
         if not options:
             return [f"{where}: not tried before the run: {failure.reason}"]
         notes.append(f"{where}: no structured output ({failure.reason}); plain text is asked for.")

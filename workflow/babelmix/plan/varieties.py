@@ -97,7 +97,7 @@ def _check(name: str, source: str, target: str, config: Config) -> None:
             f"translators.{name}.modes: no chain for '{target}' (there are: {known}). Add e.g. "
             f"`{target}: [eng-spa, …]`, or choose another translator."
         )
-    backend = translator.backend
+    backend: str = translator.backend
     if isinstance(translator, Seq2SeqTranslator):
         backend = translator.family
     elif not isinstance(translator, _SERVICES):

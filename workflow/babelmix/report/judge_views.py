@@ -27,8 +27,9 @@ def coverage_views(tables: dict[str, ReadTable]) -> list[View]:
         cover = Cell(text, number=True, warn=share is not None and share < 1)
         view.rows.append([words(evaluation), words(lang), number(asked), number(scored), cover])
     missing = [row for row in rows if row["language"] == ALL and row["scored"] < row["asked"]]
+    views = [view, *_provenance_views(tables["coverage"])]
     if not missing:
-        return [view]
+        return views
     reasons = simple(
         tables["coverage"],
         "Why judgements are unscored, by run",
@@ -41,7 +42,27 @@ def coverage_views(tables: dict[str, ReadTable]) -> list[View]:
         },
         missing,
     )
-    return [view, reasons]
+    return [*views, reasons]
+
+
+def _provenance_views(table: ReadTable) -> list[View]:
+    """The models that replied, and answers that may have spoken to the judge, if there are any."""
+    common = {"evaluation": ("evaluation", words), "run": ("run", words)}
+    whole = [row for row in table.rows if row["language"] == ALL]
+    replied = [row for row in whole if row.get("models")]
+    suspected = [row for row in whole if row.get("suspected_injections")]
+    views = []
+    if replied:
+        models = common | {"models": ("model as the server named it (judgements)", words)}
+        views.append(simple(table, "Models that replied to the judging, by run", models, replied))
+    if suspected:
+        counts = common | {
+            "asked": ("asked", number),
+            "suspected_injections": ("with delimiters of the prompt", number),
+        }
+        title = "Suspected injections: answers that held delimiters of the judge's prompt"
+        views.append(simple(table, title, counts, suspected))
+    return views
 
 
 def position_view(tables: dict[str, ReadTable]) -> View | None:

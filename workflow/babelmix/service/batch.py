@@ -15,8 +15,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ..errors import BabelmixError
 from ..io import Journal, digest
@@ -46,7 +47,7 @@ PATIENCE_S = 26 * 3600.0
 _OVER = {"completed", "failed", "expired", "cancelled"}
 _TAG = "babelmix_calls"
 _FULL = "token_limit_exceeded"
-_ENDPOINT = "/v1/chat/completions"
+_ENDPOINT: Literal["/v1/chat/completions"] = "/v1/chat/completions"
 
 
 def ask_in_batches(
@@ -141,7 +142,7 @@ class _Batches:
         if ledger is None:
             return part, None
         if ledger.cap is not None:
-            room, total, kept = ledger.cap - ledger.total(), 0.0, []
+            room, total, kept = ledger.cap - ledger.total(), 0.0, list[Request]()
             for request in part:
                 total += bounds.worst(request)
                 if total > room and kept:
@@ -238,7 +239,7 @@ class _Batches:
         """Collect the batches that are over; wait where there is none."""
         over = 0
         for batch_id in list(self.open):
-            batch = self._call(lambda number=batch_id: self.client.batches.retrieve(number))
+            batch = self._call(partial(self.client.batches.retrieve, batch_id))
             if batch.status in _OVER:
                 self._collect(batch_id, batch)
                 over += 1
@@ -258,11 +259,16 @@ class _Batches:
         answered = len(self.answered)
         for file_id in (batch.output_file_id, batch.error_file_id):
             if file_id:
-                text = self._call(lambda name=file_id: self.client.files.content(name)).text
+                text = self._call(partial(self.client.files.content, file_id)).text
                 for line in text.split("\n"):
                     if line.strip():
                         self._take(line, f"batch-{batch_id}", charged, left)
         self.sync()
+        if batch.status == "completed":  # what it does not tell of was done, and is billed
+            for request in part:
+                if request.key not in self.answered and request.key not in left:
+                    worst = self.service.bounds.worst(request)
+                    charged[f"batch-{batch_id}:{request.key}"] = worst
         if self.service.ledger is not None:
             self.service.ledger.close_batch(note.get("call"), charged)
         state = {"state": batch.status, "failed": len(left), "cost": sum(charged.values())}

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _SYNC_S = 0.2
 #: Of the first so many replies, so many without a word at their limit stop the job.
 _FIRST, _WORDLESS = 8, 5
+#: A prompt with more bytes per token than any text has was cut by the server.
+_MOST_BYTES = 8
 #: Prompt bytes per token, about, for rates.
 _BYTES_PER_TOKEN = 2.5
 _LONGEST_POLL_S = 0.5
@@ -72,6 +74,7 @@ class ChatService:
         self.form = Form(settings, model, most_out)
         self.policy = RetryPolicy(settings, f"{where} ({model} at {settings.url})")
         self.models: Counter[tuple[str, str]] = Counter()
+        self.cut_prompts = 0
         self._folder = folder
         self._first: list[bool] = []
 
@@ -81,9 +84,6 @@ class ChatService:
         if self.ledger is not None:
             self.ledger.reconcile(held)
         self.bounds.learn_from(held)
-        for entry in held:
-            if "fingerprint" in entry:
-                self.models[entry.get("model", ""), entry["fingerprint"]] += 1
 
     def watch(self, text: str, finish_reason: str) -> None:
         """Raise ServiceStoppedError when the first replies end at their limit without a word."""
@@ -138,28 +138,50 @@ class ChatService:
             self.charge(call, failure.usage, request)
             raise
         keep(replace(reply, call=call or "", model=reply.model or self.model))
-        self.models[reply.model or self.model, reply.fingerprint] += 1
-        self.charge(call, reply.usage, request)
+        by = (reply.model or self.model, reply.fingerprint)
+        if self.ledger is None or call is None:
+            self.models[by] += 1
+        if (
+            not reply.usage.estimated
+            and reply.usage.tokens_in * _MOST_BYTES < request.most_tokens()
+        ):
+            self.cut_prompts += 1
+        self.charge(call, reply.usage, request, by)
         return reply
 
-    def charge(self, call: str | None, usage: Usage | bool | None, request: Request) -> None:
+    def charge(
+        self,
+        call: str | None,
+        usage: Usage | bool | None,
+        request: Request,
+        by: tuple[str, str] = ("", ""),
+    ) -> None:
         """Put into the ledger what a call was billed for, or may have been."""
         if isinstance(usage, Usage):
             self.bounds.learn(request, usage)
         if call is None or self.ledger is None:
             return
         if isinstance(usage, Usage):
-            self.ledger.settle(call, usage.dollars(self.price), estimated=usage.estimated)
+            dollars = usage.dollars(self.price)
+            self.ledger.settle(call, dollars, estimated=usage.estimated, by=by)
         elif usage:
             self.ledger.unknown(call)
         else:
             self.ledger.release(call)
 
     def tell_models(self) -> None:
-        """Warn where replies under one name come from several models."""
+        """Warn where replies under one name come from several models, or to prompts cut short."""
+        if self.cut_prompts:
+            print(
+                f"warning: {self.where}: {self.cut_prompts} prompts were cut by the server: it "
+                "counted far fewer tokens than they have. Give it a longer context (Ollama: "
+                "num_ctx, vLLM: --max-model-len); what it said of them is of a part.",
+                file=sys.stderr,
+            )
         for place, what in ((0, "models"), (1, "system fingerprints")):
             found: Counter[str] = Counter()
-            for names, count in self.models.items():
+            earlier = self.ledger.models if self.ledger is not None else Counter()
+            for names, count in (self.models + earlier).items():
                 found[names[place]] += count
             if len(found) > 1:
                 shown = ", ".join(f"{name or 'unnamed'} ({n})" for name, n in found.most_common(5))

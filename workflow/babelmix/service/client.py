@@ -60,8 +60,6 @@ def address(settings: Endpoint, model: str) -> tuple[str, dict[str, str]]:
 
 
 def _headers(settings: Endpoint, where: str, key: str) -> dict[str, Any]:
-    from openai import Omit
-
     headers: dict[str, Any] = {}
     for name, value in settings.extra_headers.items():
         if value.startswith("$"):
@@ -72,7 +70,7 @@ def _headers(settings: Endpoint, where: str, key: str) -> dict[str, Any]:
                 )
         headers[name] = value
     if settings.is_azure:
-        headers |= {"api-key": key, "Authorization": Omit()}
+        headers["api-key"] = key
     return headers
 
 
@@ -90,6 +88,15 @@ def _options(settings: Endpoint, model: str, where: str) -> dict[str, Any]:
     }
 
 
+def _without_bearer(request: Any) -> None:
+    """Take off the header that the client adds: Azure's key has one of its own."""
+    request.headers.pop("Authorization", None)
+
+
+async def _without_bearer_async(request: Any) -> None:
+    _without_bearer(request)
+
+
 def open_client(settings: Endpoint, model: str, where: str) -> AsyncOpenAI:
     """Open a client that retries nothing itself and follows no redirect to another host."""
     from openai import AsyncOpenAI, DefaultAsyncHttpxClient
@@ -98,6 +105,7 @@ def open_client(settings: Endpoint, model: str, where: str) -> AsyncOpenAI:
         follow_redirects=False,
         trust_env=not is_loopback(settings.url),
         timeout=settings.timeout_s,
+        event_hooks={"request": [_without_bearer_async] if settings.is_azure else []},
     )
     return AsyncOpenAI(**_options(settings, model, where), http_client=http)
 
@@ -110,6 +118,7 @@ def open_batch_client(settings: Endpoint, model: str, where: str) -> OpenAI:
         follow_redirects=False,
         trust_env=not is_loopback(settings.url),
         timeout=settings.timeout_s,
+        event_hooks={"request": [_without_bearer] if settings.is_azure else []},
     )
     return OpenAI(**_options(settings, model, where), http_client=http)
 
@@ -145,6 +154,8 @@ class Form:
             if self._settings.temperature is not None:
                 body["temperature"] = self._settings.temperature
             body |= self._settings.sampling()
+        else:
+            body |= self._settings.extras()
         if request.messages:
             folds = self.folds_system
             body["messages"] = folded(request.messages) if folds else request.messages

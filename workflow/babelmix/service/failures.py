@@ -107,23 +107,32 @@ def words(content: Any, most: int = 300) -> tuple[str, str, str]:
     if isinstance(text, str):
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             bare = re.sub(r"(?s)<(script|style)\b.*?</\1>|<[^>]*>", " ", text)
-            return "", "", " ".join(bare.split())[:most]
+            return "", "", _line(bare)[:most]
     else:
         value = text
     held = value.get("error", value) if isinstance(value, dict) else value
     if isinstance(held, list) and held:
         held = held[0].get("error", held[0]) if isinstance(held[0], dict) else held[0]
     if not isinstance(held, dict):
-        return "", "", " ".join(str(held).split())[:most]
+        return "", "", _line(str(held))[:most]
     found = held.get("message") or held.get("detail") or held
     told = found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
     more = held.get("metadata") or held.get("details")
     if more:
         told += f" {more if isinstance(more, str) else json.dumps(more, ensure_ascii=False)}"
     code = " ".join(str(held.get(name) or "") for name in ("code", "type", "status"))
-    return code.strip(), str(held.get("param") or ""), " ".join(told.split())[:most]
+    return _line(code), str(held.get("param") or ""), _line(told)[:most]
+
+
+def _line(text: str) -> str:
+    """Text on one line, without the signs that a terminal would obey."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _as_bytes(content: Any) -> bytes:
+    return content if isinstance(content, bytes) else str(content).encode()
 
 
 def empty(usage: Usage | None) -> CallFailedError:
@@ -144,7 +153,7 @@ def malformed(content: Any, usage: Usage | None) -> CallFailedError:
     try:
         held = json.loads(content) if isinstance(content, bytes) else content
         error = held.get("error") if isinstance(held, dict) else None
-    except ValueError:
+    except (ValueError, RecursionError):
         error = None
     reason = f"the server sent no completion: {told or 'nothing'}"
     if error:
@@ -231,12 +240,16 @@ def classify_status(
         )
     if status in (400, 403, 422, 451) and _FLAGGED.search(low):
         return CallFailedError(f"content filter: {said}")
+    if status == 403 and b"<html" in _as_bytes(content)[:2000].lower():
+        return CallFailedError(f"refused by a firewall ({said})")  # not the provider's own words
     if status in (401, 403):
         raise ServiceStoppedError(f"{where}: the key in {settings.key_env} was refused ({said}).")
     if status == 404 or (status == 400 and "model" in code.lower()):
         raise ServiceStoppedError(
             f"{where}: no such model or endpoint ({said}). Check `model` and `base_url`."
         )
+    if status == 500 and _SYSTEM.search(low):  # a chat template's words, from some servers
+        return CallFailedError(said, unsupported="system")
     if status in _PASSING or status >= 500:
         return CallFailedError(
             said,

@@ -15,6 +15,7 @@ import socket
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +99,8 @@ class Ledger:
         self.cap = cap
         self.path = folder / f"{name}.jsonl"
         self.spent_now = 0.0
+        #: Replies by the model and fingerprint that the server named, over all jobs.
+        self.models: Counter[tuple[str, str]] = Counter()
         self._read = 0
         self._dollars: dict[str, float] = {}
         self._total = 0.0
@@ -167,10 +170,14 @@ class Ledger:
                 else:
                     self.settle(call, bill.dollars)
 
-    def settle(self, call: str, dollars: float, *, estimated: bool = False) -> None:
-        """Put the real cost in place of what was reserved; ``estimated``: no usage was told."""
+    def settle(
+        self, call: str, dollars: float, *, estimated: bool = False, by: tuple[str, str] = ("", "")
+    ) -> None:
+        """Put the real cost in place of what was reserved; ``estimated``: no usage was told;
+        ``by``: the model and fingerprint that replied."""
         state = "estimated" if estimated else "settled"
-        self._close({"id": call, "state": state, "dollars": dollars})
+        named = {"model": by[0], "fingerprint": by[1]} if any(by) else {}
+        self._close({"id": call, "state": state, "dollars": dollars} | named)
         self.spent_now += dollars
 
     def release(self, call: str) -> None:
@@ -267,6 +274,8 @@ class Ledger:
         call, dollars = str(note["id"]), float(note["dollars"])
         self._total += dollars - self._dollars.get(call, 0.0)
         self._dollars[call] = dollars
+        if note.get("model") or note.get("fingerprint"):
+            self.models[str(note.get("model")), str(note.get("fingerprint"))] += 1
         if note["state"] == "reserved":
             self._open[call] = note | {"hold": float(note.get("hold", dollars))}
         else:

@@ -47,7 +47,7 @@ def price_of(settings: Endpoint, model: str | None = None) -> Price | None:
     Never guessed: a snapshot's is its family's, and says so; another host's, or another model's,
     is unknown. A server on this machine costs nothing unless the configuration has a price.
     """
-    model = model or getattr(settings, "model", "")
+    model = model or str(getattr(settings, "model", ""))
     listed = chat_prices().get(urlsplit(settings.url).hostname or "", {})
     if settings.price_in is not None and settings.price_out is not None:
         price = Price(settings.price_in, settings.price_out, "configured", settings.price_cached)

@@ -83,8 +83,8 @@ class Reply:
 
     def entry(self) -> dict[str, Any]:
         """What a judge's journal keeps of it."""
-        held = {"key": self.key, "text": self.text, "finish_reason": self.finish_reason}
-        held |= {"truncated": self.truncated}
+        held: dict[str, Any] = {"key": self.key, "text": self.text, "truncated": self.truncated}
+        held |= {"finish_reason": self.finish_reason}
         return held | ({"reasoning": self.reasoning} if self.reasoning else {}) | self.provenance()
 
 
@@ -127,6 +127,11 @@ def read_usage(body: Mapping[str, Any]) -> Usage | None:
     if not (tokens_in or tokens_out or named):
         return None
     dollars = max(0.0, float(cost)) if named and cost is not None else None
+    upstream = held.get("cost_details")
+    if dollars is not None and held.get("is_byok") and isinstance(upstream, dict):
+        # With a key of one's own the gateway takes a fee, and the provider bills beside it.
+        beside = upstream.get("upstream_inference_cost")
+        dollars = dollars + float(beside) if isinstance(beside, int | float) else None
     return Usage(tokens_in, tokens_out, reasoning, min(cached, tokens_in), dollars)
 
 
@@ -177,7 +182,7 @@ def _parsed(content: bytes | Mapping[str, Any]) -> dict[str, Any]:
     """A body as an object; an error in it, or another shape, is a failure in the server's words."""
     try:
         body = json.loads(content) if isinstance(content, bytes) else dict(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise malformed(content, None) from None
     if not isinstance(body, dict):
         raise malformed(content, None)
