@@ -302,7 +302,7 @@ def test_scores_of_every_sample() -> None:
         version=1, run="r", benchmark="b", languages=LANGUAGES, all_languages=LANGUAGES
     )
     scores = score_answers(said("r", 2), asked)
-    assert Counter(score.sample for score in scores) == {0: 30, 1: 30}
+    assert Counter(score.sample for score in scores) == {0: 40, 1: 40}
     with pytest.raises(BabelmixError, match="unexpected row"):
         score_answers([*said("r", 2), *said("r", 1)], asked)
 
@@ -315,7 +315,8 @@ COUNTS = {
     "suspected_injections",
     "wins", "ties", "losses", "unscored", "asked", "scored", "judgements", "tokens_in",
     "tokens_out", "dollars", "answers", "abstained", "empty", "values", "preferences", "items",
-    "same", "s1_votes", "s2_votes", "tie_discounted_votes", "decided",
+    "same", "s1_votes", "s2_votes", "tie_discounted_votes", "decided", "right", "wrong", "unsure",
+    "not_judged", "judged", "left_out",
 }  # fmt: skip
 
 

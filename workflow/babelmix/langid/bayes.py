@@ -46,11 +46,19 @@ def _probabilities(identifier: LanguageIdentifier, texts: list[bytes]) -> NDArra
     ones = np.ones(len(rows), dtype=np.float32)
     counts = csr_array(coo_array((ones, (rows, features)), shape=shape))  # adds up repeats
     counts.data = np.log1p(counts.data)
-    scores = counts @ identifier.nb_ptc
+    scores = counts @ _weights(identifier)
     scores[counts.indptr[1:] > counts.indptr[:-1]] += identifier.nb_pc
     scores /= np.sqrt([max(len(text), 1) for text in texts])[:, None]
     scores = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(scores / scores.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+@lru_cache(maxsize=4)
+def _weights(identifier: LanguageIdentifier) -> NDArray[Any]:
+    """The model's weights as the product needs them: else it converts them at every call."""
+    import numpy as np
+
+    return np.ascontiguousarray(identifier.nb_ptc, dtype=np.float32)
 
 
 def _features(identifier: LanguageIdentifier, texts: list[bytes]) -> tuple[Any, Any]:
