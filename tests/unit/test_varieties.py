@@ -206,7 +206,6 @@ def test_a_name_that_says_nothing_new_changes_no_job() -> None:
     [
         ({"backend": "google"}, "sr-Latn"),
         ({"backend": "seq2seq", "family": "nllb", "model": "m"}, "pt-BR"),
-        ({"backend": "apertium", "modes": {"de": ["eng-spa"]}}, "fi"),
     ],
 )
 def test_refused_when_planned(translator: dict[str, Any], lang: str) -> None:
@@ -320,3 +319,18 @@ def test_iso_codes_still_mean_the_language_as_such() -> None:
     for code, entry in yaml.safe_load(text).items():
         found[entry["iso639_3"]] = code
     assert (found["por"], found["srp"], found["zho"]) == ("pt", "sr", "zh")
+
+
+def test_collecting_fails_rows_in_the_wrong_writing() -> None:
+    from babelmix.records import Conversation, Message
+    from babelmix.specs import CollectSpec
+    from babelmix.translate.collect import variety_checks
+
+    spec = CollectSpec(
+        version=1, dataset="d", lang="sr", pivot="en", on_failed_check="keep", script="Latn"
+    )
+    row = Conversation("1", "sr", "d", "s", [Message("user", SR_CYRL)])
+    found = variety_checks([Text(m.content) for m in row.messages], spec)
+    assert [(c.name, c.ok) for c in found] == [("script", False)]
+    plain = spec.model_copy(update={"script": ""})
+    assert variety_checks([Text(SR_CYRL)], plain) == []

@@ -9,7 +9,6 @@ from ..config.languages import Language
 from ..config.prompt import check_prompt, is_prompt_file
 from ..config.root import Config
 from ..config.translators import (
-    ApertiumTranslator,
     AzureTranslator,
     DeepLTranslator,
     GoogleTranslator,
@@ -91,12 +90,6 @@ def _check(name: str, source: str, target: str, config: Config) -> None:
     where = f"translators.{name} into '{target}'"
     if isinstance(translator, OpenAITranslator) and translator.prompt is not None:
         read_prompt(translator.prompt, config, f"translators.{name}.prompt")
-    if isinstance(translator, ApertiumTranslator) and not translator.modes.get(target):
-        known = ", ".join(sorted(translator.modes)) or "none"
-        raise BabelmixError(
-            f"translators.{name}.modes: no chain for '{target}' (there are: {known}). Add e.g. "
-            f"`{target}: [eng-spa, …]`, or choose another translator."
-        )
     backend: str = translator.backend
     if isinstance(translator, Seq2SeqTranslator):
         backend = translator.family
