@@ -52,13 +52,12 @@ def script_check(texts: Sequence[Text], lang: str, configured: str = "") -> Chec
 def script_share(prose: str, script: str) -> float | None:
     """Return the share of a text that is in a script, 0 to 1; None where it tells nothing."""
     if script in _CHINESE:
-        found = written(prose)
-        if found.script not in ("Hani", "Jpan"):
-            return None if found.letters < _LEAST_LETTERS else 0.0
         simplified, traditional = chinese_signs(prose)
         told = simplified + traditional
         if told < _LEAST_SIGNS:
-            return None
+            found = written(prose)
+            other = found.script not in ("Hani", "Jpan") and found.share > _LEAST_SHARE
+            return 0.0 if other and found.letters >= _LEAST_LETTERS else None
         return (simplified if script == "Hans" else traditional) / told
     found = written(prose)
     if found.letters < _LEAST_LETTERS:
