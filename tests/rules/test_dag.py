@@ -50,7 +50,7 @@ def test_the_full_reproduction_is_planned_with_the_groups_of_the_slurm_profile()
     grouped = ["--groups", *groups, "--group-components", *components]
     done = snakemake("--dry-run", "--forceall", *grouped)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert planned(done.stdout)["total"] == 879
+    assert planned(done.stdout)["total"] == 911
 
 
 def test_the_demo_has_its_mixtures(tmp_path: Path) -> None:

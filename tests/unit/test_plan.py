@@ -14,9 +14,11 @@ from babelmix.config.load import build_config, load_config, read_yaml
 from babelmix.config.training import Model
 from babelmix.config.translators import (
     ApertiumTranslator,
+    AzureTranslator,
     DeepLTranslator,
     GoogleTranslator,
     IdentityTranslator,
+    LibreTranslateTranslator,
     MemoryTranslator,
     OpenAITranslator,
     Seq2SeqTranslator,
@@ -197,9 +199,11 @@ DECIDING = {
     Seq2SeqTranslator: "backend family model revision engine tokenizer dtype beams unit max_tokens"
     " max_chars",
     OpenAITranslator: "backend model temperature max_tokens top_p seed reasoning_effort extra_body"
-    " unit max_chars",
+    " unit max_chars prompt",
     DeepLTranslator: "backend glossaries formality",
     GoogleTranslator: "backend",
+    LibreTranslateTranslator: "backend",
+    AzureTranslator: "backend category",
 }
 
 

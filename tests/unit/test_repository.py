@@ -94,7 +94,7 @@ def test_every_stage_version_is_a_positive_number() -> None:
 def test_known_languages_are_complete() -> None:
     catalogue = yaml.safe_load((ROOT / "resources" / "languages.yaml").read_text(encoding="utf-8"))
     for code, fields in catalogue.items():
-        assert {"name", "iso639_3", "system_prompt"} <= set(fields), code
+        assert {"name", "iso639_3", "family"} <= set(fields), code
         assert len(fields["iso639_3"]) == 3
 
 

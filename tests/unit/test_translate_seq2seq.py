@@ -14,7 +14,7 @@ import pytest
 from babelmix.errors import BabelmixError
 from babelmix.specs import TranslateSpec
 from babelmix.translate.backends import Failure, make_backend
-from babelmix.translate.backends.seq2seq import language_code
+from babelmix.translate.backends.codes import backend_code as language_code
 
 TEXTS = ["one two three", "two", "three one two one two three one", "one one"]
 

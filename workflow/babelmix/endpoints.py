@@ -27,6 +27,7 @@ KNOWN_KEYS = {
     "TOGETHER_API_KEY": ("together.xyz", "together.ai"),
     "HF_TOKEN": ("huggingface.co", "hf.co"),
     "DEEPL_AUTH_KEY": ("deepl.com",),
+    "AZURE_TRANSLATOR_KEY": ("microsofttranslator.com", "azure.com", "azure.us", "azure.cn"),
 }
 
 

@@ -62,6 +62,22 @@ class TranslateSpec(Spec):
     translator_name: Name
     translator: Translator
     lang_codes: dict[str, str] = Field(default_factory=dict, description="Of the target language.")
+    # The next three are left out where they say nothing new: earlier jobs keep their text.
+    pivot_codes: dict[str, str] = Field(
+        default_factory=dict,
+        exclude_if=lambda value: not value,
+        description="Of the source language, where the configuration sets some.",
+    )
+    lang_name: str = Field(
+        default="",
+        exclude_if=lambda value: not value,
+        description="Name of the target language, where the catalogue has another or none.",
+    )
+    pivot_name: str = Field(
+        default="",
+        exclude_if=lambda value: not value,
+        description="Name of the source language, likewise.",
+    )
 
 
 class CollectSpec(Spec):
@@ -79,6 +95,11 @@ class CollectSpec(Spec):
         # Left out when empty: pools without it are not collected again.
         exclude_if=lambda value: not value,
         description="Measure -> the value below which a row fails its check.",
+    )
+    script: str = Field(
+        default="",
+        exclude_if=lambda value: not value,
+        description="Script that the configuration asks for beside the code (ISO 15924).",
     )
 
 

@@ -20,6 +20,7 @@ CheckName = Literal[
     "length_ratio",
     "sentences",
     "language",
+    "script",
     "untranslated",
     "repetition",
     "answered",

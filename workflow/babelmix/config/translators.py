@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from .base import Lang
+from .prompt import check_prompt, is_prompt_file
 from .service import ChatModel, PaidService, Runnable
 
 Unit = Literal["message", "line", "sentence"]
@@ -121,6 +122,21 @@ class OpenAITranslator(ChatModel, _Service):
         default=4000, ge=20, description="Longest text of a request; longer messages are cut."
     )
     concurrency: int = Field(default=8, ge=1, description="Requests under way at once.")
+    prompt: str | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Your own instruction: a text, or a file ending in .txt or .md (may hold "
+        "`{data_root}`). Slots: {source} and {target} (names), {source_code}, {target_code}, and "
+        "{text}: with it the prompt is the user's message, else the system's. Changing it "
+        "translates again.",
+    )
+
+    @field_validator("prompt")
+    @classmethod
+    def _prompt_or_file(cls, prompt: str | None) -> str | None:
+        if prompt is not None and not is_prompt_file(prompt):
+            check_prompt(prompt)
+        return prompt
 
     @model_validator(mode="after")
     def _paid_by_tokens(self) -> Self:
@@ -164,8 +180,63 @@ class GoogleTranslator(_Service):
     )
 
 
+class LibreTranslateTranslator(_Service):
+    """LibreTranslate, on a server of your own or a hosted one."""
+
+    RUNTIME: ClassVar[frozenset[str]] = _Service.RUNTIME | {
+        "server_url",
+        "batch_texts",
+        "max_chars",
+    }
+
+    backend: Literal["libretranslate"] = Field(description="Backend.")
+    server_url: str = Field(description="Server, e.g. http://127.0.0.1:5000.")
+    key_env: str = Field(
+        default="LIBRETRANSLATE_API_KEY",
+        description="Environment variable that holds the key; a server that asks for none needs "
+        "none.",
+    )
+    batch_texts: int = Field(
+        default=20, ge=1, description="Texts of a request; the server's `--batch-limit`."
+    )
+    max_chars: int = Field(
+        default=2000,
+        ge=20,
+        description="Characters of a request; the server's `--char-limit`.",
+    )
+
+
+class AzureTranslator(_Service):
+    """Azure AI Translator (text translation 3.0, REST)."""
+
+    RUNTIME: ClassVar[frozenset[str]] = _Service.RUNTIME | {"server_url", "region"}
+
+    backend: Literal["azure"] = Field(description="Backend.")
+    key_env: str = Field(
+        default="AZURE_TRANSLATOR_KEY", description="Environment variable that holds the key."
+    )
+    region: str | None = Field(
+        default=None,
+        description="Region of the resource, e.g. westeurope; a global resource needs none.",
+    )
+    server_url: str = Field(
+        default="https://api.cognitive.microsofttranslator.com",
+        description="Server of the API, or the resource's own address "
+        "(https://NAME.cognitiveservices.azure.com).",
+    )
+    category: str | None = Field(
+        default=None, description="Category of a custom model (Custom Translator)."
+    )
+
+
 #: Services that take money or share a host: these have a cap and rates.
-Service = OpenAITranslator | DeepLTranslator | GoogleTranslator
+Service = (
+    OpenAITranslator
+    | DeepLTranslator
+    | GoogleTranslator
+    | LibreTranslateTranslator
+    | AzureTranslator
+)
 
 Translator = Annotated[
     MemoryTranslator
@@ -174,6 +245,8 @@ Translator = Annotated[
     | Seq2SeqTranslator
     | OpenAITranslator
     | DeepLTranslator
-    | GoogleTranslator,
+    | GoogleTranslator
+    | LibreTranslateTranslator
+    | AzureTranslator,
     Field(discriminator="backend"),
 ]

@@ -51,3 +51,8 @@ def _other_script(found: Found, asked: str) -> bool:
     if script is not None:
         return found.script not in _ALLOWED.get(script, {script})
     return not may_be_in(identifier_code(asked), found.script)
+
+
+def allowed_scripts(script: str) -> set[str]:
+    """Return the scripts, as found in texts, that a script asked for allows."""
+    return _ALLOWED.get(script, {script})

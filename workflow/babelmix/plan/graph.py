@@ -26,6 +26,7 @@ from .runs import (
     plan_evaluations,
     plan_runs,
 )
+from .varieties import check_varieties
 
 
 class Plan:
@@ -43,6 +44,7 @@ class Plan:
         )
         for plan in self.evaluations.values():
             self._check_baseline(plan)
+        check_varieties(self)
 
     def _check_baseline(self, plan: EvaluationPlan) -> None:
         if plan.evaluation.baseline is None:

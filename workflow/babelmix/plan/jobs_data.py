@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..config.sources import Source
-from ..config.translators import MemoryTranslator, Translator
+from ..config.translators import MemoryTranslator, OpenAITranslator, Translator
+from ..resources import language_catalogue
 from ..sources.overlays import PIVOT
 from ..specs import (
     BenchmarkSpec,
@@ -21,6 +22,7 @@ from ..specs import (
 from ..stages import STAGE_VERSIONS
 from .checks import language_path, local_files, resolve_path
 from .jobs_base import JobsBase, as_json
+from .varieties import asked_script, own_name, read_prompt
 
 
 class DataJobs(JobsBase):
@@ -167,8 +169,21 @@ class DataJobs(JobsBase):
                 translator_name=name,
                 translator=self._essence(name),
                 lang_codes=self.config.languages[lang].codes,
+                **self._named(lang, pool.pivot),
             )
         )
+
+    def _named(self, lang: str, pivot: str, back: bool = False) -> dict[str, Any]:
+        """What the configuration says of two languages beyond the catalogue."""
+        languages = self.config.languages
+        source = lang if back else pivot
+        codes = languages[source].codes
+        known = language_catalogue().get(source, {}).get("codes", {})
+        return {
+            "pivot_codes": {} if codes == known else codes,
+            "lang_name": own_name(lang, languages[lang].name),
+            "pivot_name": own_name(pivot, languages[pivot].name),
+        }
 
     def _essence(self, name: str) -> Translator:
         """A translator with its paths resolved.
@@ -179,6 +194,9 @@ class DataJobs(JobsBase):
         if isinstance(translator, MemoryTranslator):
             path = resolve_path(translator.path, self.config, f"translators.{name}")
             translator = translator.model_copy(update={"path": path})
+        if isinstance(translator, OpenAITranslator) and translator.prompt is not None:
+            text = read_prompt(translator.prompt, self.config, f"translators.{name}.prompt")
+            translator = translator.model_copy(update={"prompt": text})
         return translator.essence()
 
     def round_trip(self, dataset: str, lang: str) -> str:
@@ -196,6 +214,7 @@ class DataJobs(JobsBase):
                 translator_name=name,
                 translator=self._essence(name),
                 lang_codes=self.config.languages[pool.pivot].codes,
+                **self._named(lang, pool.pivot, back=True),
             )
         )
 
@@ -256,6 +275,7 @@ class DataJobs(JobsBase):
                 on_failed_check=pool.on_failed_check,
                 as_translation=self._as_translation(dataset, lang),
                 below=self._cut_offs(dataset, lang),
+                script=asked_script(lang, self.config.languages[lang]),
             )
         )
 

@@ -16,6 +16,7 @@ from .corrections import Applied, Overlay, correct_rows, read_overlay
 from .measures import Measure, read_measures
 from .pair import Pair, learn_pair, plain_pair
 from .texts import Text, identify_texts
+from .variety import script_check
 from .wording import PARTLY, own_language_check
 
 #: Rows named for each check in the audit.
@@ -150,6 +151,7 @@ def audit_rows(
             row.checks += audit_texts(before, after, pair)
         else:
             row.checks += audit_held(after, pair)
+        row.checks += variety_checks(after, spec)
         row.checks += [m.of(row.id, spec.below.get(m.check)) for m in measures]
         row.checks.append(task_flag(source.messages, spec.pivot))
     return pair
@@ -164,7 +166,17 @@ def _audit_pivot(rows: list[Conversation], spec: CollectSpec) -> None:
             if any(c.name in ABSENT_CHECKS and not c.ok for c in row.checks):
                 continue
             brought = [c for c in row.checks if c.name in _BROUGHT or c.name.startswith("correct")]
-            row.checks = [*brought, own_language_check(texts, spec.lang)]
+            row.checks = [
+                *brought,
+                own_language_check(texts, spec.lang),
+                *variety_checks(texts, spec),
+            ]
+
+
+def variety_checks(texts: list[Text], spec: CollectSpec) -> list[Check]:
+    """Return the check of script and region, where the language's code names one."""
+    check = script_check(texts, spec.lang, spec.script)
+    return [check] if check else []
 
 
 def _texts(source: Conversation, row: Conversation) -> tuple[list[Text], list[Text]]:

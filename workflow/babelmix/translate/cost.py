@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from ..config.translators import OpenAITranslator, Service, Translator
+from ..config.translators import (
+    LibreTranslateTranslator,
+    OpenAITranslator,
+    Service,
+    Translator,
+)
 from ..service import Ledger
 from ..service.budget import Estimate, estimate_calls
 from ..service.failures import CallFailedError
@@ -28,7 +33,10 @@ def price_of(translator: Translator) -> Price | None:
     """
     if isinstance(translator, OpenAITranslator):
         return chat_price(translator)
-    if isinstance(translator, Service) or translator.price_per_million_chars is not None:
+    unpriced = translator.price_per_million_chars is None
+    if isinstance(translator, LibreTranslateTranslator) and unpriced:
+        return FREE  # hosted servers are paid by the month, one's own by nobody
+    if isinstance(translator, Service) or not unpriced:
         return char_price(translator.backend, translator.price_per_million_chars)
     return FREE
 
@@ -56,7 +64,8 @@ def paid_by_chars(
 def estimate(translator: Translator, chars: int, texts: int) -> Estimate:
     """Return requests and US dollars for ``chars`` source characters in ``texts`` texts."""
     if isinstance(translator, OpenAITranslator):
+        prompt = len(translator.prompt) if translator.prompt else PROMPT_CHARS
         tokens_out = chars / _CHARS_PER_TOKEN * GROWTH
-        return estimate_calls(translator, texts, texts * PROMPT_CHARS + chars, tokens_out)
+        return estimate_calls(translator, texts, texts * prompt + chars, tokens_out)
     price = price_of(translator)
     return Estimate(texts, 0, 0, None if price is None else price.dollars(chars=chars))

@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> None:
 def way_back(spec: RoundTripSpec) -> TranslateSpec:
     """The job of translating a pool's language into its pivot."""
     given = spec.model_dump() | {"lang": spec.pivot, "pivot": spec.lang}
+    given |= {"lang_name": spec.pivot_name, "pivot_name": spec.lang_name}
     return TranslateSpec.model_validate(given)
 
 

@@ -2,46 +2,37 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 from ...specs import TranslateSpec
 from .base import Backend, Failure, Result
 
 __all__ = ["Backend", "Failure", "Result", "make_backend"]
 
+#: The module of each backend; it has a function ``make(spec, folder) -> Backend``. Another one
+#: needs a row here, its module, and its section in config/translators.py.
+_MODULES = {
+    "apertium",
+    "azure",
+    "deepl",
+    "google",
+    "identity",
+    "libretranslate",
+    "memory",
+    "openai",
+    "seq2seq",
+}
+
 
 def make_backend(spec: TranslateSpec, folder: Path | None = None) -> Backend:
-    """The backend of a shard. Raises BabelmixError when a key, program, mode or file is missing, or
-    when the backend does not offer the language. ``folder``: where ledgers and rates lie.
+    """Return the backend of a shard. ``folder``: where ledgers and rates lie.
 
     Only the chosen backend's module is imported: the clients of the others need not be installed.
+    Raises BabelmixError when a key, program, mode or file is missing, or when the backend does not
+    offer the language.
     """
-    translator, name = spec.translator, spec.translator_name
-    if translator.backend == "memory":
-        from .memory import MemoryBackend
-
-        return MemoryBackend(translator, spec.pivot, spec.lang)
-    if translator.backend == "identity":
-        from .identity import IdentityBackend
-
-        return IdentityBackend()
-    if translator.backend == "apertium":
-        from .apertium import ApertiumBackend
-
-        return ApertiumBackend(translator, name, spec.lang)
-    if translator.backend == "seq2seq":
-        from .seq2seq import Seq2SeqBackend
-
-        return Seq2SeqBackend(translator, name, spec.pivot, spec.lang, spec.lang_codes)
-    given = (name, spec.pivot, spec.lang, spec.lang_codes, folder)
-    if translator.backend == "openai":
-        from .openai import OpenAIBackend
-
-        return OpenAIBackend(translator, *given)
-    if translator.backend == "deepl":
-        from .deepl import DeepLBackend
-
-        return DeepLBackend(translator, *given)
-    from .google import GoogleBackend
-
-    return GoogleBackend(translator, *given)
+    name = spec.translator.backend
+    assert name in _MODULES, name
+    return cast(Backend, import_module(f".{name}", __package__).make(spec, folder))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from ...config.translators import ApertiumTranslator
 from ...errors import BabelmixError
+from ...specs import TranslateSpec
 from .base import Failure, Limits, Local, Result
 
 #: Debian packages of modes whose name is not `apertium-<mode>`.
@@ -113,3 +115,9 @@ def check_modes(modes: list[str], name: str) -> None:
             f"translators.{name}.modes: apertium has no mode {', '.join(missing)} (it has: "
             f"{', '.join(listed.stdout.split()) or 'none'}). {install}"
         )
+
+
+def make(spec: TranslateSpec, folder: Path | None) -> ApertiumBackend:
+    """Return the backend of a shard."""
+    assert isinstance(spec.translator, ApertiumTranslator)
+    return ApertiumBackend(spec.translator, spec.translator_name, spec.lang)

@@ -9,19 +9,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ...config.translators import DeepLTranslator
-from ...errors import BabelmixError, unknown_name
+from ...errors import BabelmixError
 from ...service import Ledger, ServiceStoppedError
 from ...service.client import read_key
 from ...service.failures import CallFailedError
 from ...service.rates import RateLimiter
 from ...service.retry import RetryPolicy
+from ...specs import TranslateSpec
 from ..cost import paid_by_chars, price_of
 from .base import Failure, Limits, Result, Unit
+from .codes import backend_code, require_offered, source_code
 
 T = TypeVar("T")
-
-#: DeepL takes no bare code for these target languages.
-_REGIONAL = {"en": "EN-US", "pt": "PT-PT"}
 
 
 class DeepLBackend:
@@ -45,6 +44,7 @@ class DeepLBackend:
         lang: str,
         codes: dict[str, str],
         folder: Path | None = None,
+        pivot_codes: dict[str, str] | None = None,
     ) -> None:
         try:
             import deepl
@@ -66,8 +66,8 @@ class DeepLBackend:
         self._client = deepl.DeepLClient(key, server_url=translator.server_url)
         self.settings: dict[str, Any] = {
             "backend": "deepl",
-            "source": pivot.partition("-")[0].upper(),
-            "target": codes.get("deepl") or _REGIONAL.get(lang, lang.upper()),
+            "source": source_code("deepl", pivot, pivot_codes or {}),
+            "target": backend_code("deepl", lang, codes, self._where),
         }
         # Only what is asked for goes into the key, so that defaults added later change none.
         if lang in translator.glossaries:
@@ -86,8 +86,7 @@ class DeepLBackend:
             )
         )
         for code, known in zip((source, target.upper()), offered, strict=True):
-            if code not in known:
-                raise unknown_name("DeepL language", code, known, f"{self._where} into '{lang}'")
+            require_offered("deepl", "DeepL language", code, known, self._where, lang)
         if "glossary" in self.settings:
             number = self.settings["glossary"]
             found = self._safely(lambda: self._client.get_glossary(number))
@@ -156,3 +155,17 @@ class DeepLBackend:
         return ServiceStoppedError(
             f"{self._where}: DeepL {what}. What is done is kept in the journal; run again to go on."
         )
+
+
+def make(spec: TranslateSpec, folder: Path | None) -> DeepLBackend:
+    """Return the backend of a shard."""
+    assert isinstance(spec.translator, DeepLTranslator)
+    return DeepLBackend(
+        spec.translator,
+        spec.translator_name,
+        spec.pivot,
+        spec.lang,
+        spec.lang_codes,
+        folder,
+        spec.pivot_codes,
+    )

@@ -14,24 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from ...config.translators import GoogleTranslator
 from ...endpoints import retry_after
-from ...errors import BabelmixError, unknown_name
-from ...resources import language_catalogue
+from ...errors import BabelmixError
 from ...service import Ledger, ServiceStoppedError
 from ...service.client import read_key
 from ...service.failures import CallFailedError, words
 from ...service.rates import RateLimiter
 from ...service.retry import RetryPolicy
+from ...specs import TranslateSpec
 from ..cost import paid_by_chars, price_of
 from .base import Failure, Limits, Result, Unit
+from .codes import backend_code, require_offered, source_code
 
 if TYPE_CHECKING:
     import httpx2
-
-
-def google_code(lang: str, codes: dict[str, str]) -> str:
-    """Google's code of a language: configured, catalogued, or the same as ours."""
-    catalogued = language_catalogue().get(lang, {}).get("codes", {})
-    return str(codes.get("google") or catalogued.get("google") or lang)
 
 
 class GoogleBackend:
@@ -51,6 +46,7 @@ class GoogleBackend:
         lang: str,
         codes: dict[str, str],
         folder: Path | None = None,
+        pivot_codes: dict[str, str] | None = None,
     ) -> None:
         import httpx2
 
@@ -72,16 +68,15 @@ class GoogleBackend:
         self._policy, self._lock = RetryPolicy(translator, self._where), threading.Lock()
         self.settings: dict[str, Any] = {
             "backend": "google",
-            "source": google_code(pivot, {}),
-            "target": google_code(lang, codes),
+            "source": source_code("google", pivot, pivot_codes or {}, self._where),
+            "target": backend_code("google", lang, codes, self._where),
         }
         try:
             offered = self._policy.run(self._offered, self._lock)
         except CallFailedError as error:
             raise self._stop(f"cannot be reached or is busy ({error.reason})") from None
         for code in (self.settings["source"], self.settings["target"]):
-            if code not in offered:
-                raise unknown_name("Google language", code, offered, f"{self._where} into '{lang}'")
+            require_offered("google", "Google language", code, offered, self._where, lang)
 
     def translate(self, texts: list[str]) -> list[Result]:
         """Translate one batch."""
@@ -156,3 +151,17 @@ class GoogleBackend:
             f"{self._where}: {self._url} {what}. What is done is kept in the journal; run again to "
             "go on."
         )
+
+
+def make(spec: TranslateSpec, folder: Path | None) -> GoogleBackend:
+    """Return the backend of a shard."""
+    assert isinstance(spec.translator, GoogleTranslator)
+    return GoogleBackend(
+        spec.translator,
+        spec.translator_name,
+        spec.pivot,
+        spec.lang,
+        spec.lang_codes,
+        folder,
+        spec.pivot_codes,
+    )

@@ -11,6 +11,7 @@ from ...config.translators import MemoryTranslator
 from ...errors import BabelmixError
 from ...io import read_table
 from ...sources.readers import read_rows
+from ...specs import TranslateSpec
 from ..segment import Segment, segment
 from .base import Failure, Local, Result, Unit
 
@@ -137,3 +138,9 @@ def _best(variants: dict[str, str], lang: str) -> str | None:
 
 def _local(tag: str) -> str:
     return tag.rsplit("}", 1)[-1]
+
+
+def make(spec: TranslateSpec, folder: Path | None) -> MemoryBackend:
+    """Return the backend of a shard."""
+    assert isinstance(spec.translator, MemoryTranslator)
+    return MemoryBackend(spec.translator, spec.pivot, spec.lang)

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from ...config.prompt import fill_in
 from ...config.translators import OpenAITranslator
 from ...io import Journal, digest
-from ...resources import language_catalogue
 from ...service import ChatService, Reply, Request, ask_in_batches
 from ...service.client import read_key
+from ...specs import TranslateSpec
+from ...tags import language_name
 from ...text.reasoning import without_reasoning
 from .base import Failure, Keep, Limits, Result, Unit
 
@@ -47,13 +49,21 @@ class OpenAIBackend:
         lang: str,
         codes: dict[str, str],
         folder: Path | None = None,
+        lang_name: str = "",
+        pivot_name: str = "",
     ) -> None:
         self.unit: Unit = translator.unit
         self.limits = Limits(text_chars=translator.max_chars, batch_texts=1)
         self.concurrency = translator.concurrency
         self.translator = translator
-        target = codes.get("openai") or language_name(lang)
-        self.prompt = _PROMPT.replace("{source}", language_name(pivot)).replace("{target}", target)
+        self._slots = {
+            "source": language_name(pivot, pivot_name),
+            "target": codes.get("openai") or language_name(lang, lang_name),
+            "source_code": pivot,
+            "target_code": lang,
+        }
+        self._template = translator.prompt or _PROMPT
+        self.prompt = fill_in(self._template, self._slots)
         self.settings: dict[str, Any] = {
             "backend": "openai",
             "model": translator.model,
@@ -102,6 +112,9 @@ class OpenAIBackend:
         keep({k: Failure(f.reason, content=not f.retryable) for k, f in failures.items()}, {})
 
     def _messages(self, text: str) -> list[dict[str, str]]:
+        if "{text}" in self._template:
+            content = fill_in(self._template, self._slots | {"text": text})
+            return [{"role": "user", "content": content}]
         return [{"role": "system", "content": self.prompt}, {"role": "user", "content": text}]
 
 
@@ -132,7 +145,16 @@ def read_reply(text: str | None, reply: Reply) -> Result:
     return content
 
 
-def language_name(lang: str) -> str:
-    """Return the English name of a language for a prompt, or its code where we know no name."""
-    known = language_catalogue().get(lang) or language_catalogue().get(lang.partition("-")[0])
-    return str(known["name"]) if known else f"the language with the code '{lang}'"
+def make(spec: TranslateSpec, folder: Path | None) -> OpenAIBackend:
+    """Return the backend of a shard."""
+    assert isinstance(spec.translator, OpenAITranslator)
+    return OpenAIBackend(
+        spec.translator,
+        spec.translator_name,
+        spec.pivot,
+        spec.lang,
+        spec.lang_codes,
+        folder,
+        spec.lang_name,
+        spec.pivot_name,
+    )

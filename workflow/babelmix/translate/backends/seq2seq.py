@@ -8,24 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ...config.translators import Seq2SeqTranslator
 from ...errors import BabelmixError
-from ...resources import language_catalogue
+from ...specs import TranslateSpec
 from .base import Failure, Limits, Result, Unit
+from .codes import backend_code
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-#: ISO 15924 codes of the catalogue's scripts, as FLORES-200 and NLLB write them.
-_SCRIPTS = {
-    "Latin": "Latn",
-    "Cyrillic": "Cyrl",
-    "Arabic": "Arab",
-    "Hebrew": "Hebr",
-    "Devanagari": "Deva",
-    "Han": "Hans",
-    "Greek": "Grek",
-}
-#: Where NLLB uses the code of the standard variety, not of the macrolanguage.
-_NLLB = {"ar": "arb_Arab", "et": "est_Latn", "lv": "lvs_Latn", "fa": "pes_Arab", "sw": "swh_Latn"}
 #: Texts handed over at once: enough to sort by length, few enough to lose little in a kill.
 _TEXTS_A_CALL = 256
 
@@ -57,6 +46,7 @@ class Seq2SeqBackend:
         pivot: str,
         lang: str,
         codes: dict[str, str],
+        pivot_codes: dict[str, str] | None = None,
     ) -> None:
         self.where = f"translators.{name}"
         self.unit: Unit = translator.unit
@@ -64,8 +54,8 @@ class Seq2SeqBackend:
         self._translator = translator
         self._model = fill_in(translator.model, pivot, lang)
         self._tokenizer = self._load_tokenizer(pivot, lang)
-        self._source = language_code(translator.family, pivot, {})
-        self._target = language_code(translator.family, lang, codes)
+        self._source = backend_code(translator.family, pivot, pivot_codes or {}, self.where)
+        self._target = backend_code(translator.family, lang, codes, self.where)
         self._prefix, self._forced = self._opening()
         self._engine: Engine | None = None
         self.settings: dict[str, Any] = {
@@ -203,17 +193,14 @@ def fill_in(text: str, pivot: str, lang: str) -> str:
     return str(Path(named).expanduser()) if named.startswith("~") else named
 
 
-def language_code(family: str, lang: str, codes: dict[str, str]) -> str:
-    """A family's code of a language: configured, or made from the catalogue."""
-    entry = language_catalogue().get(lang, {})
-    configured = codes.get(family) or entry.get("codes", {}).get(family)
-    if configured:
-        return str(configured)
-    if family == "nllb":
-        if lang in _NLLB:
-            return _NLLB[lang]
-        script = _SCRIPTS.get(str(entry.get("script", "Latin")), "Latn")
-        return f"{entry.get('iso639_3', lang)}_{script}"
-    if family == "opus-mt":
-        return str(entry.get("iso639_3", lang))
-    return lang
+def make(spec: TranslateSpec, folder: Path | None) -> Seq2SeqBackend:
+    """Return the backend of a shard."""
+    assert isinstance(spec.translator, Seq2SeqTranslator)
+    return Seq2SeqBackend(
+        spec.translator,
+        spec.translator_name,
+        spec.pivot,
+        spec.lang,
+        spec.lang_codes,
+        spec.pivot_codes,
+    )

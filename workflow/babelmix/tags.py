@@ -1,0 +1,96 @@
+"""What a language code asks for: its language, script and region, and their usual spellings.
+
+Codes are BCP 47 tags (`zh-Hant-TW`, `pt-BR`, `sr-Latn`); scripts are ISO 15924 codes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from .resources import language_catalogue
+
+#: Names of scripts as configurations and the catalogue write them -> ISO 15924.
+SCRIPTS = {
+    "Latin": "Latn",
+    "Cyrillic": "Cyrl",
+    "Arabic": "Arab",
+    "Hebrew": "Hebr",
+    "Devanagari": "Deva",
+    "Han": "Hans",
+    "Greek": "Grek",
+    "Simplified Han": "Hans",
+    "Traditional Han": "Hant",
+    "Bengali": "Beng",
+    "Gujarati": "Gujr",
+    "Gurmukhi": "Guru",
+    "Tamil": "Taml",
+    "Telugu": "Telu",
+    "Kannada": "Knda",
+    "Malayalam": "Mlym",
+    "Sinhala": "Sinh",
+    "Thai": "Thai",
+    "Lao": "Laoo",
+    "Khmer": "Khmr",
+    "Burmese": "Mymr",
+    "Georgian": "Geor",
+    "Armenian": "Armn",
+    "Ethiopic": "Ethi",
+    "Japanese": "Jpan",
+    "Korean": "Hang",
+    "Hangul": "Hang",
+}
+#: Regions that write Chinese in one of its two ways (CLDR's likely subtags).
+_CHINESE = {"TW": "Hant", "HK": "Hant", "MO": "Hant", "CN": "Hans", "SG": "Hans", "MY": "Hans"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A language code in its parts. ``script`` and ``region`` are None where it names none;
+    Chinese regions imply their script (`zh-TW` asks for `Hant`)."""
+
+    base: str
+    script: str | None = None
+    region: str | None = None
+
+    @property
+    def usual_script(self) -> bool:
+        """Whether the script is the one that the catalogue gives the language anyway."""
+        return self.script is not None and self.script == default_script(self.base)
+
+
+@cache
+def read_tag(lang: str) -> Tag:
+    """Split a code into language, script and region."""
+    base, *rest = lang.replace("_", "-").split("-")
+    base = base.lower()
+    script = next((part.title() for part in rest if len(part) == 4 and part.isalpha()), None)
+    region = next((p.upper() for p in rest if len(p) == 2 or (len(p) == 3 and p.isdigit())), None)
+    if base == "zh" and script is None and region:
+        script = _CHINESE.get(region)
+    return Tag(base, script, region)
+
+
+def script_code(name: str) -> str | None:
+    """Return the ISO 15924 code of a script's name or code; None for one that is not known."""
+    if name in SCRIPTS:
+        return SCRIPTS[name]
+    code = name.title()
+    return code if code in SCRIPTS.values() else None
+
+
+@cache
+def default_script(lang: str) -> str:
+    """Return the ISO 15924 code of the script that the catalogue gives a language, else Latin's."""
+    return SCRIPTS.get(str(language_catalogue().get(lang, {}).get("script", "Latin")), "Latn")
+
+
+def language_name(lang: str, configured: str = "") -> str:
+    """Return the English name of a language for a prompt, or its code where we know no name.
+
+    ``configured`` goes first: it is the only name that tells a variety.
+    """
+    known = language_catalogue().get(lang) or language_catalogue().get(lang.partition("-")[0])
+    if configured:
+        return configured
+    return str(known["name"]) if known else f"the language with the code '{lang}'"
