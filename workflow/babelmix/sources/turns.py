@@ -26,7 +26,13 @@ _RESULTS = frozenset(
 #: What says whether a turn is trained on: OpenAI and Mistral, axolotl (two), ms-swift.
 _TRAINS = ("weight", "train", "training", "loss")
 #: What says more than yes or no, or means it the other way round in some sets: never guessed at.
-_MASKS = ("train_detail", "training_detail", "loss_mask", "loss_scale", "loss_weight")
+_MASKS: tuple[str, ...] = (
+    "train_detail",
+    "training_detail",
+    "loss_mask",
+    "loss_scale",
+    "loss_weight",
+)
 _MASKS += ("mask", "masked", "trainable", "train_on_turn")
 #: What a reasoning model thought before its answer, beside the answer.
 _REASONING = ("reasoning_content", "reasoning", "thinking")
