@@ -239,7 +239,7 @@ def test_a_benchmark_question_in_the_pool_stops_before_any_training(tmp_path: Pa
     study = Study(tmp_path / "study", config)
     done = study.run("results/mini/checkpoints/tiny.mono-EN.quick.s1.json")
     assert done.returncode != 0
-    assert "24 of its ids are, or nearly are, questions" in done.stdout
+    assert "24 of its ids hold, or nearly hold, questions" in done.stdout
     assert "leaked question" in done.stdout
     assert "`on_contamination: leave_out`" in done.stdout
     assert "Finished jobid" in done.stdout

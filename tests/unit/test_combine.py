@@ -123,3 +123,12 @@ def test_rows_are_counted_by_the_languages_of_question_and_answer() -> None:
         "asked": {"de": 11, "en": 3},
         "answered": {"de": 8, "en": 3},
     }
+
+
+@pytest.mark.parametrize("code", ["de_to_en", "en_on_de", "de_with_en"])
+@pytest.mark.parametrize("masked", ["both", "first", "second"])
+def test_a_turn_that_is_not_trained_on_stays_so(code: str, masked: str) -> None:
+    rows = [row(lang, ("One. Two.", "wrong", "Three. Four.", "right")) for lang in ("de", "en")]
+    for name, one in zip(("first", "second"), rows, strict=True):
+        one.messages[1].train = masked not in (name, "both")
+    assert [m.train for m in made(code, *rows).messages] == [True, False, True, True]

@@ -70,11 +70,11 @@ def test_a_turn_says_whether_it_is_trained_on(turn: dict[str, Any], trained: boo
 @pytest.mark.parametrize(
     ("place", "turn", "said"),
     [
-        (1, {"weight": 0.5}, "weight or train is 0.5, neither 0 nor 1"),
-        (1, {"weight": "0"}, "weight or train is '0', neither"),
-        (1, {"train": "no"}, "weight or train is 'no', neither"),
+        (1, {"weight": 0.5}, "weight is 0.5, neither 0 nor 1"),
+        (1, {"weight": "0"}, "weight is '0', neither"),
+        (1, {"train": "no"}, "train is 'no', neither"),
         (1, {"weight": 1, "train": False}, "weight and train contradict each other"),
-        (1, {"train_detail": [{"begin_offset": 0}]}, "train_detail: spans"),
+        (1, {"train_detail": [{"begin_offset": 0}]}, "train_detail: which tokens"),
         (0, {"train": True}, "a user's turn is to be trained on"),
         (1, {"weight": 0}, "no turn is to be trained on"),
     ],
@@ -303,7 +303,7 @@ def test_names_of_languages_of_ones_own() -> None:
 
 def test_a_column_that_names_no_language_of_ours_says_what_it_has() -> None:
     rows = [{"messages": chat("q", "a"), "l": "Elvish"}]
-    with pytest.raises(BabelmixError, match=r"`language_column` holds Elvish \(1\)"):
+    with pytest.raises(BabelmixError, match=r"`language_column: l` holds Elvish \(1\)"):
         parse("messages", rows, language_column="l")
 
 

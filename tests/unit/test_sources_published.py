@@ -166,7 +166,7 @@ def openai(folder: Path) -> None:
         ("assistant", True),
     ]
     assert '{"name": "rate", "arguments": {"currency": "EUR"}}' in second.messages[2].content
-    reason = "weight or train is 0.5, neither 0 nor 1 (false nor true)"
+    reason = "weight is 0.5, neither 0 nor 1 (false nor true)"
     assert manifest["left_out"] == {reason: 1}
     assert manifest["changed"] == {"turns of tools kept, not trained": 1}
 

@@ -13,7 +13,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "collect": 4,
     "index": 2,
     "count": 1,
-    "combine": 1,
+    "combine": 2,
     "fingerprint": 1,
     "contamination": 2,
     "cleared": 1,

@@ -59,7 +59,8 @@ def combine(first: Conversation, second: Conversation, spec: CombineSpec) -> Con
     for place, (one, other) in enumerate(zip(first.messages, second.messages, strict=False)):
         turn = _turn(kind, one, other, spec, f"{spec.seed}:{first.id}:{place}")
         turns.append(turn)
-        messages.append(Message(one.role, turn.text))
+        # What either language does not train on is no target in the joined row.
+        messages.append(Message(one.role, turn.text, one.train and other.train))
     characters = sum(len(turn.text) for turn in turns)
     share = sum(turn.second for turn in turns) / characters if characters else 0.0
     detail = " ".join(

@@ -14,7 +14,7 @@ from ..config.sources import QUESTION_ADAPTERS, Source
 from ..errors import BabelmixError, unknown_name
 from ..records import Conversation, Message
 from . import shapes
-from .fields import MISSING, at, in_language, read_fields, row_id
+from .fields import MISSING, at, in_language, optional_paths, read_fields, row_id
 from .ids import IdPolicy
 from .languages import LanguageColumn
 from .oasst import Thread, read_threads, refuse_double_messages
@@ -43,11 +43,12 @@ _READERS: dict[str, Reader] = {
     "alpaca_eval": shapes.read_alpaca_eval,
 }
 _PAIR = ("instruction", "input", "output", "context", "response")
-_DIALOGUE = ("messages", "conversations", "conversation", "items", "system", "tools")
+_SYSTEM = ("system", "system_prompt")
+_DIALOGUE = ("messages", "conversations", "conversation", "items", *_SYSTEM, "tools")
 #: Columns that a reader looks at; of the others (OpenAssistant's) all are read.
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "lima": (*_PAIR, *_DIALOGUE, "history"),
-    "alpaca": _PAIR,
+    "alpaca": (*_PAIR, *_SYSTEM, "history"),
     "messages": _DIALOGUE,
     "sharegpt": _DIALOGUE,
     "guanaco": ("text",),
@@ -135,6 +136,7 @@ class _RowReader:
         self.last_id: str | None = None
         self._subsets: set[str] = set()
         self._met: dict[str, Counter[str]] = {}
+        self._nowhere = optional_paths(source.fields, lang) if source.fields else set()
 
     def read(self, row: Any, number: int) -> tuple[str, list[Message]]:
         """The id and the messages of a row; raises BadRow with the reason."""
@@ -142,6 +144,8 @@ class _RowReader:
         source = self.source
         if not isinstance(row, dict | Thread):
             raise BadRow("row is not an object")
+        if self._nowhere:
+            self._nowhere = {path for path in self._nowhere if at(row, path) is MISSING}
         if self.column is not None and isinstance(row, dict):
             self.column.check(row, self.lang)
         own = self._own_id(row)
@@ -189,6 +193,12 @@ class _RowReader:
     def finish(self, source_name: str) -> None:
         """Check what only the whole file shows."""
         parsed, source = self.parsed, self.source
+        if self._nowhere and parsed.usable:
+            paths = ", ".join(sorted(self._nowhere))
+            raise BabelmixError(
+                f"sources.{source_name}.fields: no row of its file in '{self.lang}' has {paths}. "
+                "Correct the path, or take it out (files with and without it are two sources)."
+            )
         if self.column is not None:
             parsed.raw |= {f"language {name}": n for name, n in self.column.met.most_common(60)}
         for subset in source.exclude_subsets:
@@ -196,7 +206,8 @@ class _RowReader:
                 where = f"sources.{source_name}.exclude_subsets"
                 raise unknown_name("subset", subset, self._subsets, where)
         if parsed.usable == 0 and self.column is not None and parsed.read:
-            parsed.notes.append(f"`language_column` holds {self.column.text()}")
+            held = self.column.text() or "nothing: no row has it"
+            parsed.notes.append(f"`language_column: {source.language_column}` holds {held}")
         for path, met in self._met.items() if parsed.usable == 0 else ():
             values = ", ".join(f"{value} ({n})" for value, n in met.most_common(5))
             parsed.notes.append(f"{path} holds {values}")

@@ -13,7 +13,7 @@ from typing import Any
 from ..config.sources import FieldMap, Source
 from ..config.where import as_number
 from ..records import Message
-from .rows import BadRow, alternating, missing, text_of
+from .rows import BadRow, alternating, before_turns, missing, text_of
 from .turns import Form, read_turns, turn_list
 from .where import compares_numbers, fits
 
@@ -39,6 +39,12 @@ def at(row: Any, path: str) -> Any:
     else:
         return MISSING
     return at(value, rest) if rest and value is not MISSING else value
+
+
+def optional_paths(fields: FieldMap, lang: str) -> set[str]:
+    """The paths that a row may lack without being a bad row."""
+    given = [*fields.prompt[1:], *([fields.system] if fields.system else [])]
+    return {in_language(path, lang) for path in given}
 
 
 def row_id(row: Any, fields: FieldMap, lang: str) -> Any:
@@ -76,10 +82,7 @@ def read_fields(
     if fields.system:
         system = at(row, in_language(fields.system, lang))
         # A row without a system prompt is no bad row: not every dialogue has one.
-        none = system is MISSING or missing(system)
-        given = "" if none else text_of(system, "system", empty=True)
-        if given.strip() and (not messages or messages[0].role != "system"):
-            messages.insert(0, Message("system", given))
+        messages = before_turns(None if system is MISSING else system, messages, changes)
     return messages
 
 

@@ -93,7 +93,7 @@ def iter_rows(
         elif first == "[":
             yield from _list_items(path, text)
         else:
-            yield from _lines(path, text)
+            yield from _lines(path, text, notes)
 
 
 class _readable:
@@ -182,7 +182,7 @@ def _head(path: Path | str) -> bytes:
         raise BabelmixError(f"{path}: cannot be read ({error.strerror}).") from None
 
 
-def _lines(path: Path | str, text: _Text) -> Iterator[Any]:
+def _lines(path: Path | str, text: _Text, notes: list[str] | None) -> Iterator[Any]:
     """A value per line; or one object of many lines (or alone) around a list of rows."""
     lines = iter(text)
     first = next((line for line in lines if line.strip()), None)
@@ -194,11 +194,11 @@ def _lines(path: Path | str, text: _Text) -> Iterator[Any]:
     except (ValueError, RecursionError) as error:
         if not first.lstrip().startswith("{"):
             raise _bad_line(path, number, error) from None
-        yield from _unwrapped(path, _whole_object(path, number, first, lines, error))
+        yield from _unwrapped(path, _whole_object(path, number, first, lines, error), notes)
         return
     second = next((line for line in lines if line.strip()), None)
     if second is None:
-        yield from _unwrapped(path, value, or_row=True)
+        yield from _unwrapped(path, value, notes, or_row=True)
         return
     yield value
     yield _value(path, text.line, second)
@@ -236,11 +236,17 @@ def _whole_object(
         raise _bad_line(path, number, error) from None
 
 
-def _unwrapped(path: Path | str, value: Any, or_row: bool = False) -> Iterator[Any]:
+def _unwrapped(
+    path: Path | str, value: Any, notes: list[str] | None, or_row: bool = False
+) -> Iterator[Any]:
     """The rows in an object around a list of them; the object itself where it may be a row."""
     lists = value if isinstance(value, dict) else {}
     held = [k for k in lists if k in _WRAPPERS and isinstance(lists[k], list)]
     if len(held) == 1 and all(isinstance(row, dict) for row in lists[held[0]]):
+        others = {k: len(v) for k, v in lists.items() if k != held[0] and v and isinstance(v, list)}
+        if others and notes is not None:
+            named = ", ".join(f"`{key}` ({size} items)" for key, size in others.items())
+            notes.append(f"{path}: its rows are read from `{held[0]}`; not read: {named}")
         yield from lists[held[0]]
     elif or_row:
         yield value

@@ -128,6 +128,19 @@ def alternating(texts: Iterable[Any]) -> list[Message]:
     return [Message(roles[i % 2], text_of(t, "turn")) for i, t in enumerate(texts)]
 
 
+def before_turns(system: Any, messages: list[Message], changes: Counter[str]) -> list[Message]:
+    """A system prompt beside the turns, put before them; counted where they have their own."""
+    given = "" if missing(system) else text_of(system, "system", empty=True)
+    if not given.strip():
+        return messages
+    if messages and messages[0].role == "system":
+        changes["system prompt beside the turns not kept: they have one"] += (
+            given.strip() not in messages[0].content
+        )
+        return messages
+    return [Message("system", given), *messages]
+
+
 def trim_ends(messages: list[Message]) -> tuple[list[Message], list[str]]:
     """The dialogue from its first question to its last answer, and what was cut off for that."""
     system = [m for m in messages[:1] if m.role == "system"]

@@ -12,14 +12,31 @@ from typing import Any
 
 from ..config.sources import Source
 from ..records import Message
-from .rows import BadRow, alternating, missing, objects, text_of
-from .turns import Form, read_turns, turn_list
+from .rows import BadRow, alternating, before_turns, missing, objects, text_of
+from .turns import Form, read_turns, trained, turn_list
 
 Row = dict[str, Any]
 
 
 def read_alpaca(row: Row, lang: str, source: Source, changes: Counter[str]) -> list[Message]:
     """Alpaca's and Bactrian-X's columns, or Dolly's own (``context``, ``response``).
+
+    Earlier turns may stand in ``history`` (pairs of question and answer), and a system prompt in
+    ``system``.
+    """
+    history = row.get("history")
+    if missing(history):
+        history = []
+    if not isinstance(history, list) or not all(
+        isinstance(p, list) and len(p) == 2 for p in history
+    ):
+        raise BadRow("history is not a list of pairs")
+    before = alternating(text for pair in history for text in pair)
+    return _with_system(before + _last_pair(row), row, changes)
+
+
+def _last_pair(row: Row) -> list[Message]:
+    """A row's instruction and its answer.
 
     Instruction and input are joined by a blank line: how the studies did it is unpublished.
     """
@@ -33,9 +50,7 @@ def read_alpaca(row: Row, lang: str, source: Source, changes: Counter[str]) -> l
 
 
 def read_lima(row: Row, lang: str, source: Source, changes: Counter[str]) -> list[Message]:
-    """LIMA's release (``conversations``, a list of texts) or instruction/output with a history.
-
-    The latter may have a ``system`` field, the first message.
+    """LIMA's release (``conversations``, a list of texts), or Alpaca's columns with a history.
 
     Lima-X's ``conversations`` may also be objects with a speaker, as in ShareGPT.
     """
@@ -44,15 +59,7 @@ def read_lima(row: Row, lang: str, source: Source, changes: Counter[str]) -> lis
         if isinstance(turns, list) and turns and all(isinstance(t, str) for t in turns):
             return alternating(turns)
         return said(turns, "conversations", row, source, changes)
-    history = row.get("history")
-    if history is not None and not isinstance(history, list):
-        raise BadRow("history is not a list of pairs")
-    texts: list[Any] = []
-    for pair in history or []:
-        if not isinstance(pair, list) or len(pair) != 2:
-            raise BadRow("history is not a list of pairs")
-        texts += pair
-    return _with_system(alternating(texts) + read_alpaca(row, lang, source, changes), row)
+    return read_alpaca(row, lang, source, changes)
 
 
 #: Where rows keep their turns, the first that is there.
@@ -65,22 +72,19 @@ _TURNS = {
 def read_dialogue(row: Row, lang: str, source: Source, changes: Counter[str]) -> list[Message]:
     """``messages`` (``role``, ``content``) or ``conversations`` (``from``, ``value``).
 
-    Both adapters read both; they differ in which column they take first. A ``system`` field of the
-    row becomes the first message.
+    Both adapters read both; they differ in which column they take first. A ``system`` (or
+    ``system_prompt``) field of the row becomes the first message.
     """
     keys = _TURNS[source.adapter]
     key = next((k for k in keys if not missing(row.get(k))), None)
     if key is None:
         raise BadRow(f"{keys[0]} is missing")
-    return _with_system(said(row[key], key, row, source, changes), row)
+    return _with_system(said(row[key], key, row, source, changes), row, changes)
 
 
-def _with_system(messages: list[Message], row: Row) -> list[Message]:
-    """The ``system`` field of a row, where it has one, before its messages."""
-    system = row.get("system")
-    if not missing(system) and system and (not messages or messages[0].role != "system"):
-        return [Message("system", text_of(system, "system")), *messages]
-    return messages
+def _with_system(messages: list[Message], row: Row, changes: Counter[str]) -> list[Message]:
+    """The system prompt in a row's own field, where it has one, before its messages."""
+    return before_turns(_first(row, "system", "system_prompt"), messages, changes)
 
 
 def said(turns: Any, what: str, row: Row, source: Source, changes: Counter[str]) -> list[Message]:
@@ -124,7 +128,8 @@ def read_parallel(row: Row, lang: str, source: Source, changes: Counter[str]) ->
     for turn in objects(row.get("turns"), "turns"):
         if turn.get("role") not in ("user", "assistant"):
             raise BadRow("role is not user or assistant")
-        messages.append(Message(turn["role"], text_of(turn.get(lang), f"turn in {lang}")))
+        text = text_of(turn.get(lang), f"turn in {lang}")
+        messages.append(Message(turn["role"], text, trained(turn, turn["role"])))
     return messages
 
 

@@ -23,6 +23,19 @@ _CALLERS = frozenset({"function_call", "tool_call"})
 _RESULTS = frozenset(
     {"tool", "function", "observation", "ipython", "tool_response", "function_response"}
 )
+#: What says whether a turn is trained on: OpenAI and Mistral, axolotl (two), ms-swift.
+_TRAINS = ("weight", "train", "training", "loss")
+#: What says more than yes or no, or means it the other way round in some sets: never guessed at.
+_MASKS: tuple[str, ...] = (
+    "train_detail",
+    "training_detail",
+    "loss_mask",
+    "loss_scale",
+    "loss_weight",
+)
+_MASKS += ("mask", "masked", "trainable", "train_on_turn")
+#: What a reasoning model thought before its answer, beside the answer.
+_REASONING = ("reasoning_content", "reasoning", "thinking")
 
 
 @dataclass(frozen=True)
@@ -101,8 +114,13 @@ def _read_turn(turn: dict[str, Any], number: int, form: Form) -> tuple[list[Mess
         return [Message("tool", text_of(plain(form.content(turn)), "a tool's result"))], True
     if known is None or (known == "system" and number):
         raise BadRow(form.unknown)
-    text = text_of(plain(form.content(turn)), "turn")
-    return [Message(known, text, _trained(turn, known))], False
+    content = plain(form.content(turn))
+    if known == "system" and isinstance(content, str) and not content.strip():
+        form.changes["empty system turn left out"] += 1
+        return [], False
+    if known == "assistant" and any(turn.get(key) for key in _REASONING):
+        form.changes["reasoning beside an answer not kept"] += 1
+    return [Message(known, text_of(content, "turn"), trained(turn, known))], False
 
 
 def _call(turn: dict[str, Any], calls: list[Any], form: Form) -> list[Message]:
@@ -112,7 +130,7 @@ def _call(turn: dict[str, Any], calls: list[Any], form: Form) -> list[Message]:
     said = plain(form.content(turn)) if _calls(turn) else None
     parts = [said] if isinstance(said, str) and said.strip() else []
     parts = [f"{TOOL_CALL}\n{_json(call)}\n</tool_call>" for call in calls] + parts
-    train = form.tool_turns == "keep" and _trained(turn, "assistant")
+    train = form.tool_turns == "keep" and trained(turn, "assistant")
     return [Message("assistant", text_of("\n".join(parts), "a call of a tool"), train)]
 
 
@@ -152,22 +170,24 @@ def _with_tools(messages: list[Message], tools: Any) -> list[Message]:
     return [Message("system", f"{messages[0].content}\n\n{text}"), *messages[1:]]
 
 
-def _trained(turn: dict[str, Any], role: str) -> bool:
+def trained(turn: dict[str, Any], role: str) -> bool:
     """Whether a turn is trained on; only an assistant's can be."""
-    given = [turn[key] for key in ("weight", "train") if not missing(turn.get(key))]
-    if not missing(turn.get("train_detail")):
-        raise BadRow("train_detail: spans of a turn cannot be masked")
-    for value in given:
+    given = {key: turn[key] for key in _TRAINS if not missing(turn.get(key))}
+    for key in _MASKS:
+        if not missing(turn.get(key)):
+            raise BadRow(f"{key}: which tokens it means is not known; use `weight` or `train`")
+    for key, value in given.items():
         # 0.5 would need a weighted loss, "no" may be anything: neither is guessed at.
         if isinstance(value, str) or value not in (0, 1):
-            raise BadRow(f"weight or train is {_short(value)}, neither 0 nor 1 (false nor true)")
+            raise BadRow(f"{key} is {_short(value)}, neither 0 nor 1 (false nor true)")
+    values = {bool(value) for value in given.values()}
     if role != "assistant":
-        if role == "user" and any(value == 1 for value in given):
+        if role == "user" and True in values:
             raise BadRow("a user's turn is to be trained on; only the assistant's are")
         return True
-    if len({bool(value) for value in given}) > 1:
-        raise BadRow("weight and train contradict each other")
-    return bool(given[0]) if given else True
+    if len(values) > 1:
+        raise BadRow(f"{' and '.join(given)} contradict each other")
+    return False not in values
 
 
 def _short(value: Any) -> str:
