@@ -276,6 +276,7 @@ def test_another_host_of_the_judge_judges_nothing_again(
         "key_env": "OTHER_KEY",
         "concurrency": 2,
         "price_in": 3.0,
+        "price_out": 6.0,
         "max_cost": 1.0,
     }
     assert changed.planned(target) == {}
