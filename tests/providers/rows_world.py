@@ -20,8 +20,7 @@ CUT = ("length", "MAX_TOKENS", "model_length", "max_tokens")
 
 
 @row("11", "finish_reason in other words: eos (together), end_turn, STOP, null are an end",
-     source="openai/openai-dotnet#267, vespa-engine/vespa#33327",
-     still_open="translators know `stop` alone, and buy such texts again")  # fmt: skip
+     source="openai/openai-dotnet#267, vespa-engine/vespa#33327")  # fmt: skip
 def other_ends(bench: Bench) -> None:
     def shape(value: Value, call: Call) -> Value:
         value["choices"][0]["finish_reason"] = WELL[call.number % len(WELL)]
@@ -39,8 +38,7 @@ def other_ends(bench: Bench) -> None:
 
 
 @row("11", "finish_reason in other words: MAX_TOKENS, model_length, max_tokens are a cut",
-     source="laravel/ai#955, UKGovernmentBEIS/inspect_ai#514",
-     still_open="only `length` counts as cut")  # fmt: skip
+     source="laravel/ai#955, UKGovernmentBEIS/inspect_ai#514")  # fmt: skip
 def other_cuts(bench: Bench) -> None:
     def shape(value: Value, call: Call) -> Value:
         value["choices"][0]["finish_reason"] = (*CUT, "stop", "stop", "stop", "stop")[
