@@ -22,7 +22,7 @@ def read(finish: Any, tokens_out: int = 9, most_out: int = 100) -> Reply:
 
 @pytest.mark.parametrize(
     "told",
-    [None, "", *"stop STOP eos eos_token end_turn stop_sequence complete COMPLETE".split()],
+    [None, "", "stop", "STOP", "eos", "eos_token", "end_turn", "stop_sequence", "COMPLETE"],
 )
 def test_a_normal_end_in_any_words(told: str | None) -> None:
     assert (read(told).finish_reason, read(told).truncated) == ("stop", False)

@@ -28,6 +28,7 @@ from .prices import price_of
 from .rates import RateLimiter, rate_wait
 from .replies import Reply, Request, Usage, read_reply
 from .retry import RetryPolicy
+from .signals import stopping_in_order
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -235,7 +236,7 @@ class _Job:
         service, queue = self.service, iter(requests)
         bar = Progress(service.where, len(requests), "call") if self.progress is None else None
         tell = bar.update if bar is not None else self.progress
-        with bar or contextlib.nullcontext():
+        with bar or contextlib.nullcontext(), stopping_in_order(service.where, self._stop):
             async with (
                 self._syncing(),
                 open_client(service.settings, service.model, service.where) as client,
@@ -347,6 +348,7 @@ class _Job:
         if service.ledger is None:
             return None
         async with self.paying:
+            await self._pause(0)  # the job may have ended while others waited for money
             while True:
                 worst = service.bounds.worst(request)
                 call = service.ledger.reserve(
