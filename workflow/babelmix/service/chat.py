@@ -115,6 +115,7 @@ class ChatService:
         require_price(self.settings, self.price, self.where)
         if not requests:
             return {}
+        self.policy.may_be_refused = int(self.settings.accept_failures * len(requests))
         key = read_key(self.settings, self.where, self.settings.url)
         check_reachable(self.settings.url)
         per_minute = {
