@@ -130,12 +130,7 @@ def batch_expired(bench: Bench) -> None:
     bench.none_twice()
 
 
-@row(
-    "17",
-    "batch: the account is empty, as errors of the lines",
-    source="curator#296",
-    still_open="refused lines are charged at their worst",
-)
+@row("17", "batch: the account is empty, as errors of the lines", source="curator#296")
 def batch_credit(bench: Bench) -> None:
     model = Model(checks=(when(after(10), refusals.credit_too_low()),))
     server = bench.serve(Batches(model, factor=1.0))

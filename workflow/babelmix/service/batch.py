@@ -355,8 +355,9 @@ class _Batches:
             elif failure.usage:
                 charged[f"{call}:{key}"] = self.service.bounds.worst(request)
             left[key] = failure
-        except ServiceStoppedError as error:
+        except ServiceStoppedError as error:  # a line that was refused is not billed
             self.problem = error
+            left[key] = CallFailedError(str(error), passing=True)
 
     def _keep(self, reply: Reply, call: str) -> None:
         self.on_reply(replace(reply, call=f"{call}:{reply.key}"))
