@@ -141,6 +141,17 @@ def batch_credit(bench: Bench) -> None:
     bench.exact()
 
 
+@row("17", "batch: all lines are refused in words that nobody knows: stop, write nothing")
+def batch_refused(bench: Bench) -> None:
+    words = "Dieser Dienst ist fuer Ihr Konto nicht freigeschaltet."
+    model = Model(checks=(when(lambda call: True, refusals.error(400, words)),))
+    server = bench.serve(Batches(model, factor=1.0))
+    run = bench.judge(server.base_url, 20, mode="batch", poll_s=0.05)
+    bench.equal((run.code, run.written), (STOPPED, False), "status, written")
+    bench.says(run, words)
+    bench.exact()
+
+
 @row("17", "batch: 429 and 500 as errors of some lines: asked again in the next one")
 def batch_line_errors(bench: Bench) -> None:
     checks = (

@@ -19,7 +19,7 @@ T = TypeVar("T")
 WAIT_SCALE = float(os.environ.get("BABELMIX_WAIT_SCALE", "1"))
 _LONGEST_BACKOFF_S = 60.0
 #: Refusals in the same unknown words, in a row, after which they are not the prompts' fault.
-_ALIKE = 8
+ALIKE = 8
 #: What differs between two refusals for the same reason: numbers, ids.
 _VARYING = re.compile(r"[\w-]*\d[\w-]*")
 #: Tries beyond the first for services without a `max_retries` of their own.
@@ -94,7 +94,7 @@ class RetryPolicy:
             words = _VARYING.sub("", failure.reason)
             self._refused = self._refused + 1 if words == self._refusal else 1
             self._refusal = words
-            if self._refused > max(_ALIKE - 1, self._in_a_row - 1, self.may_be_refused):
+            if self._refused > max(ALIKE - 1, self._in_a_row - 1, self.may_be_refused):
                 raise ServiceStoppedError(
                     f"{self.where}: {self._refused} calls in a row were refused in the same words: "
                     f"{failure.reason}. Fix what they name and run again: what was paid for is "
