@@ -230,7 +230,7 @@ class _Job:
         self.failures: dict[str, Failure] = {}
         self.error: Exception | None = None
         self.over = asyncio.Event()
-        self.paying = asyncio.Lock()
+        self.turns, self.paying = asyncio.Lock(), asyncio.Lock()
 
     async def run(self, requests: Sequence[Request]) -> dict[str, Failure]:
         """Work the requests off, in their order."""
@@ -326,7 +326,12 @@ class _Job:
         """One call in its turn: a place, a reservation, the reply."""
         tokens = request.most_tokens() / _BYTES_PER_TOKEN
         chars = len(request.messages[-1]["content"] if request.messages else request.prompt)
-        await self._pause(self.rates.claim(requests=1, tokens=tokens, chars=chars))
+        async with self.turns:
+            taken, wait = False, 0.0
+            while not taken:
+                await self._pause(wait)
+                taken, wait = self.rates.claim(requests=1, tokens=tokens, chars=chars)
+        await self._pause(wait)
         slot = await self.limiter.acquire()
         try:
             while (held := self.service.policy.held_back()) > 0:
