@@ -130,12 +130,7 @@ def batch_expired(bench: Bench) -> None:
     bench.none_twice()
 
 
-@row(
-    "17",
-    "batch: the account is empty, as errors of the lines",
-    source="curator#296",
-    still_open="refused lines are charged at their worst",
-)
+@row("17", "batch: the account is empty, as errors of the lines", source="curator#296")
 def batch_credit(bench: Bench) -> None:
     model = Model(checks=(when(after(10), refusals.credit_too_low()),))
     server = bench.serve(Batches(model, factor=1.0))
@@ -143,6 +138,17 @@ def batch_credit(bench: Bench) -> None:
     bench.equal(run.code, STOPPED, "status")
     bench.says(run, "credit balance is too low")
     bench.equal(bench.journalled(), 10, "journalled")
+    bench.exact()
+
+
+@row("17", "batch: all lines are refused in words that nobody knows: stop, write nothing")
+def batch_refused(bench: Bench) -> None:
+    words = "Dieser Dienst ist fuer Ihr Konto nicht freigeschaltet."
+    model = Model(checks=(when(lambda call: True, refusals.error(400, words)),))
+    server = bench.serve(Batches(model, factor=1.0))
+    run = bench.judge(server.base_url, 20, mode="batch", poll_s=0.05)
+    bench.equal((run.code, run.written), (STOPPED, False), "status, written")
+    bench.says(run, words)
     bench.exact()
 
 

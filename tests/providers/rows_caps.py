@@ -198,11 +198,7 @@ def rate_across_payers(bench: Bench) -> None:
     bench.check(sent <= 21, f"{sent} requests in 8 seconds at 120 per minute")
 
 
-@row(
-    "10",
-    "the rate is kept by a run that begins where another ended",
-    still_open="a killed job's claimed turns hold up the next",
-)
+@row("10", "the rate is kept by a run that begins where another ended")
 def rate_restart(bench: Bench) -> None:
     server = bench.serve(Model(work_s=0.02))
     for i in range(3):

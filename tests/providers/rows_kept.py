@@ -112,7 +112,6 @@ def earlier_translator(bench: Bench) -> None:
     "kept",
     "Ctrl-C: calls under way are waited for, journalled, and not bought again",
     quick=True,
-    still_open="SIGINT and SIGTERM do not wait for the calls under way",
 )
 def interrupted(bench: Bench) -> None:
     for number, sent in enumerate((signal.SIGINT, signal.SIGTERM)):
@@ -126,12 +125,32 @@ def interrupted(bench: Bench) -> None:
         assert verb.process.pid is not None
         os.kill(verb.process.pid, sent)
         run = verb.wait(20)
-        bench.check(run.code not in (WHOLE, 1), f"status {run.code}")
+        bench.equal(run.code, 128 + sent, "status")
         bench.check("Traceback" not in run.said, run.said[-300:])
         bench.check(run.seconds < 15, f"it took {run.seconds:.0f} s to stop")
         done = bench.judge(server.base_url, texts, run=name)
         bench.equal((done.code, done.scored), (WHOLE, 60), "status, scored of the next run")
     bench.none_twice()
+    bench.exact()
+
+
+@row("kept", "SIGTERM twice: the second ends at once; what is under way stays charged")
+def interrupted_twice(bench: Bench) -> None:
+    server = bench.serve(Model(work_s=6.0))
+    verb = bench.start_judge(server.base_url, 20)
+    end = time.monotonic() + 15
+    while len(server.posts()) < 8 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert verb.process.pid is not None
+    os.kill(verb.process.pid, signal.SIGTERM)
+    time.sleep(1.3)
+    bench.check(verb.process.is_alive(), "the first signal did not wait")
+    began = time.monotonic()
+    os.kill(verb.process.pid, signal.SIGTERM)
+    run = verb.wait(20)
+    bench.equal(run.code, -signal.SIGTERM, "status")
+    bench.says(run, "SIGTERM", "second signal")
+    bench.check(time.monotonic() - began < 1.0, "the second signal did not end it at once")
     bench.covered()
 
 

@@ -20,8 +20,7 @@ CUT = ("length", "MAX_TOKENS", "model_length", "max_tokens")
 
 
 @row("11", "finish_reason in other words: eos (together), end_turn, STOP, null are an end",
-     source="openai/openai-dotnet#267, vespa-engine/vespa#33327",
-     still_open="translators know `stop` alone, and buy such texts again")  # fmt: skip
+     source="openai/openai-dotnet#267, vespa-engine/vespa#33327")  # fmt: skip
 def other_ends(bench: Bench) -> None:
     def shape(value: Value, call: Call) -> Value:
         value["choices"][0]["finish_reason"] = WELL[call.number % len(WELL)]
@@ -39,8 +38,7 @@ def other_ends(bench: Bench) -> None:
 
 
 @row("11", "finish_reason in other words: MAX_TOKENS, model_length, max_tokens are a cut",
-     source="laravel/ai#955, UKGovernmentBEIS/inspect_ai#514",
-     still_open="only `length` counts as cut")  # fmt: skip
+     source="laravel/ai#955, UKGovernmentBEIS/inspect_ai#514")  # fmt: skip
 def other_cuts(bench: Bench) -> None:
     def shape(value: Value, call: Call) -> Value:
         value["choices"][0]["finish_reason"] = (*CUT, "stop", "stop", "stop", "stop")[
@@ -187,8 +185,7 @@ def odd_json(bench: Bench) -> None:
 
 
 @row("15", "litellm: the key's budget is used up after 50 calls (429, and 400)",
-     source="BerriAI/litellm#36729, #14144",
-     still_open="the gateway's words for an empty budget are not known")  # fmt: skip
+     source="BerriAI/litellm#36729, #14144")  # fmt: skip
 def budget_exceeded(bench: Bench) -> None:
     root = bench.folder
     for status in (429, 400):
@@ -230,11 +227,7 @@ def temperature_and_top_p(bench: Bench) -> None:
     bench.check(len(server.posts()) <= 20, f"{len(server.posts())} calls")
 
 
-@row(
-    "15",
-    "words that nobody knows, with 400, for all calls after 50 good ones: stop soon",
-    still_open="refusals without end are no reason to stop",
-)
+@row("15", "words that nobody knows, with 400, for all calls after 50 good ones: stop soon")
 def unknown_words(bench: Bench) -> None:
     words = "Ihr Kontingent fuer diesen Dienst ist erschoepft."
     server = bench.serve(Model(checks=(when(after(50), refusals.error(400, words)),), work_s=0.01))
@@ -244,4 +237,18 @@ def unknown_words(bench: Bench) -> None:
     asked = len(server.posts()) - 50
     bench.check(asked <= 60, f"{asked} calls with the same refusal")
     bench.equal(bench.journalled(), 50, "journalled")
+    bench.exact()
+
+
+@row("15", "words that nobody knows, for a few prompts in a row, or as many as are accepted: go on")
+def unknown_words_for_some(bench: Bench) -> None:
+    words = "Diese Eingabe wird hier nicht bearbeitet."
+    for number, (most, accepted) in enumerate(((57, 0.0), (70, 0.2))):
+        few = when(lambda call, most=most: 50 <= call.number < most, refusals.error(400, words))
+        server = bench.serve(Model(checks=(few,)))
+        run = bench.judge(
+            server.base_url, 120, run=f"run{number}", concurrency=1, accept_failures=accepted
+        )
+        bench.equal((run.code, run.scored), (WHOLE, 120 - (most - 50)), "status, scored")
+        bench.check(all(words in reason for reason in run.reasons), str(run.reasons[:2]))
     bench.exact()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import itertools
+import json
 import time
 from pathlib import Path
 
@@ -139,24 +140,45 @@ def limits(folder: Path | None, key: str = "k", **per_minute: float) -> RateLimi
 
 
 def test_rates_space_requests_and_tokens() -> None:
-    assert limits(None).claim(requests=1, tokens=10_000) == 0
+    assert limits(None).claim(requests=1, tokens=10_000) == (True, 0)
     for given, amounts in (
         (limits(None, requests=600), {"requests": 1, "tokens": 10}),
         (limits(None, tokens=60_000), {"requests": 1, "tokens": 100}),
     ):
-        waits = [given.claim(**amounts) for _ in range(3)]
+        waits = [given.claim(**amounts)[1] for _ in range(3)]
         assert waits == pytest.approx([0.0, 0.1, 0.2], abs=0.05)
 
 
 def test_a_rate_belongs_to_the_key_and_not_to_the_job(tmp_path: Path) -> None:
-    waits = [limits(tmp_path, requests=60).claim(requests=1) for _ in range(4)]
-    assert waits == pytest.approx([0.0, 1.0, 2.0, 3.0], abs=0.2)
-    assert limits(tmp_path, "another key", requests=60).claim(requests=1) == 0
+    turns = [limits(tmp_path, requests=60).claim(requests=1) for _ in range(4)]
+    assert [taken for taken, _ in turns] == [True, False, False, False]
+    assert [wait for _, wait in turns] == pytest.approx([0.0, 0.75, 0.75, 0.75], abs=0.2)
+    assert limits(tmp_path, "another key", requests=60).claim(requests=1) == (True, 0)
     torn = next(tmp_path.glob("rate.*.json"))
     for path in tmp_path.glob("rate.*.json"):
         path.write_text('{"requests": 17')
-    assert limits(tmp_path, requests=60).claim(requests=1) == 0
+    assert limits(tmp_path, requests=60).claim(requests=1) == (True, 0)
     assert "k" not in torn.stem.split(".")
+
+
+def test_turns_that_were_asked_for_and_not_taken_hold_nobody_up(tmp_path: Path) -> None:
+    killed = limits(tmp_path, requests=120)
+    assert [killed.claim(requests=1)[0] for _ in range(50)].count(True) == 1
+    began = time.monotonic()
+    for _ in range(2):
+        limits(tmp_path, requests=120).wait(requests=1)
+    assert time.monotonic() - began == pytest.approx(1.0, abs=0.3)
+
+
+def test_a_clock_that_was_set_back_holds_nobody_up_for_ever(tmp_path: Path) -> None:
+    given = limits(tmp_path, requests=60)
+    given.claim(requests=1)
+    (path,) = tmp_path.glob("rate.*.json")
+    path.write_text(json.dumps({"requests": time.time() + 1e6}))
+    taken, wait = given.claim(requests=1)
+    assert not taken
+    assert wait < 3600.0
+    assert json.loads(path.read_text())["requests"] < time.time() + 3601.0
 
 
 def test_processes_share_a_rate(tmp_path: Path) -> None:
@@ -168,7 +190,11 @@ def test_processes_share_a_rate(tmp_path: Path) -> None:
 def _claims(folder: Path) -> list[float]:
     began = time.monotonic()
     given = limits(folder, requests=600)
-    return [given.claim(requests=1) + time.monotonic() - began for _ in range(5)]
+    ends = []
+    for _ in range(5):
+        given.wait(requests=1)
+        ends.append(time.monotonic() - began)
+    return ends
 
 
 def test_rate_headers() -> None:

@@ -130,7 +130,8 @@ class Judgement:
     grades of the answers shown first and second; ``length_a`` and ``length_b`` are those answers'
     lengths in characters.
 
-    ``finish_reason``, ``model`` and ``fingerprint`` are the server's own words of the reply.
+    ``model`` and ``fingerprint`` are the server's own words of the reply; ``finish_reason`` is in
+    OpenAI's words, whatever the server calls it.
     ``neutralised`` counts the delimiters of the judge's prompt that the answers held: more than 0
     is a suspected injection.
     """

@@ -89,7 +89,8 @@ class PaidService(Runnable):
         le=1,
         exclude_if=_unset,
         description="Share of a job's calls that may fail for a passing reason (server errors, "
-        "time-outs). With more the job fails, and the next run asks only for the rest.",
+        "time-outs), or be refused in a row in words that no rule knows. With more "
+        "the job fails, and the next run asks only for the rest.",
     )
 
 

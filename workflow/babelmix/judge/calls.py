@@ -26,6 +26,7 @@ from ..service import (
     spending_folder,
 )
 from ..service.budget import require_confirmation, spoken_price
+from ..service.endings import normal_ending
 from ..specs import JudgeSpec
 from .cost import estimate_messages
 from .fastchat_prompts import load_fastchat_prompts
@@ -232,11 +233,13 @@ def _announce(service: ChatService, missing: Sequence[Request], known: int) -> N
 
 
 def _from_entry(entry: dict[str, Any], charge: bool) -> Raw:
+    # Older journals hold the server's own word, and know `length` alone as a cut.
+    ending = "length" if entry["truncated"] else normal_ending(entry.get("finish_reason"))
     return Raw(
         key=entry["key"],
         text=entry["text"],
-        truncated=entry["truncated"],
-        finish_reason=entry.get("finish_reason") or ("length" if entry["truncated"] else "stop"),
+        truncated=ending == "length",
+        finish_reason=ending,
         model=entry.get("model", ""),
         fingerprint=entry.get("fingerprint", ""),
         tokens_in=entry["tokens_in"] if charge else 0,

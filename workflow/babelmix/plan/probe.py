@@ -19,6 +19,7 @@ from ..judge.calls import call_key
 from ..judge.schema import is_kept, probe_request
 from ..service import ChatService, Reply, Request, ServiceStoppedError
 from ..service.client import read_key
+from ..service.signals import StoppedBySignalError
 
 #: Tokens of the reply: it need not be whole.
 _REPLY_TOKENS = 16
@@ -46,6 +47,8 @@ def probe_judges(config: Config, judges: Iterable[str], root: Path) -> tuple[lis
         try:
             with Journal(folder / "judge" / "probes.jsonl") as journal:
                 notes += _probe(judge, where, folder / "spending", journal)
+        except StoppedBySignalError:
+            raise
         except ServiceStoppedError as error:
             problems.append(str(error))
         except BabelmixError as error:

@@ -33,6 +33,7 @@ from .failures import (
 )
 from .ledger import CapReachedError
 from .replies import Reply, Request, Usage
+from .retry import ALIKE
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -278,6 +279,12 @@ class _Batches:
         if batch.status == "failed":
             self._refused(batch, part)
             return
+        unknown = [failure.reason for failure in left.values() if failure.unknown]
+        if len(unknown) >= ALIKE and not got:
+            self.problem = self.problem or ServiceStoppedError(
+                f"{self.service.where}: all of a batch was refused ({unknown[-1]}). Fix what it "
+                "names and run again: nothing was billed for it."
+            )
         self.room = max(1, self.room)
         ended = CallFailedError("the batch ended without it", passing=True)
         for request in part:
@@ -355,8 +362,9 @@ class _Batches:
             elif failure.usage:
                 charged[f"{call}:{key}"] = self.service.bounds.worst(request)
             left[key] = failure
-        except ServiceStoppedError as error:
+        except ServiceStoppedError as error:  # a line that was refused is not billed
             self.problem = error
+            left[key] = CallFailedError(str(error), passing=True)
 
     def _keep(self, reply: Reply, call: str) -> None:
         self.on_reply(replace(reply, call=f"{call}:{reply.key}"))

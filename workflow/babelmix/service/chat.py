@@ -28,6 +28,7 @@ from .prices import price_of
 from .rates import RateLimiter, rate_wait
 from .replies import Reply, Request, Usage, read_reply
 from .retry import RetryPolicy
+from .signals import stopping_in_order
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -114,6 +115,7 @@ class ChatService:
         require_price(self.settings, self.price, self.where)
         if not requests:
             return {}
+        self.policy.may_be_refused = int(self.settings.accept_failures * len(requests))
         key = read_key(self.settings, self.where, self.settings.url)
         check_reachable(self.settings.url)
         per_minute = {
@@ -228,14 +230,14 @@ class _Job:
         self.failures: dict[str, Failure] = {}
         self.error: Exception | None = None
         self.over = asyncio.Event()
-        self.paying = asyncio.Lock()
+        self.turns, self.paying = asyncio.Lock(), asyncio.Lock()
 
     async def run(self, requests: Sequence[Request]) -> dict[str, Failure]:
         """Work the requests off, in their order."""
         service, queue = self.service, iter(requests)
         bar = Progress(service.where, len(requests), "call") if self.progress is None else None
         tell = bar.update if bar is not None else self.progress
-        with bar or contextlib.nullcontext():
+        with bar or contextlib.nullcontext(), stopping_in_order(service.where, self._stop):
             async with (
                 self._syncing(),
                 open_client(service.settings, service.model, service.where) as client,
@@ -324,7 +326,12 @@ class _Job:
         """One call in its turn: a place, a reservation, the reply."""
         tokens = request.most_tokens() / _BYTES_PER_TOKEN
         chars = len(request.messages[-1]["content"] if request.messages else request.prompt)
-        await self._pause(self.rates.claim(requests=1, tokens=tokens, chars=chars))
+        async with self.turns:
+            taken, wait = False, 0.0
+            while not taken:
+                await self._pause(wait)
+                taken, wait = self.rates.claim(requests=1, tokens=tokens, chars=chars)
+        await self._pause(wait)
         slot = await self.limiter.acquire()
         try:
             while (held := self.service.policy.held_back()) > 0:
@@ -347,6 +354,7 @@ class _Job:
         if service.ledger is None:
             return None
         async with self.paying:
+            await self._pause(0)  # the job may have ended while others waited for money
             while True:
                 worst = service.bounds.worst(request)
                 call = service.ledger.reserve(

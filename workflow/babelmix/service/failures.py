@@ -30,7 +30,9 @@ LONGEST_WAIT_S = 600.0
 _CREDIT = re.compile(
     r"insufficient[_ ](?:quota|funds|balance|credits?)|credit balance|out of credits?|"
     r"no credits?\b|exceeded your current quota|requires more credits|billing_(?:hard_limit|not)|"
-    r"billing hard limit|account is not active|payment required|balance is (?:too low|not enough)"
+    r"(?<!token )(?<!thinking )budget[_ ](?:has been )?exceeded|exceeded[_ ]?(?:their )?budget|"
+    r"over[_ ]budget|billing hard limit|account is not active|payment required|"
+    r"balance is (?:too low|not enough)"
 )
 _DAILY = re.compile(r"per[ _-]?day|\bdaily\b|\brpd\b|\btpd\b")
 _TOO_LARGE = re.compile(
@@ -75,8 +77,9 @@ class CallFailedError(Exception):
     """A call that failed. ``passing``: worth another try, after ``retry_after`` seconds if the
     server named a time. ``limited``: rejected by a rate limit, which costs no try. ``overload``:
     fewer at once may help. ``unsupported``: what of the request's form the server does not take.
-    ``tries``: at most so many, as each may be billed. ``usage``: what it is billed for; True where
-    it may be billed and the server does not say."""
+    ``tries``: at most so many, as each may be billed. ``unknown``: refused in words that say
+    nothing of the prompt: many alike in a row are no accident. ``usage``: what it is billed for;
+    True where it may be billed and the server does not say."""
 
     def __init__(
         self,
@@ -88,6 +91,7 @@ class CallFailedError(Exception):
         overload: bool = False,
         unsupported: str | None = None,
         tries: int | None = None,
+        unknown: bool = False,
         usage: Usage | bool | None = None,
     ) -> None:
         super().__init__(reason)
@@ -98,6 +102,7 @@ class CallFailedError(Exception):
         self.overload = limited or overload
         self.unsupported = unsupported
         self.tries = tries
+        self.unknown = unknown
         self.usage = usage
 
 
@@ -241,7 +246,8 @@ def classify_status(
     if status in (400, 403, 422, 451) and _FLAGGED.search(low):
         return CallFailedError(f"content filter: {said}")
     if status == 403 and b"<html" in _as_bytes(content)[:2000].lower():
-        return CallFailedError(f"refused by a firewall ({said})")  # not the provider's own words
+        # not the provider's own words
+        return CallFailedError(f"refused by a firewall ({said})", unknown=True)
     if status in (401, 403):
         raise ServiceStoppedError(f"{where}: the key in {settings.key_env} was refused ({said}).")
     if status == 404 or (status == 400 and "model" in code.lower()):
@@ -283,4 +289,4 @@ def _refused(low: str, code: str, parameter: str, said: str, where: str) -> Call
                 f"{where}: it does not take `{name}` as configured ({said}). {fix} in the "
                 "configuration."
             )
-    return CallFailedError(said)
+    return CallFailedError(said, unknown=not _TOO_LARGE.search(low))

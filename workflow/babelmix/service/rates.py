@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,11 @@ from .ledger import locked
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+#: Seconds before it begins that a turn may be taken: what a job that is killed leaves unused.
+_AHEAD_S = 0.25
+#: Seconds that a turn may lie ahead; more is a clock that was set back.
+_LONGEST_S = 3600.0
 
 
 class RateLimiter:
@@ -32,11 +38,16 @@ class RateLimiter:
         place = digest([urlsplit(url).hostname, urlsplit(url).port, key])[:16]
         self._path = folder / f"rate.{place}.json" if folder else None
         self._next: dict[str, float] = {}
+        self._turn = threading.Lock()
 
-    def claim(self, **amounts: float) -> float:
-        """Take a turn for so many requests, tokens, characters; return the seconds until then."""
+    def claim(self, **amounts: float) -> tuple[bool, float]:
+        """Take a turn for so many requests, tokens, characters if it is nearly due.
+
+        Return whether it was taken, and the seconds until it begins; if it was not, the seconds
+        after which to ask again. So a job that is killed holds nobody up.
+        """
         if not self._per_minute:
-            return 0.0
+            return True, 0.0
         if self._path is None:
             return self._claim(amounts, time.monotonic())
         with locked(self._path) as handle:
@@ -47,18 +58,30 @@ class RateLimiter:
             except (ValueError, AttributeError, TypeError):
                 self._next = {}  # torn by a kill: the next turn is now
             os.utime(self._path)
-            wait = self._claim(amounts, os.fstat(handle.fileno()).st_mtime)
+            found = self._claim(amounts, os.fstat(handle.fileno()).st_mtime)
             handle.truncate(0)
             handle.write(json.dumps(self._next).encode())
-        return wait
+        return found
 
-    def _claim(self, amounts: Mapping[str, float], now: float) -> float:
+    def wait(self, **amounts: float) -> None:
+        """Sleep until there is a turn; threads come one after the other."""
+        with self._turn:
+            while True:
+                taken, seconds_left = self.claim(**amounts)
+                if taken:
+                    break
+                time.sleep(seconds_left)
+        time.sleep(seconds_left)
+
+    def _claim(self, amounts: Mapping[str, float], now: float) -> tuple[bool, float]:
+        self._next = {name: min(at, now + _LONGEST_S) for name, at in self._next.items()}
         named = [name for name in amounts if name in self._per_minute]
-        # A clock that was set back must not hold calls back for long.
-        start = max(now, *(min(self._next.get(name, 0.0), now + 3600.0) for name in named))
+        start = max([now, *(self._next.get(name, 0.0) for name in named)])
+        if start - now > _AHEAD_S:
+            return False, start - now - _AHEAD_S
         for name in named:
             self._next[name] = start + 60.0 * amounts[name] / self._per_minute[name]
-        return start - now
+        return True, start - now
 
 
 def seconds(text: str) -> float | None:

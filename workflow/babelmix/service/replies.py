@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .endings import normal_ending
 from .failures import CallFailedError, empty, interrupted, malformed
 from .prices import Price
 
@@ -52,8 +53,9 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back. ``model`` and ``fingerprint`` as the server names them, ``cost`` in US
-    dollars, ``call`` the ledger's id of the call. ``reasoning`` is what the server sent apart."""
+    """What came back. ``model`` and ``fingerprint`` as the server names them, ``finish_reason`` in
+    OpenAI's words, ``cost`` in US dollars, ``call`` the ledger's id of the call. ``reasoning`` is
+    what the server sent apart."""
 
     key: str
     text: str
@@ -148,7 +150,8 @@ def read_reply(
     try:
         choice = body["choices"][0]
         message = choice["message"] if "message" in choice else {"content": choice["text"]}
-        finish = choice.get("finish_reason") or "stop"
+        told_out = usage.tokens_out if usage else 0
+        finish = normal_ending(choice.get("finish_reason"), told_out, most_out)
         text = message.get("content") or message.get("refusal") or ""
         if isinstance(text, list):  # parts, as some servers send them
             text = "".join(part.get("text", "") for part in text)
@@ -168,7 +171,7 @@ def read_reply(
     return Reply(
         key=request.key,
         text=text,
-        finish_reason=str(finish),
+        finish_reason=finish,
         usage=known,
         cost=known.dollars(price),
         reasoning=reasoning,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +18,10 @@ T = TypeVar("T")
 #: Scale of the waits that we choose ourselves; tests set it near 0.
 WAIT_SCALE = float(os.environ.get("BABELMIX_WAIT_SCALE", "1"))
 _LONGEST_BACKOFF_S = 60.0
+#: Refusals in the same unknown words, in a row, after which they are not the prompts' fault.
+ALIKE = 8
+#: What differs between two refusals for the same reason: numbers, ids.
+_VARYING = re.compile(r"[\w-]*\d[\w-]*")
 #: Tries beyond the first for services without a `max_retries` of their own.
 _RETRIES = 6
 
@@ -27,8 +32,12 @@ class RetryPolicy:
     One call is tried ``max_retries`` + 1 times; rate limits are no tries. All in all it lasts at
     most that many times ``timeout_s``, waits included. A wait that a server asks for holds back
     every call of the job. When many calls in a row (as many as run at once, 5 to 32) failed by the
-    server's fault, or the first so many failed for whatever reason, the job stops.
+    server's fault, or the first so many failed for whatever reason, the job stops. So it does when
+    many (8 to 32) in a row were refused in the same words, which no rule knows.
+    ``may_be_refused``: so many of these the configuration accepts.
     """
+
+    may_be_refused = 0
 
     def __init__(self, settings: PaidService, where: str) -> None:
         self.where = where
@@ -37,6 +46,8 @@ class RetryPolicy:
         self._in_a_row = max(5, min(settings.concurrency, 32))
         self._not_before = 0.0
         self._given_up = 0
+        self._refused = 0
+        self._refusal = ""
         self._any_success = False
 
     def wait_after(
@@ -66,7 +77,7 @@ class RetryPolicy:
 
     def succeeded(self) -> None:
         """Note that a call came through."""
-        self._given_up = 0
+        self._given_up = self._refused = 0
         self._any_success = True
 
     def gave_up(self, failure: CallFailedError) -> None:
@@ -79,6 +90,17 @@ class RetryPolicy:
                 f"{failure.reason}. Fix what it names, or lower `concurrency`, and run again: what "
                 "was paid for is kept."
             )
+        if failure.unknown:
+            words = _VARYING.sub("", failure.reason)
+            self._refused = self._refused + 1 if words == self._refusal else 1
+            self._refusal = words
+            if self._refused > max(ALIKE - 1, self._in_a_row - 1, self.may_be_refused):
+                raise ServiceStoppedError(
+                    f"{self.where}: {self._refused} calls in a row were refused in the same words: "
+                    f"{failure.reason}. Fix what they name and run again: what was paid for is "
+                    "kept. If it is these prompts that it refuses, `accept_failures` is the share "
+                    "of calls that may go without a reply."
+                )
 
     def run(self, call: Callable[[], T], lock: threading.Lock) -> T:
         """Run a call in this thread until it succeeds or is given up, when its failure is raised.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -122,9 +121,7 @@ class DeepLBackend:
                 preserve_formatting=True,
             )
 
-        with self._lock:
-            wait = self._rates.claim(requests=1, chars=chars)
-        time.sleep(wait)
+        self._rates.wait(requests=1, chars=chars)
         return paid_by_chars(
             self.ledger, self._price, chars, self._timeout_s, lambda: self._safely(ask)
         )

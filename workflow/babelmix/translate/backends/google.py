@@ -8,7 +8,6 @@ opens is one POST of four fields.
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,9 +92,7 @@ class GoogleBackend:
             "target": self.settings["target"],
             "format": "text",
         }
-        with self._lock:
-            wait = self._rates.claim(requests=1, chars=chars)
-        time.sleep(wait)
+        self._rates.wait(requests=1, chars=chars)
         response = paid_by_chars(
             self.ledger,
             self._price,
