@@ -29,7 +29,7 @@ from babelmix.io import write_json
 from babelmix.judge.single import read_spec
 from babelmix.plan import Jobs, Plan, load_jobs, write_resolved
 from babelmix.plan.check import remarks
-from babelmix.plan.checks import count_gpus
+from babelmix.plan.checks import count_gpus, low_caps
 from babelmix.plan.cost import cost_lines, evaluation_calls, render
 from babelmix.plan.jobs_train import _PLACE
 from babelmix.resources import ROOT
@@ -311,3 +311,11 @@ def test_check_says_where_shares_are_not_what_they_seem() -> None:
     said = remarks(Plan(build_config(raw)))
     assert "mixture 'pinch-2rows': 2 rows for 4 languages (de, fr, it, es): some get none." in said
     assert any(line.startswith("mixtures.two: dataset 'demo' is parallel") for line in said)
+
+
+def test_a_cap_below_the_estimate_is_said_before_the_run(full: Plan) -> None:
+    config = full.config
+    assert low_caps(config, {"judges.gpt-4": 3380.0, "judges.pinch-judge": 207.0}) == []
+    (said,) = low_caps(config, {"judges.gpt-4": 5000.0, "translators.deepl": 120.0})
+    assert "judges.gpt-4" in said
+    assert "`max_cost: 4000` is below the estimate of 5,000.00" in said

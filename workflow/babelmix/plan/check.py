@@ -11,7 +11,7 @@ from ..config.mixtures import Sampled
 from ..errors import BabelmixError
 from ..mixtures.shares import half_up
 from . import load_jobs
-from .checks import count_gpus, unconfirmed
+from .checks import count_gpus, low_caps, unconfirmed
 from .cost import by_payer, cost_lines, mixture_rows
 from .graph import Plan
 from .probe import probe_judges
@@ -101,6 +101,7 @@ def remarks(plan: Plan) -> list[str]:
         for lang, places in sorted(using.items())
         if not config.languages[lang].system_prompt
     ]
+    found += low_caps(config, by_payer(cost_lines(plan)))
     found += small_pinches(plan)
     found += [
         f"mixtures.{name}: dataset '{family.dataset}' is parallel, so its languages are of one "

@@ -256,6 +256,32 @@ def _key_problems(settings: PaidService, where: str, url: str | None) -> list[st
     return []
 
 
+def settings_of(config: Config, payer: str) -> PaidService | Generation | None:
+    """The section of a payer (``judges.gpt-4``); None for a translator that costs nothing."""
+    kind, name, *_ = payer.split(".")
+    if kind == "judges":
+        judge = config.judges[name]
+        assert isinstance(judge, OpenAIJudge)
+        return judge
+    if kind == "benchmarks":
+        return config.benchmarks[name].generation
+    translator = config.translators[name]
+    return translator if isinstance(translator, Service) else None
+
+
+def low_caps(config: Config, payers: dict[str, float | None]) -> list[str]:
+    """Caps that the study set is expected to reach, one line each."""
+    found = []
+    for payer, dollars in payers.items():
+        cap = getattr(settings_of(config, payer), "max_cost", None)
+        if cap is not None and dollars is not None and cap < dollars:
+            found.append(
+                f"{payer}: `max_cost: {cap:g}` is below the estimate of {dollars:,.2f} US dollars "
+                "for the study set: its jobs stop there, keeping what they have."
+            )
+    return found
+
+
 def unconfirmed(config: Config, payers: dict[str, float | None], root: Path) -> list[str]:
     """What has no price, or costs more over the study set than its `confirm_cost` agrees to.
 
@@ -264,24 +290,14 @@ def unconfirmed(config: Config, payers: dict[str, float | None], root: Path) -> 
     """
     problems = []
     for payer, dollars in payers.items():
-        kind, name, *_ = payer.split(".")
-        settings: PaidService | Generation
-        if kind == "judges":
-            judge = config.judges[name]
-            assert isinstance(judge, OpenAIJudge)
-            settings = judge
-        elif kind == "benchmarks":
-            settings = config.benchmarks[name].generation
-        else:
-            translator = config.translators[name]
-            if not isinstance(translator, Service):
-                continue
-            settings = translator
+        settings = settings_of(config, payer)
+        if settings is None:
+            continue
         model = getattr(settings, "served_model", None)
         price = (
             endpoint_price(settings, model)
             if isinstance(settings, Endpoint)
-            else price_of(config.translators[name])
+            else price_of(config.translators[payer.split(".")[1]])
         )
         ledger = root / "journals" / "spending"
         path = ledger / f"{payer}.jsonl"
