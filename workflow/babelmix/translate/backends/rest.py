@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,9 +97,7 @@ class RestBackend(ABC):
     def _translated(self, texts: list[str]) -> list[Result]:
         path, query, body = self._ask(texts)
         chars = self._billed(texts)
-        with self._lock:
-            wait = self._rates.claim(requests=1, chars=chars)
-        time.sleep(wait)
+        self._rates.wait(requests=1, chars=chars)
         response = paid_by_chars(
             self.ledger,
             self._price,
