@@ -381,7 +381,7 @@ class _Job:
                 except ServiceStoppedError:
                     service.charge(call, None, request)
                     raise
-                if service.form.adapt(failure.unsupported, body):
+                if service.form.adapt(failure.unsupported, body) and not self.over.is_set():
                     continue
                 service.charge(call, failure.usage, request)
                 raise failure from None
