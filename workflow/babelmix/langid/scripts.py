@@ -104,6 +104,14 @@ _ALONE = frozenset(s for s, codes in LANGUAGES.items() if " " not in codes)
 #: Scripts as BCP 47 tags name them, in the terms used here.
 _TAGS = {"Hans": "Hani", "Hant": "Hani", "Kore": "Hang", "Hrkt": "Kana", "Hira": "Kana"}
 
+#: Scripts without blanks between words.
+_UNSPACED = frozenset({"Thai", "Laoo", "Khmr", "Mymr", "Tibt"})
+#: With less than this share of its letters in one script a text may be one with Latin terms in it:
+#: so many words of its own at least, so many times as many as terms, so many terms in a row at most.
+_TERMS_SHARE, _TERMS_WORDS, _TERMS_TIMES, _TERMS_RUN = 0.6, 6, 1.5, 3
+#: Scripts found that a script in a code allows, where it is not that one alone.
+_ALLOWED = {"Jpan": frozenset(["Jpan", "Hani", "Kana"]), "Hang": frozenset(["Hang", "Hani"])}
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -136,10 +144,35 @@ def written(text: str) -> Written:
         script = max(counts, key=lambda name: counts[name])
         kept = {script}
     letters = sum(counts[name] for name in kept)
+    if letters < _TERMS_SHARE * counts.total() and (base := _with_latin_terms(text, counts)):
+        # Its letters are all that says something about the language.
+        script, kept, letters = base, {base}, counts[base]
+        del counts["Latn"]
     others = [sign for name in signs.keys() - kept for sign in signs[name]]
     if others:
         text = text.translate(dict.fromkeys(map(ord, others), " "))
     return Written(script, letters, letters / counts.total(), text)
+
+
+def _with_latin_terms(text: str, counts: Counter[str]) -> str | None:
+    """Return the script of a text whose Latin words are terms in its sentences, or None.
+
+    Terms stand in runs of three at most, and other words are clearly more; in a list of words with
+    their translations they are not.
+    """
+    other = max((name for name in counts if name != "Latn"), key=lambda name: counts[name])
+    if other in _DENSE or other in _UNSPACED:
+        return None
+    latin, words, run = 0, 0, 0
+    for word in text.split():
+        scripts = {script for sign in word if (script := script_of(sign))}
+        if scripts == {"Latn"}:
+            latin, run = latin + 1, run + 1
+            if run > _TERMS_RUN:
+                return None
+        elif other in scripts:
+            words, run = words + 1, 0
+    return other if words >= _TERMS_WORDS and words >= _TERMS_TIMES * latin else None
 
 
 @lru_cache(maxsize=100_000)
@@ -186,3 +219,8 @@ def asked_script(lang: str) -> str | None:
             tag = part.title()
             return _TAGS.get(tag, tag)
     return None
+
+
+def allowed(script: str) -> frozenset[str]:
+    """Return the scripts, as found in texts, that a script asked for allows."""
+    return _ALLOWED.get(script, frozenset([script]))

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from .. import langid
+from ..code_lines import code_names
 from ..records import Check
-from .code import code_names
 from .pair import Pair
 from .texts import Text, words
 
