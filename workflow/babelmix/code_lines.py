@@ -31,6 +31,11 @@ _NAME = re.compile(r"[A-Za-z_]\w*")
 _HINT = re.compile(r"[(){}\[\]=;:<>_$#]|\b(?:SELECT|FROM|WHERE|return|else|import)\b")
 _BLOCK_LINE = re.compile(r"[=()<>\[\]].*[;{]\s*$")
 _PROSE = re.compile(r"(?:\b[a-z]{2,} ){3}[a-z]{2,}\b")
+#: Lines that are code where others are: imports, several names given values at once.
+_BESIDE_CODE = re.compile(
+    r"\s*(?:import [\w.]+(?: as \w+)?|from [\w.]+ import [\w., *()]+"
+    r"|\w+(?:, \w+)+ = [\w.]+\(.*\))\s*;?\s*$"
+)
 #: Longer lines are prose, or data.
 _LONGEST = 400
 
@@ -50,7 +55,11 @@ def without_code_lines(text: str) -> str:
     """Take the lines of code out of a text: their words are no prose."""
     if _HINT.search(text) is None:
         return text
-    return "\n".join(line for line in text.split("\n") if _code_of(line) is None)
+    lines = text.split("\n")
+    prose = [line for line in lines if _code_of(line) is None]
+    if len(prose) < len(lines):  # imports have no sign of code: they count beside other code
+        prose = [line for line in prose if not _BESIDE_CODE.match(line)]
+    return "\n".join(prose)
 
 
 def _code_of(line: str) -> str | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: A language is named from this probability on.
 THRESHOLD = 0.7
 #: The same of lists of names, and of what surrounds a quotation in another language.
-_SURE = 0.95
+_SURE = 0.9
 #: A relative is named beside the likeliest language from this probability on.
 _BESIDE = 0.05
 #: Texts in a script other than Latin need fewer letters: the script itself tells much.

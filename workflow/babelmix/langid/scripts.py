@@ -7,6 +7,7 @@ are those of the Unicode blocks (Blocks.txt), letters only.
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
@@ -106,8 +107,9 @@ _TAGS = {"Hans": "Hani", "Hant": "Hani", "Kore": "Hang", "Hrkt": "Kana", "Hira":
 
 #: Scripts without blanks between words.
 _UNSPACED = frozenset({"Thai", "Laoo", "Khmr", "Mymr", "Tibt"})
-#: With less than this share of its letters in one script a text may be one with Latin terms in it:
-#: so many words of its own at least, so many times as many as terms, so many terms in a row at most.
+#: Text mostly in Latin script, or with less than this share of its letters in one script, may be
+#: one in another script with Latin terms in it: so many words of its own at least, so many times
+#: as many as terms, so many terms in a row at most.
 _TERMS_SHARE, _TERMS_WORDS, _TERMS_TIMES, _TERMS_RUN = 0.6, 6, 1.5, 3
 #: Scripts found that a script in a code allows, where it is not that one alone.
 _ALLOWED = {"Jpan": frozenset(["Jpan", "Hani", "Kana"]), "Hang": frozenset(["Hang", "Hani"])}
@@ -144,7 +146,8 @@ def written(text: str) -> Written:
         script = max(counts, key=lambda name: counts[name])
         kept = {script}
     letters = sum(counts[name] for name in kept)
-    if letters < _TERMS_SHARE * counts.total() and (base := _with_latin_terms(text, counts)):
+    mixed = script == "Latn" or letters < _TERMS_SHARE * counts.total()
+    if mixed and (base := _with_latin_terms(text, counts)):
         # Its letters are all that says something about the language.
         script, kept, letters = base, {base}, counts[base]
         del counts["Latn"]
@@ -177,13 +180,14 @@ def _with_latin_terms(text: str, counts: Counter[str]) -> str | None:
 
 @lru_cache(maxsize=100_000)
 def script_of(sign: str) -> str | None:
-    """Return the script of a letter; None of what is no letter."""
-    if not sign.isalpha():
+    """Return the script of a letter or vowel sign (Hindi's, Tamil's …); None of other signs."""
+    is_mark = unicodedata.category(sign) in {"Mc", "Mn"}
+    if not sign.isalpha() and not is_mark:
         return None
     place = bisect_left(_BLOCKS, (ord(sign),))
     if place < len(_BLOCKS) and _BLOCKS[place][1] <= ord(sign):
         return _BLOCKS[place][2]
-    return "Latn"
+    return None if is_mark else "Latn"
 
 
 @cache

@@ -10,7 +10,7 @@ _QUOTED = re.compile(
     r"|「[^「」\n]{5,}」|『[^『』\n]{5,}』"
 )
 _STRAIGHT = re.compile(r'"[^"\n]{12,}"')
-_ANY = re.compile("[\"“„«»「『]")
+_ANY = re.compile('["“„«»「『]')
 _WORD = re.compile(r"[^\W\d_]{2,}")
 #: A text with fewer words in small letters than this share is a list of names, or a headline.
 _SMALL_SHARE = 0.2

@@ -37,7 +37,7 @@ _ABBREVIATION = re.compile(r"(?<!\w)[A-ZА-ЯІЇЄΑ-Ω][A-ZА-ЯІЇЄΑ-Ω\d]
 _GLOSS_CHARS = 80
 _STOP = re.compile(r"[.!?。！？]$")
 _TITLE_CHARS = 60
-_SMALL_IN_TITLES = frozenset("a an the of and or in on at to for with by from".split())
+_SMALL_IN_TITLES = frozenset(["a", "an", "the", "of", "and", "or", "in", "on", "at", "to", "for", "with", "by", "from"])
 _OPENING = re.compile(r"[(\[（【]")
 
 

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from ..langid.decide import MIXED
-from ..langid.scripts import written
-from ..langid.scripts import allowed
+from ..langid.scripts import allowed, written
 from ..records import Check
 from ..tags import read_tag
 from .texts import Text
