@@ -46,7 +46,7 @@ def failed(source: str, target: str, lang: str) -> set[str]:
         ("de", "She is 5 feet 7 inches tall.", "Sie ist 5 Fuß 7 Zoll groß."),
         ("ja", "Set maxRetries to a higher value in the file.", "maxRetriesの値を増やします。"),
         ("zh", "Print the value of user_name at the end.", "最后打印user_name的值。"),
-        ("de", "Buy an iPhone or watch YouTube --if you can -- today.", "Kaufe ein iPhone oder schau heute YouTube, wenn du kannst."),
+        ("de", "Buy an iPhone --if you can -- today.", "Kaufe heute ein iPhone, wenn du kannst."),
         (
             "ja",
             "Hello {name}, your order is ready. You can collect it at {place}.",
@@ -94,7 +94,7 @@ def test_good_translations_pass(lang: str, source: str, target: str) -> None:
             "ファイルの最大再試行をより高い値に設定してください。",
             "protected",
         ),
-        ("hi", SPRING, "Vasant mein mausam suhavna hota hai aur har jagah phool khilte hain.", "language"),
+        ("hi", SPRING, "Vasant mein mausam suhavna hota hai aur phool khilte hain.", "language"),
         ("ru", SPRING, "Vesnoy pogoda myagkaya, i tsvety tsvetut povsyudu.", "language"),
         ("ja", "It was built in 1998.", "平成12年に建てられました。", "numbers"),
         ("es", "She is 5 feet 7 inches tall.", "Mide 1,90 metros.", "numbers"),

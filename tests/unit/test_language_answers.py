@@ -21,7 +21,7 @@ def verdict(text: str, asked: str) -> str:
     [
         (
             "en",
-            'The translation is: "Ich habe gestern einen langen Brief an meine Mutter geschrieben." '
+            'The translation is: "Ich habe gestern einen Brief an meine Mutter geschrieben." '
             "This is the perfect tense, which is used for past events in spoken German.",
         ),
         ("de", 'Auf Englisch heißt das: "I would like to book a table for two people tonight."'),
@@ -73,3 +73,8 @@ def test_vowel_signs_count_as_letters_of_their_script() -> None:
     assert script_of("\u0301") is None
     assert written("की state").script == "Latn"
     assert written("हिन्दी में API").share > 0.7
+
+
+def test_a_sign_of_no_script_beside_latin_letters() -> None:
+    assert written("Das kostet 5 ₽ und 3 、 mehr.").script == "Latn"
+    assert written("Der Text\u3000hat einen weiten Abstand \u0e3f.").script == "Latn"

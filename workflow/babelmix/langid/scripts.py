@@ -163,7 +163,10 @@ def _with_latin_terms(text: str, counts: Counter[str]) -> str | None:
     Terms stand in runs of three at most, and other words are clearly more; in a list of words with
     their translations they are not.
     """
-    other = max((name for name in counts if name != "Latn"), key=lambda name: counts[name])
+    others = [name for name in counts if name != "Latn"]
+    if not others:
+        return None
+    other = max(others, key=lambda name: counts[name])
     if other in _DENSE or other in _UNSPACED:
         return None
     latin, words, run = 0, 0, 0

@@ -37,7 +37,9 @@ _ABBREVIATION = re.compile(r"(?<!\w)[A-ZА-ЯІЇЄΑ-Ω][A-ZА-ЯІЇЄΑ-Ω\d]
 _GLOSS_CHARS = 80
 _STOP = re.compile(r"[.!?。！？]$")
 _TITLE_CHARS = 60
-_SMALL_IN_TITLES = frozenset(["a", "an", "the", "of", "and", "or", "in", "on", "at", "to", "for", "with", "by", "from"])
+_SMALL_IN_TITLES = frozenset(
+    {"a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "the", "to"}
+)
 _OPENING = re.compile(r"[(\[（【]")
 
 
