@@ -96,7 +96,7 @@ def identify_all(texts: Sequence[str], min_letters: int = MIN_LETTERS) -> list[F
     language than the rest, the rest counts if it is certain; else nothing is said.
     """
     bare = [without_code_lines(_ends(text)) for text in texts]
-    outside = {n: rest for n, text in enumerate(bare) if (rest := without_quotations(text))}
+    outside = {n: other for n, text in enumerate(bare) if (other := without_quotations(text))}
     found = _identify_all([*bare, *outside.values()], min_letters)
     for number, rest in zip(outside, found[len(bare) :], strict=True):
         found[number] = _of_both(found[number], rest)
