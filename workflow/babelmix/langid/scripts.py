@@ -110,7 +110,7 @@ _UNSPACED = frozenset({"Thai", "Laoo", "Khmr", "Mymr", "Tibt"})
 #: Text mostly in Latin script, or with less than this share of its letters in one script, may be
 #: one in another script with Latin terms in it: so many words of its own at least, so many times
 #: as many as terms, so many terms in a row at most.
-_TERMS_SHARE, _TERMS_WORDS, _TERMS_TIMES, _TERMS_RUN = 0.6, 6, 1.5, 3
+_TERMS_SHARE, _TERMS_WORDS, _TERMS_TIMES, _TERMS_RUN = 0.6, 6, 1.25, 3
 #: Scripts found that a script in a code allows, where it is not that one alone.
 _ALLOWED = {"Jpan": frozenset(["Jpan", "Hani", "Kana"]), "Hang": frozenset(["Hang", "Hani"])}
 
