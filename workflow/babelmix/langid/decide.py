@@ -145,7 +145,7 @@ def _decide(row: NDArray[Any], seen: scripts.Written) -> Found:
     if not probability:
         return Found(script=seen.script)
     guess = codes[best]
-    if is_names(seen.text) and probability < _SURE:
+    if probability < _SURE and is_names(seen.text):
         return Found((), probability, seen.script, guess)
     if probability >= THRESHOLD:
         return Found((guess,), probability, seen.script, guess)
