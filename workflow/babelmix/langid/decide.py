@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from ..code_lines import without_code_lines
 from . import scripts
 from .codes import RELATIVES, identifier_code
 from .models import known_languages, pooled
 from .prose import MIN_LETTERS
+from .spans import is_names, without_quotations
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: A language is named from this probability on.
 THRESHOLD = 0.7
+#: The same of lists of names, and of what surrounds a quotation in another language.
+_SURE = 0.9
 #: A relative is named beside the likeliest language from this probability on.
 _BESIDE = 0.05
 #: Texts in a script other than Latin need fewer letters: the script itself tells much.
@@ -71,6 +75,9 @@ def spelled(found: Found, languages: Iterable[str]) -> str | None:
         return found.name
     own: dict[str, str] = {}
     for lang in languages:
+        script = scripts.asked_script(lang)
+        if script is not None and found.script not in scripts.allowed(script):
+            continue  # Cyrillic is no `sr-Latn`
         own.setdefault(identifier_code(lang), lang)
     return "/".join(own.get(code, code) for code in found.languages)
 
@@ -85,12 +92,31 @@ def identify_all(texts: Sequence[str], min_letters: int = MIN_LETTERS) -> list[F
 
     Texts are taken as they are: pass them through ``strip_non_prose`` first. A text in Latin script
     with fewer than ``min_letters`` letters is not judged, in another script with fewer than four (a
-    dense sign counts as three).
+    dense sign counts as three). Lines of code are no prose. Where what a text quotes is in another
+    language than the rest, the rest counts if it is certain; else nothing is said.
     """
+    bare = [without_code_lines(_ends(text)) for text in texts]
+    outside = {n: other for n, text in enumerate(bare) if (other := without_quotations(text))}
+    found = _identify_all([*bare, *outside.values()], min_letters)
+    for number, rest in zip(outside, found[len(bare) :], strict=True):
+        found[number] = _of_both(found[number], rest)
+    return found[: len(bare)]
+
+
+def _of_both(whole: Found, rest: Found) -> Found:
+    """What is found in a text, given what is found in it without its quotations."""
+    if rest.language is None or whole.languages[:1] == rest.languages:
+        return whole
+    if rest.probability >= _SURE or not whole.languages:
+        return rest
+    return Found((), whole.probability, whole.script, whole.guess)
+
+
+def _identify_all(texts: Sequence[str], min_letters: int) -> list[Found]:
     found = [_SHORT] * len(texts)
     asked: list[tuple[int, scripts.Written]] = []
     for number, text in enumerate(texts):
-        seen = scripts.written(_ends(text))
+        seen = scripts.written(text)
         if seen.letters < (min_letters if seen.script == "Latn" else MIN_SCRIPT_LETTERS):
             continue
         if seen.share < _MAIN_SHARE:
@@ -119,6 +145,8 @@ def _decide(row: NDArray[Any], seen: scripts.Written) -> Found:
     if not probability:
         return Found(script=seen.script)
     guess = codes[best]
+    if probability < _SURE and is_names(seen.text):
+        return Found((), probability, seen.script, guess)
     if probability >= THRESHOLD:
         return Found((guess,), probability, seen.script, guess)
     for columns in _relatives(guess):

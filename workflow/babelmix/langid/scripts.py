@@ -7,6 +7,7 @@ are those of the Unicode blocks (Blocks.txt), letters only.
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
@@ -104,6 +105,15 @@ _ALONE = frozenset(s for s, codes in LANGUAGES.items() if " " not in codes)
 #: Scripts as BCP 47 tags name them, in the terms used here.
 _TAGS = {"Hans": "Hani", "Hant": "Hani", "Kore": "Hang", "Hrkt": "Kana", "Hira": "Kana"}
 
+#: Scripts without blanks between words.
+_UNSPACED = frozenset({"Thai", "Laoo", "Khmr", "Mymr", "Tibt"})
+#: Text mostly in Latin script, or with less than this share of its letters in one script, may be
+#: one in another script with Latin terms in it: so many words of its own at least, so many times
+#: as many as terms, so many terms in a row at most.
+_TERMS_SHARE, _TERMS_WORDS, _TERMS_TIMES, _TERMS_RUN = 0.6, 6, 1.25, 3
+#: Scripts found that a script in a code allows, where it is not that one alone.
+_ALLOWED = {"Jpan": frozenset(["Jpan", "Hani", "Kana"]), "Hang": frozenset(["Hang", "Hani"])}
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -136,21 +146,51 @@ def written(text: str) -> Written:
         script = max(counts, key=lambda name: counts[name])
         kept = {script}
     letters = sum(counts[name] for name in kept)
+    mixed = script == "Latn" or letters < _TERMS_SHARE * counts.total()
+    if mixed and (base := _with_latin_terms(text, counts)):
+        # Its letters are all that says something about the language.
+        script, kept, letters = base, {base}, counts[base]
+        del counts["Latn"]
     others = [sign for name in signs.keys() - kept for sign in signs[name]]
     if others:
         text = text.translate(dict.fromkeys(map(ord, others), " "))
     return Written(script, letters, letters / counts.total(), text)
 
 
+def _with_latin_terms(text: str, counts: Counter[str]) -> str | None:
+    """Return the script of a text whose Latin words are terms in its sentences, or None.
+
+    Terms stand in runs of three at most, and other words are clearly more; in a list of words with
+    their translations they are not.
+    """
+    others = [name for name in counts if name != "Latn"]
+    if not others:
+        return None
+    other = max(others, key=lambda name: counts[name])
+    if other in _DENSE or other in _UNSPACED:
+        return None
+    latin, words, run = 0, 0, 0
+    for word in text.split():
+        scripts = {script for sign in word if (script := script_of(sign))}
+        if scripts == {"Latn"}:
+            latin, run = latin + 1, run + 1
+            if run > _TERMS_RUN:
+                return None
+        elif other in scripts:
+            words, run = words + 1, 0
+    return other if words >= _TERMS_WORDS and words >= _TERMS_TIMES * latin else None
+
+
 @lru_cache(maxsize=100_000)
 def script_of(sign: str) -> str | None:
-    """Return the script of a letter; None of what is no letter."""
-    if not sign.isalpha():
+    """Return the script of a letter or vowel sign (Hindi's, Tamil's …); None of other signs."""
+    is_mark = unicodedata.category(sign) in {"Mc", "Mn"}
+    if not sign.isalpha() and not is_mark:
         return None
     place = bisect_left(_BLOCKS, (ord(sign),))
     if place < len(_BLOCKS) and _BLOCKS[place][1] <= ord(sign):
         return _BLOCKS[place][2]
-    return "Latn"
+    return None if is_mark else "Latn"
 
 
 @cache
@@ -186,3 +226,8 @@ def asked_script(lang: str) -> str | None:
             tag = part.title()
             return _TAGS.get(tag, tag)
     return None
+
+
+def allowed(script: str) -> frozenset[str]:
+    """Return the scripts, as found in texts, that a script asked for allows."""
+    return _ALLOWED.get(script, frozenset([script]))

@@ -6,7 +6,7 @@ from typing import Literal
 
 from .codes import are_relatives, are_same, identifier_code, is_known
 from .decide import MIXED, Found
-from .scripts import asked_script, may_be_in
+from .scripts import allowed, asked_script, may_be_in
 
 Verdict = Literal["right", "wrong", "unsure"]
 RIGHT: Verdict = "right"
@@ -14,8 +14,6 @@ WRONG: Verdict = "wrong"
 UNSURE: Verdict = "unsure"
 #: A close relative of the language asked for must be this probable to be called wrong.
 _OF_RELATIVES = 0.9
-#: Scripts found that a script in a code allows, where it is not that one alone.
-_ALLOWED = {"Jpan": {"Jpan", "Hani", "Kana"}, "Hang": {"Hang", "Hani"}}
 
 
 def compare(found: Found, asked: str) -> Verdict:
@@ -49,10 +47,5 @@ def _other_script(found: Found, asked: str) -> bool:
         return False
     script = asked_script(asked)
     if script is not None:
-        return found.script not in _ALLOWED.get(script, {script})
+        return found.script not in allowed(script)
     return not may_be_in(identifier_code(asked), found.script)
-
-
-def allowed_scripts(script: str) -> set[str]:
-    """Return the scripts, as found in texts, that a script asked for allows."""
-    return _ALLOWED.get(script, {script})

@@ -30,7 +30,7 @@ from .wording import (
 )
 
 #: A closing mark, also behind quotes and brackets; a letter, digit or comma is none.
-_CLOSED = re.compile(r"[.!?…:;。！？؟।*_`|>][\"'”’»«)\]]*$|[\"'”’»)\]]$")
+_CLOSED = re.compile(r"[.!?…:;。！？؟۔।॥။።។։*_`|>][\"'”’»«)\]]*$|[\"'”’»)\]]$")
 _OPEN = re.compile(r"[\w,،、]$")
 #: Shorter texts (characters) are titles and labels, whose closing mark may go.
 _LONG_CHARS = 60

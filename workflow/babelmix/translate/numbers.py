@@ -38,7 +38,7 @@ _HALF = re.compile(r"\bhalf a (?=(?:thousand|million|billion|trillion)\b)", re.I
 _IMPERIAL = {
     r"miles?|mi|mph": (1.609, 1609.0),
     r"feet|foot|ft": (0.3048, 30.48),
-    r"inch(?:es)?|in": (2.54, 25.4),
+    r"inch(?:es)?|in": (2.54, 25.4, 0.0254),
     r"pounds?|lbs?": (0.4536, 453.6),
     r"ounces?|oz": (28.35,),
     r"yards?|yd": (0.9144,),
@@ -49,6 +49,11 @@ _UNITS = [
     (re.compile(rf"[\s\u00a0-]*(?:{name})\b", re.IGNORECASE), factors)
     for name, factors in _IMPERIAL.items()
 ]
+#: 5 feet 7 inches, 5'7": one measure.
+_FEET_INCHES = re.compile(
+    r"\b(\d+)[\s-]*(?:feet|foot|ft\.?|['′’])[\s-]*(?:and\s+)?(\d+)[\s-]*(?:inch(?:es)?|in\b|[\"″”])",
+    re.IGNORECASE,
+)
 _FAHRENHEIT = re.compile(r"\s*(?:°|degrees?)?\s*F(?:ahrenheit)?\b")
 _DECADES = re.compile(r"\b(\d{1,2})\d0['’]?s\b")
 _DECADE = re.compile(r"['’]?s\b")
@@ -113,8 +118,12 @@ def odd_numbers(source: str, target: str, pivot: str, lang: str) -> list[str]:
     target = plain_numerals(_plain_fractions(target), lang)
     if pivot == "en":
         source = _HALF.sub("0.5 ", source)
+    sources = [source]
+    if pivot == "en" and _FEET_INCHES.search(source):
+        sources.append(_FEET_INCHES.sub(_as_inches, source))
     tries = (
-        _Comparison(source, target, pivot, lang, spaced, other).odd()
+        _Comparison(one, target, pivot, lang, spaced, other).odd()
+        for one in sources
         for spaced in (False, True)
         for other in (False, True)
     )
@@ -125,6 +134,10 @@ def odd_numbers(source: str, target: str, pivot: str, lang: str) -> list[str]:
         if not best:
             break
     return best or []
+
+
+def _as_inches(match: re.Match[str]) -> str:
+    return f"{12 * int(match[1]) + int(match[2])} inches"
 
 
 def _plain_fractions(text: str) -> str:
@@ -235,7 +248,10 @@ class _Comparison:
             return True
         if not replaced and number in self.known_right:
             return True  # said once where the source says it twice
-        if _DECADE.match(token.after) and number % 100 == 0:
+        decade = _DECADE.match(token.after) is not None
+        if decade and number % 100 and in_words(number % 100, self.target, self.lang):
+            return True  # the 1990s are the nineties
+        if decade and number % 100 == 0:
             number = number // 100 + 1  # the 1800s are the 19th century
         if number in _roman_numbers(self.target):
             return True

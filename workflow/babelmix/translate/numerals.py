@@ -34,6 +34,9 @@ _MIXED = re.compile(
 )
 #: The same without any digit: 三百, 十二万.
 _WORDS = re.compile(rf"[{_SPOKEN}十拾][{_SPOKEN}{_UNITS}]*")
+#: Japan's eras by the year before their first: 平成10年 is 1998.
+_ERAS = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018}
+_ERA = re.compile(rf"({'|'.join(_ERAS)})(\d{{1,2}}|元)年")
 _PART = re.compile(rf"(\d[\d,]*(?:\.\d+)?)|([{_SPOKEN}])|([{_UNITS}])")
 
 #: A word right after a number, and what it multiplies it by. The words of a language that calls
@@ -69,6 +72,8 @@ def plain_numerals(text: str, lang: str) -> str:
     """Write numbers of digits and units in digits alone: ``12亿`` as ``1200000000``."""
     if lang not in EAST_ASIAN:
         return text
+    if lang == "ja":
+        text = _ERA.sub(lambda m: f"{_ERAS[m[1]] + int(m[2].replace('元', '1'))}年", text)
     return _MIXED.sub(_in_digits, text)
 
 

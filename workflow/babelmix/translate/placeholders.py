@@ -9,6 +9,7 @@ _PLACEHOLDER = re.compile(
 )
 _STOP = "[.!?。！？]"
 _AHEAD = re.compile(rf"(?:^|{_STOP}\s+)$")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？؟।])\s*|\n+")
 _CAPITAL = re.compile(r"\s+([A-ZÀ-ÖØ-ÞА-Я]\w*)")
 _AFTER = re.compile(rf"{_STOP}[\"'”’»)]*\s+$")
 #: German writes nouns in capitals: there only these open a sentence behind a placeholder.
@@ -34,6 +35,26 @@ def moved_placeholder(source: str, target: str, lang: str) -> str:
             return name
         if _AFTER.search(before) and not after.strip():
             return name
+    return _in_other_sentence(source, target)
+
+
+def _in_other_sentence(source: str, target: str) -> str:
+    """The first placeholder in another sentence, where both sides have as many sentences.
+
+    A placeholder that only one side has, or has more often, is not looked at.
+    """
+    here, there = (
+        [part for part in _SENTENCE_END.split(side.strip()) if re.search(r"\w", part)]
+        for side in (source, target)
+    )
+    if len(here) != len(there) or len(here) < 2:
+        return ""
+    for match in _PLACEHOLDER.finditer(source):
+        name = match.group()
+        if source.count(name) == target.count(name) == 1:
+            at, now = (next(i for i, p in enumerate(side) if name in p) for side in (here, there))
+            if at != now:
+                return name
     return ""
 
 

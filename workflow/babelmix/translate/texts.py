@@ -11,7 +11,7 @@ from .protect import taken_apart
 
 #: Characters at either end of a text that the language is told from.
 _PLAIN_CHARS = 120
-_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’“‘»«)\]]*\s+|(?<=[。！？])|\n+")
+_SENTENCE_END = re.compile(r"(?<=[.!?…؟۔।॥။።។։])[\"'”’“‘»«)\]]*\s+|(?<=[。！？])|\n+")
 _MARKUP = re.compile(r"^[\s>#*+\-–•\d.)(]+")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 

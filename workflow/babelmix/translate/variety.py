@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from ..langid.decide import MIXED
-from ..langid.scripts import written
-from ..langid.verdict import allowed_scripts
+from ..langid.scripts import allowed, written
 from ..records import Check
 from ..tags import read_tag
 from .texts import Text
@@ -62,7 +61,7 @@ def script_share(prose: str, script: str) -> float | None:
     found = written(prose)
     if found.letters < _LEAST_LETTERS:
         return None
-    return found.share if found.script in allowed_scripts(script) else 1 - found.share
+    return found.share if found.script in allowed(script) else 1 - found.share
 
 
 def chinese_signs(text: str) -> tuple[int, int]:

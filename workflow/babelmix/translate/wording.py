@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 
 from .. import langid
+from ..code_lines import code_names
+from ..langid.scripts import may_be_in
 from ..records import Check
-from .code import code_names
 from .pair import Pair
 from .texts import Text, words
 
@@ -15,6 +16,8 @@ Pairs = Sequence[tuple[Text, Text]]
 
 #: A wrong language must be this probable; more than for an answer: a row is thrown away.
 _SURE_OF_LANGUAGE = 0.8
+#: So many new words in small letters, half of all, are sentences in Latin script.
+_ROMANISED_WORDS = 4
 #: Opens the detail of a row that is only partly in the declared language.
 PARTLY = "partly "
 #: A message of this many letters that equals its source was not translated.
@@ -58,6 +61,19 @@ _REPLY = re.compile(
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
+#: "Translation:" and "Here is the translation:" in languages that ``_REPLY`` has not.
+_TRANSLATION_WORDS = (
+    r"перевод|переклад|превод|tłumaczenie|překlad|preklad|prijevod|prevod|tradução|traducere|"
+    r"traducció|vertaling|översättning|oversettelse|oversættelse|käännös|fordítás|çeviri|"
+    r"terjemahan|bản dịch|tafsiri|μετάφραση|תרגום|(?:ال)?ترجم[ةه]|ترجمہ|अनुवाद|भाषांतर|অনুবাদ|"
+    r"คำแปล|翻訳|翻译|翻譯|译文|譯文|번역"
+)
+_HEAD = re.compile(
+    rf"^\W*(?:[^\W\d_][^.\n:：。!?！？]{{0,30}}?)??(?:{_TRANSLATION_WORDS})"
+    r"(?:[^.\n:：。!?！？]{0,25})[:：]",
+    re.IGNORECASE,
+)
+_OF_TRANSLATION = re.compile(r"translat|\bversion\b", re.IGNORECASE)
 _COLON = re.compile(r"[:：][\s*_`]*$")
 #: Names in code lines that the source does not have: more than a false alarm has.
 _NEW_CODE = 3
@@ -80,6 +96,8 @@ def language_check(pairs: Pairs, pair: Pair) -> Check:
     for source, target in pairs:
         found = target.language
         verdict = sure_verdict(found, lang)
+        if verdict == langid.UNSURE and _is_romanised(source, target, lang):
+            return Check("language", False, None, "found Latin script")
         if verdict == langid.UNSURE:
             unsure = unsure or not found.short
             continue
@@ -91,6 +109,18 @@ def language_check(pairs: Pairs, pair: Pair) -> Check:
             continue  # a quotation: the source is in that language too
         return Check("language", False, value, f"found {found.name}")
     return _passed(value, unsure)
+
+
+def _is_romanised(source: Text, target: Text, lang: str) -> bool:
+    """Whether sentences stand in Latin script that the language is not written in.
+
+    Words of the source say nothing: names, titles, quotations, terms.
+    """
+    if target.language.script != "Latn" or may_be_in(langid.identifier_code(lang), "Latn"):
+        return False
+    new = set(words(target.plain)) - set(words(source.content))
+    small = new.intersection(target.plain.split())
+    return len(small) >= _ROMANISED_WORDS and 2 * len(small) >= len(set(words(target.plain)))
 
 
 def own_language_check(texts: Sequence[Text], lang: str) -> Check:
@@ -196,6 +226,10 @@ def reply_sign(source: Text, target: Text) -> str:
     opening = _REPLY.match(target.prose[:200])
     if opening and not _REPLY.match(source.prose[:200]):
         return f"opens with '{opening.group().strip()[:40]}'"
+    heading = _HEAD.match(target.prose[:100])
+    colon = re.search("[:：]", source.prose[:100])
+    if heading and not colon and not _OF_TRANSLATION.search(source.prose):
+        return f"opens with '{heading.group().strip()[:40]}'"
     if _QUESTION.search(source.prose[-40:]) and not _ANY_QUESTION.search(target.prose):
         return "the question is gone"
     if _COLON.search(source.content) and not _COLON.search(target.content):
