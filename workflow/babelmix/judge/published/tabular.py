@@ -15,6 +15,8 @@ from ...sources.readers import read_rows, read_text
 
 #: Where a JSON object keeps its rows.
 _CONTAINERS = ("data", "rows", "samples", "results", "annotations", "examples", "items", "records")
+#: Files that are no text.
+_BINARY = frozenset({".parquet", ".arrow"})
 #: Fields that a row has and an object around rows has not.
 _OF_ROWS = {"question_id", "id", "idx", "pair_id", "uid", "instruction", "input", "doc_id"}
 _MISSING: Any = object()
@@ -29,16 +31,9 @@ def read_published(path: Path) -> list[Any]:
     """
     if path.name.lower().removesuffix(".gz").endswith((".csv", ".tsv")):
         return read_tabular(path)
-    try:
-        rows = read_rows(path)
-    except BabelmixError:
-        whole = _whole_object(path)
-        if whole is None:
-            raise
-        return rows_of_object(whole)
-    if len(rows) == 1 and isinstance(rows[0], dict) and _whole_object(path) is not None:
-        return rows_of_object(rows[0])
-    return rows
+    # One object around the rows first: what stands beside them says whose judgements they are.
+    whole = None if path.suffix.lower() in _BINARY else _whole_object(path)
+    return read_rows(path) if whole is None else rows_of_object(whole)
 
 
 def _whole_object(path: Path) -> dict[str, Any] | None:
