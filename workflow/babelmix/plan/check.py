@@ -75,7 +75,8 @@ def small_pinches(plan: Plan) -> list[str]:
                 rows = half_up(percent, mixture_rows(plan, leaf), percent=True)
             if rows < len(leaf.languages):
                 found.append(
-                    f"mixture '{leaf.name}': {rows} rows for {len(leaf.languages)} languages "
+                    f"mixture '{leaf.name}': {rows} {'row' if rows == 1 else 'rows'} for "
+                    f"{len(leaf.languages)} languages "
                     f"({', '.join(leaf.languages)}): some get none."
                 )
     return found
