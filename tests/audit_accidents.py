@@ -226,7 +226,7 @@ def apertium_rows(data: Path, lang: str, count: int) -> list[Row]:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        translated, _ = translate_shard(spec(lang), pool, Path(folder) / "journal.jsonl")
+        translated, _ = translate_shard(pool, spec(lang), Path(folder) / "journal.jsonl")
     return [
         ([m.content for m in a.messages], [m.content for m in b.messages])
         for a, b in zip(pool, translated, strict=True)
