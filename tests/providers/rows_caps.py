@@ -79,7 +79,7 @@ def cap_side_by_side(bench: Bench) -> None:
     server = bench.serve(Model(work_s=0.05))
     verbs = []
     for i in range(4):
-        verbs.append(bench.start_judge(server.base_url, 40, run=f"run{i}", max_cost=2.0))
+        verbs.append(bench.start_judge(server.base_url, 80, run=f"run{i}", max_cost=2.0))
     codes = [verb.wait().code for verb in verbs]
     bench.scored = str(codes)
     billed, one = bench.billed(), dearest_call(bench, 500)

@@ -346,7 +346,7 @@ def test_replies_without_a_word_at_their_limit_stop_the_job() -> None:
         pytest.raises(BabelmixError, match=r"Raise `judges\.j\.max_tokens`"),
     ):
         ask(server, 200, concurrency=64)
-    assert len(server.requests) < 40
+    assert len(server.requests) < 120  # of 200: those under way when the job stops still arrive
 
 
 def test_all_calls_that_were_sent_in_the_old_form_are_sent_again() -> None:
