@@ -15,8 +15,15 @@ min_version("9.27")
 sys.path.insert(0, str(Path(str(workflow.current_basedir)) / "workflow"))
 
 from babelmix.errors import BabelmixError
-from babelmix.plan import export_environment, load_jobs, restore_studies, write_resolved
+from babelmix.plan import (
+    export_environment,
+    export_expected,
+    load_jobs,
+    restore_studies,
+    write_resolved,
+)
 from babelmix.plan.sizes import memory
+from babelmix.plan.verify import refuse_unseen_changes
 
 export_environment()
 
@@ -28,6 +35,9 @@ if "study_set" not in config:
 try:
     restore_studies(config, workflow.configfiles)
     JOBS = load_jobs(config)
+    export_expected(JOBS)
+    if workflow.is_main_process:
+        refuse_unseen_changes(JOBS, " ".join(map(str, workflow.configfiles)))
 except BabelmixError as error:
     raise WorkflowError(str(error)) from None
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-from . import __version__
+from . import __version__, provenance
 from .errors import BabelmixError, explain_os_error
 
 #: verb -> (module below babelmix, one line of help). The order is the order of the data's way.
@@ -20,6 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "check": ("plan.check", "say what this machine lacks to run a configuration"),
     "status": ("plan.status", "say what is done, running and failed, and what the rest will cost"),
     "describe": ("plan.describe", "write study.json: what tables, figures and report must know"),
+    "verify": ("plan.verify", "check that every result fits the configuration"),
     "prune": ("plan.prune", "list results that no study needs any more; delete them when told"),
     "schema": ("config.document", "write the configuration's JSON schema and reference page"),
     "sources": ("sources.listing", "list the built-in sources: licence, size, gated, pinned"),
@@ -83,6 +87,15 @@ VERBS: dict[str, tuple[str, str]] = {
     "compare": ("analyse.compare", "print the paired difference between two runs, with interval"),
 }
 
+#: Verbs of rules that have no settings of their own: their results follow from what they read.
+WITHOUT_SETTINGS = {"clear-mixture", "describe-sources", "tables", "figures"}
+#: verb -> options that name its outputs, where they are not `--output`, `--manifest`, `--audit`.
+OUTPUTS = {
+    "build-mixture": ("output", "selection"),
+    "mixture-manifest": ("output",),
+    "train": ("completed",),
+}
+
 
 def _overview() -> argparse.ArgumentParser:
     width = max(len(verb) for verb in VERBS)
@@ -114,6 +127,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     module.add_arguments(parser)
     args = parser.parse_args(arguments[1:])
     try:
+        if spec := getattr(args, "spec", None):
+            provenance.begin(verb, _settings(spec), _outputs(verb, args))
+        elif verb in WITHOUT_SETTINGS:
+            provenance.begin(verb, {}, _outputs(verb, args))
         module.run(args)
     except BabelmixError as error:
         print(f"babelmix {verb}: {error}", file=sys.stderr)
@@ -127,4 +144,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"babelmix {verb}: stopped by the user", file=sys.stderr)
         return 130
+    finally:
+        provenance.end()
     return 0
+
+
+def _settings(text: str) -> dict[str, Any]:
+    """A job's settings; a text that the verb is about to refuse gives none."""
+    try:
+        settings = json.loads(text)
+    except ValueError:
+        return {}
+    return settings if isinstance(settings, dict) else {}
+
+
+def _outputs(verb: str, args: argparse.Namespace) -> list[Path | str]:
+    """The files that say what made them."""
+    names = OUTPUTS.get(verb, ("output", "manifest", "audit"))
+    return [path for name in names if (path := getattr(args, name, None)) is not None]

@@ -143,6 +143,30 @@ class JudgeJobs(JobsBase):
             )
         )
 
+    def judging_verb(self, evaluation: str) -> str:
+        """The verb that makes an evaluation's judgements."""
+        plan = self.plan.evaluations[evaluation]
+        if plan.members:
+            return "judge-jury"
+        return "judge-single" if plan.evaluation.protocol == "single" else "judge-pairs"
+
+    def judgement(self, evaluation: str, run: str) -> str:
+        """Spec of the verb that makes a run's judgements."""
+        if self.plan.evaluations[evaluation].members:
+            return self.jury(evaluation, run)
+        return self.judge(evaluation, run)
+
+    def chosen_baselines(self) -> list[str]:
+        """Records of the baselines that grades choose."""
+        found = [
+            file
+            for name, plan in self.plan.evaluations.items()
+            if plan.evaluation.baseline == "best_monolingual" and not plan.members
+            for run in plan.languages_by_run
+            for file in self.pairs_input(name, run).get("choice", [])
+        ]
+        return list(dict.fromkeys(found))
+
     def jury_input(self, evaluation: str, run: str) -> list[str]:
         """The members' judgements, in their order."""
         members = self.plan.evaluations[evaluation].members

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from ..errors import BabelmixError
 from ..io import read_batches, write_table
+from ..provenance import note_file
 from ..specs import CountSpec
 
 BATCH = 4096
@@ -41,6 +42,7 @@ def count(conversations: Path, model: Path) -> pa.Table:
     """Ids and tokens of a conversations file, in its order; one batch of texts in memory."""
     from tokenizers import Tokenizer
 
+    note_file(model.parent / f"{model.name}.json")
     file = model / "tokenizer.json"
     if not file.is_file():
         raise BabelmixError(f"{model}: no tokenizer.json. It was not made by prepare-model.")

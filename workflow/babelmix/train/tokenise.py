@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from ..errors import BabelmixError
 from ..io import read_records, write_json, write_table
+from ..provenance import note_file
 from ..records import Conversation
 from ..specs import TokeniseSpec
 from .chat import Encoded, Formatter, template_digest
@@ -57,6 +58,7 @@ def run(args: argparse.Namespace) -> None:
             raise BabelmixError(
                 f"{args.conversations}: row {row.id} is in '{row.lang}', not '{spec.lang}'."
             )
+    note_file(args.model.parent / f"{args.model.name}.json")
     formatter = Formatter.load(args.model)
     rows = tokenise(conversations, formatter, spec.max_length, spec.system_prompt, spec.truncation)
     manifest = summarise(rows, len(conversations))

@@ -13,6 +13,7 @@ import os
 import shutil
 from pathlib import Path
 
+from .. import provenance
 from ..errors import BabelmixError
 from ..folders import check_model
 from ..io import read_json
@@ -97,6 +98,7 @@ def run(args: argparse.Namespace) -> None:
             check_model(args.model, record)
         drop_damaged(args.work)
     lay_rows(args.mixture, args.tokenised, job.rows)  # before a GPU is held
+    job = job.model_copy(update={"made_by": provenance.current()})
     with claim_gpus(gpus):
         if devices == 1 and spec.recipe.deepspeed is None:
             train_here(job)
