@@ -8,10 +8,11 @@ import re
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from tests.study import Study, mini_config
 
-from babelmix.io import write_records
+from babelmix.io import read_table, write_records
 from babelmix.provenance import read_provenance
 from babelmix.records import Answer
 
@@ -40,8 +41,8 @@ def copied(study: Study, tmp_path: Path) -> Study:
 def test_every_result_of_a_run_fits(study: Study) -> None:
     said = study.verify()
     assert said.returncode == 0, said.stdout
-    fit, stale, unknown, missing = map(int, re.findall(r"(\d+)", said.stdout.splitlines()[-1])[:4])
-    assert (stale, unknown, missing) == (0, 0, 0)
+    fit, stale, *unknown = map(int, re.findall(r"\b(\d+)\b", said.stdout.splitlines()[-1]))
+    assert [stale, *unknown] == [0, 0, 0, 0]
     assert fit > 40
 
 
@@ -109,6 +110,15 @@ def test_results_of_an_earlier_release_are_counted(copied: Study) -> None:
     assert held.pop("made_by")["verb"] == "prepare-model"
     record.write_text(json.dumps(held))
     assert read_provenance(record) is None
+    assert "2 results do not say what made them" in copied.verify().stdout
+
+
+def test_an_input_put_in_anothers_place_is_named(copied: Study) -> None:
+    """The same settings, other content: translations that were bought again, say."""
+    de, en = (copied.results / "answers" / "demo-bench").glob("*.parquet")
+    table = read_table(de)
+    pq.write_table(table.slice(1).replace_schema_metadata(pq.read_schema(de).metadata), de)
     said = copied.verify()
-    assert said.returncode == 0
-    assert "2 results do not say what made them" in said.stdout
+    assert said.returncode == 2
+    assert f"made from an earlier or unfit answers/demo-bench/{de.name}" in said.stdout
+    assert f"answers/demo-bench/{en.name}" not in said.stdout

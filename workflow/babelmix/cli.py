@@ -132,6 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif verb in WITHOUT_SETTINGS:
             provenance.begin(verb, {}, _outputs(verb, args))
         module.run(args)
+        provenance.finish()
     except BabelmixError as error:
         print(f"babelmix {verb}: {error}", file=sys.stderr)
         return error.exit_code

@@ -17,7 +17,7 @@ from typing import Any
 from ..config.load import read_yaml
 from ..errors import BabelmixError
 from ..io import read_json
-from ..provenance import Provenance, read_provenance
+from ..provenance import Provenance, fingerprint, read_inputs, read_provenance
 from . import load_jobs
 from .jobs import Jobs
 from .layout import Result, kind_of, results
@@ -29,9 +29,13 @@ _NAME = 254
 
 @dataclass
 class Findings:
-    """``stale``: path -> what does not fit. ``unknown`` do not say what made them."""
+    """``stale``: path -> what does not fit. ``unknown`` do not say what made them.
+
+    Of ``inputs_unknown`` others it is not known what they were made from.
+    """
 
     checked: int = 0
+    inputs_unknown: int = 0
     missing: int = 0
     stale: dict[str, str] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
@@ -41,7 +45,7 @@ class Findings:
 def verify(jobs: Jobs) -> Findings:
     """Walk the whole chain of results."""
     found = Findings()
-    origins: dict[str, Provenance] = {}
+    root = Path(jobs.root)
     stale: set[str] = set()
     for result in results(jobs):
         if not Path(result.path).is_file():
@@ -52,12 +56,10 @@ def verify(jobs: Jobs) -> Findings:
             found.unknown.append(result.path)
             continue
         found.checked += 1
-        origins[_place(result.path)] = origin
-        if wrong := settings_change(origin, result) or _input_change(origin, origins):
+        inputs = read_inputs(root, Path(result.path))
+        found.inputs_unknown += inputs is None
+        if wrong := settings_change(origin, result) or _input_change(root, inputs or {}, stale):
             found.stale[result.path] = wrong
-            stale.add(_place(result.path))
-        elif before := sorted(stale.intersection(map(_place, origin.inputs))):
-            found.stale[result.path] = f"made from {', '.join(before)}"
             stale.add(_place(result.path))
         elif result.verb == "train" and (gone := _missing_weights(Path(result.path))):
             found.without_weights.append(f"{result.path}: {', '.join(gone)}")
@@ -66,7 +68,7 @@ def verify(jobs: Jobs) -> Findings:
 
 def settings_change(origin: Provenance, result: Result) -> str:
     """How the settings that made a result differ from the plan's; empty where they do not."""
-    if result.settings is None or origin.settings_digest == result.digest:
+    if result.settings is None or origin.digest == result.digest:
         return ""
     before, now = _flat(origin.settings), _flat(result.settings)
     if origin.verb != result.verb:
@@ -93,14 +95,15 @@ def _place(path: str) -> str:
     return next((end for end in ends if kind_of(end)), path)
 
 
-def _input_change(origin: Provenance, origins: dict[str, Provenance]) -> str:
-    """Which of its inputs have been made again since, by something else."""
-    changed = [
-        place
-        for path, identity in origin.inputs.items()
-        if (now := origins.get(place := _place(path))) and now.identity != identity
-    ]
-    return f"made from an earlier {', '.join(sorted(changed))}" if changed else ""
+def _input_change(root: Path, inputs: dict[str, str], stale: set[str]) -> str:
+    """Which of its inputs were replaced since, or do not fit themselves."""
+    changed = []
+    for path, before in inputs.items():
+        place = _place(path)
+        now = root / place
+        if place in stale or (now.is_file() and fingerprint(now) != before):
+            changed.append(place)
+    return f"made from an earlier or unfit {', '.join(sorted(changed))}" if changed else ""
 
 
 def _missing_weights(record: Path) -> list[str]:
@@ -176,7 +179,8 @@ def run(args: argparse.Namespace) -> None:
         )
     print(
         f"{jobs.root}: {found.checked - len(found.stale)} results fit, {len(found.stale)} do not, "
-        f"{len(found.unknown)} unknown, {found.missing} not made yet"
+        f"{len(found.unknown)} unknown, {found.missing} not made yet; "
+        f"of {found.inputs_unknown} it is not known what they read"
     )
     if args.discard:
         # Snakemake makes a missing file again only where what follows from it is missing as well.
