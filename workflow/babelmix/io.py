@@ -213,6 +213,24 @@ def read_journal(path: Path) -> dict[str, dict[str, Any]]:
     return entries
 
 
+def entries_elsewhere(paths: Iterable[Path], keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Look up keys in journals that are not one's own; their damaged or torn lines are passed over.
+
+    They may be another job's at work: nothing is locked and nothing is repaired.
+    """
+    wanted, found = set(keys), {}
+    for path in paths if wanted else ():
+        with path.open("rb") as handle:
+            for line in handle:
+                try:
+                    entry, _ = _checked(line, required=False)
+                    if entry["key"] in wanted:
+                        found[entry["key"]] = entry
+                except (ValueError, KeyError, TypeError):
+                    continue
+    return found
+
+
 class Journal:
     """An append-only JSONL file of finished work, one writer, synced at every entry.
 

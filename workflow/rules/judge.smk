@@ -30,7 +30,10 @@ rule judge_single:
         runtime=lambda w, attempt: JOBS.judge_minutes(w.evaluation, w.run, attempt),
     params:
         spec=lambda w: JOBS.judge(w.evaluation, w.run),
+        prompts=lambda w: JOBS.prompts_digest(w.evaluation, w.run),
         journal=lambda w: JOBS.path(f"journals/judge/{w.evaluation}/{w.run}.jsonl"),
+        # Journals of judges and runs that had other names: no reply is bought again.
+        former=lambda w, resources: JOBS.path("lists/former_journals.txt"),
         # The judge's host, price, cap and speed are read from there: changing one reruns nothing.
         config=JOBS.path("config.resolved.json"),
     shell:
@@ -40,6 +43,7 @@ rule judge_single:
         " --answers {input.answers:q}"
         " --questions {input.questions:q}"
         " --journal {params.journal:q}"
+        " --former-journals {params.former:q}"
         " --output {output.table:q}"
         " 2> {log:q}"
 
@@ -96,7 +100,10 @@ rule judge_pairs:
         spec=lambda w: JOBS.judge(w.evaluation, w.run),
         baselines=lambda w: JOBS.baseline_map(w.evaluation, w.run),
         choice=lambda w: JOBS.baseline_option(w.evaluation, w.run),
+        prompts=lambda w: JOBS.prompts_digest(w.evaluation, w.run),
         journal=lambda w: JOBS.path(f"journals/judge/{w.evaluation}/{w.run}.jsonl"),
+        # Journals of judges and runs that had other names: no reply is bought again.
+        former=lambda w, resources: JOBS.path("lists/former_journals.txt"),
         # The judge's host, price, cap and speed are read from there: changing one reruns nothing.
         config=JOBS.path("config.resolved.json"),
     shell:
@@ -109,6 +116,7 @@ rule judge_pairs:
         " {params.choice}"
         " --questions {input.questions:q}"
         " --journal {params.journal:q}"
+        " --former-journals {params.former:q}"
         " --output {output.table:q}"
         " 2> {log:q}"
 

@@ -99,6 +99,7 @@ rule read_benchmark:
 rule describe_sources:
     """Which data, by which licence, in which version and what is known against it."""
     input:
+        study="<set>/study.json",
         records=JOBS.all_records(),
         normalised=JOBS.pivot_manifests(),
         benchmarks=JOBS.benchmark_manifests(),
@@ -119,6 +120,7 @@ rule describe_sources:
         version=JOBS.version("sources"),
     shell:
         "python -m babelmix describe-sources"
+        " --study {input.study:q}"
         " --records {input.records:q}"
         " --normalised {input.normalised:q}"
         " --benchmarks {input.benchmarks:q}"
