@@ -13,6 +13,9 @@ from ..provenance import settings_digest
 from .jobs import Jobs
 from .progress import items
 
+#: Below the study set's folder: result -> digest of the settings that the plan expects.
+EXPECTED_FILE = "expected.json"
+
 Wildcards = Mapping[str, str]
 
 #: Wildcards that may hold a dot; all others end at one.
