@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from . import __version__, provenance
 from .errors import BabelmixError, explain_os_error
+from .options import read_settings
 
 Verbs = dict[str, tuple[str, str]]
 
@@ -150,8 +149,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     module.add_arguments(parser)
     args = parser.parse_args(arguments[1:])
     try:
-        if spec := getattr(args, "spec", None):
-            provenance.begin(verb, _settings(spec), _outputs(verb, args))
+        if settings_class := getattr(args, "settings_class", None):
+            settings = read_settings(args, settings_class)
+            said = settings.model_dump(mode="json", exclude_defaults=True)
+            provenance.begin(verb, said, _outputs(verb, args))
         elif verb in WITHOUT_SETTINGS:
             provenance.begin(verb, {}, _outputs(verb, args))
         module.run(args)
@@ -177,15 +178,6 @@ def _first_paragraph(text: str) -> str:
     """What a verb does, without the words that introduce it in its module."""
     said = re.sub(r"^Verbs? ``[^:]*: ", "", text.split("\n\n", 1)[0])
     return said[:1].upper() + said[1:]
-
-
-def _settings(text: str) -> dict[str, Any]:
-    """A job's settings; a text that the verb is about to refuse gives none."""
-    try:
-        settings = json.loads(text)
-    except ValueError:
-        return {}
-    return settings if isinstance(settings, dict) else {}
 
 
 def _outputs(verb: str, args: argparse.Namespace) -> list[Path | str]:
