@@ -42,8 +42,8 @@ class LibreTranslateBackend(RestBackend):
             batch_chars=translator.max_chars,
         )
         named = bool(os.environ.get(translator.key_env, "").strip())
-        self._key = read_key(translator, where, translator.server_url) if named else ""
-        super().__init__(translator, name, translator.server_url, self._key, {}, folder)
+        key = read_key(translator, where, translator.server_url) if named else ""
+        super().__init__(translator, name, translator.server_url, key, {}, folder)
         source = source_code("libretranslate", spec.pivot, spec.pivot_codes, where)
         target = backend_code("libretranslate", spec.lang, spec.lang_codes, where)
         listed = self._listed("/languages", {})
@@ -80,7 +80,6 @@ class LibreTranslateBackend(RestBackend):
         return [str(text) for text in found]
 
     def _fail(self, status: int, code: str, said: str) -> Exception | None:
-        said = said.replace(self._key, "…") if self._key else said
         if status == 413 or "exceeds text limit" in said:
             return TooLongError(
                 f"refused by the server ({said}); `max_chars` and `batch_texts` say what it takes"
