@@ -286,6 +286,6 @@ def test_an_outage_in_the_middle_is_paid_for_once(
 
 
 def test_a_wrong_setting_names_the_fix(server: Server) -> None:
-    with pytest.raises(BabelmixError, match="unknown .* language 'xx'"):
+    with pytest.raises(BabelmixError, match=r"unknown .* language 'xx'"):
         backend(server, "xx")
     assert not server.requests

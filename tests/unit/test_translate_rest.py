@@ -229,6 +229,29 @@ def test_libretranslate_spells_varieties_as_the_server_does(libre: Server) -> No
 
 
 @pytest.mark.parametrize(
+    ("lang", "listed", "sent"),
+    [
+        ("fil", "tl", "tl"),  # what Google lists of what it takes
+        ("jv", "jw", "jw"),
+        ("he", "he", "he"),  # the catalogue says iw, as Google once did
+        ("he", "iw", "iw"),
+        ("nb", "no", "no"),
+    ],
+)
+def test_google_lists_some_languages_by_other_names(
+    monkeypatch: pytest.MonkeyPatch, lang: str, listed: str, sent: str
+) -> None:
+    monkeypatch.setenv("GOOGLE_API_KEY", SECRET)
+    server = Server("google")
+    try:
+        server.codes = ["en", listed]
+        assert backend(server, lang).translate(["a"]) == ["A"]
+        assert server.requests[0][3]["target"] == sent
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
     ("status", "answer", "said"),
     [
         (403, {"error": "Invalid API key"}, "refused the key in LIBRETRANSLATE_API_KEY"),

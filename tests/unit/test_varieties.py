@@ -112,6 +112,8 @@ def test_each_catalogued_script_is_known() -> None:
         ("es-419", Tag("es", None, "419")),
         ("sr-Latn", Tag("sr", "Latn")),
         ("de", Tag("de")),
+        ("zh-yue", Tag("zh", other="yue")),
+        ("ca-valencia", Tag("ca", other="valencia")),
     ],
 )
 def test_a_code_in_its_parts(lang: str, tag: Tag) -> None:
@@ -136,6 +138,14 @@ def test_a_code_in_its_parts(lang: str, tag: Tag) -> None:
         ("madlad", {"zh": "zh", "tl": "fil"}),
         ("opus-mt", {"sr-Latn": "srp_Latn", "zh-Hant": "cmn_Hant", "de": "deu"}),
         ("libretranslate", {"zh-Hant": "zh-Hant", "pt-BR": "pt-BR", "sr": "sr"}),
+        # Languages that the catalogue lacks: ISO 639-3's code, and CLDR's usual script.
+        ("nllb", {"nb": "nob_Latn", "nn": "nno_Latn", "yue": "yue_Hant", "jv": "jav_Latn"}),
+        ("nllb", {"ku": "kmr_Latn", "ckb": "ckb_Arab", "fil": "tgl_Latn", "pa": "pan_Guru"}),
+        ("opus-mt", {"nb": "nob", "bs": "bos", "jv": "jav"}),
+        ("m2m100", {"nb": "no", "fil": "tl"}),
+        ("google", {"nb": "no", "kmr": "ku", "ckb": "ckb", "he": "iw", "mr": "mr"}),
+        ("azure", {"ku": "kmr", "ckb": "ku", "no": "nb", "yue": "yue", "fil": "fil"}),
+        ("deepl", {"no": "NB", "nb": "NB", "yue": "YUE", "mr": "MR", "he": "HE"}),
     ],
 )
 def test_codes(backend: str, codes: dict[str, str]) -> None:
@@ -153,6 +163,11 @@ def test_codes(backend: str, codes: dict[str, str]) -> None:
         ("m2m100", "zh-Hant", "Nearest: zh"),
         ("azure", "zh-HK", "Nearest: zh-Hans, zh-Hant"),
         ("libretranslate", "sr-Latn", "Nearest: sr"),
+        ("google", "zh-yue", "Nearest: zh-CN, zh-TW"),
+        ("azure", "ca-valencia", "Nearest: ca"),
+        ("nllb", "zh-yue", "Nearest: zho_Hans, zho_Hant"),
+        ("m2m100", "uz-Cyrl", "Nearest: uz"),
+        ("google", "yue-Hans", "Nearest: yue"),
     ],
 )
 def test_a_variety_that_cannot_be_asked_for_is_refused(

@@ -141,7 +141,8 @@ class DeepLBackend:
 
     def _stop(self, what: str) -> BabelmixError:
         return ServiceStoppedError(
-            f"{self._where}: DeepL {what}. What is done is kept in the journal; run again to resume."
+            f"{self._where}: DeepL {what}. What is done is kept in the journal; run again to "
+            "resume."
         )
 
 

@@ -43,8 +43,10 @@ class GoogleBackend(RestBackend):
             offered = {str(entry["language"]) for entry in listed["data"]["languages"]}
         except (KeyError, TypeError):
             raise self._stop("sent a reply of another shape") from None
-        for code in (self.settings["source"], self.settings["target"]):
-            require_offered("google", "Google language", code, offered, where, spec.lang)
+        for side in ("source", "target"):
+            code = self.settings[side]
+            found = require_offered("google", "Google language", code, offered, where, spec.lang)
+            self.settings[side] = found
 
     def _ask(self, texts: list[str]) -> tuple[str, dict[str, str], Any]:
         source, target = self.settings["source"], self.settings["target"]
