@@ -48,6 +48,8 @@ _PAIR = ("instruction", "input", "output", "context", "response")
 _SYSTEM = ("system", "system_prompt")
 _LISTS = ("messages", "conversations", "conversation", "items")
 _DIALOGUE = (*_LISTS, "prompt", "completion", "chosen", *_SYSTEM, "tools")
+#: Sets of columns that are remembered; a file whose every row has others takes no more memory.
+_SHAPES = 1000
 #: Columns of which a row's first group that is there is read, and no other.
 _EITHER: dict[str, tuple[tuple[str, ...], ...]] = {
     "alpaca": (("output", "input"), ("response", "context")),
@@ -160,6 +162,7 @@ class _RowReader:
         self._met: dict[str, Counter[str]] = {}
         self._nowhere = optional_paths(source.fields, lang) if source.fields else set()
         self._columns = columns_of(source, lang)
+        self._several: dict[tuple[Any, ...], bool] = {}
         self._either = _EITHER.get(source.adapter, ())
         self._row_trains = _row_trains(source)
 
@@ -179,7 +182,7 @@ class _RowReader:
         self.last_id = found = id_of(own, source.id_prefix, number)
         self.parsed.numbered += missing(own) or own == ""
         changes: Counter[str] = Counter()
-        if self._row_trains:
+        if self._row_trains and ("weight" in row or "train" in row):
             refuse_untrained(row)
         messages = self._messages(row, changes)
         if source.odd_ends == "trim" and not source.prompts_only:
@@ -191,14 +194,17 @@ class _RowReader:
 
     def _note_columns(self, row: dict[str, Any], read: set[str]) -> None:
         """Remember the columns that nothing reads."""
-        unread = self.parsed.unread
-        if not row.keys() <= read:
-            for name in row:
-                if name not in read:
-                    unread[str(name)] = None
-        there = [group for group in self._either if not missing(row.get(group[0]))]
-        for group in there[1:]:
-            unread.update(dict.fromkeys(name for name in group if not missing(row.get(name))))
+        unread, columns = self.parsed.unread, tuple(row)
+        several = self._several.get(columns)
+        if several is None:  # most rows of a file have the same columns
+            unread.update(dict.fromkeys(str(name) for name in columns if name not in read))
+            several = sum(group[0] in row for group in self._either) > 1
+            if len(self._several) < _SHAPES:
+                self._several[columns] = several
+        if several:
+            there = [group for group in self._either if not missing(row.get(group[0]))]
+            for group in there[1:]:
+                unread.update(dict.fromkeys(name for name in group if not missing(row.get(name))))
 
     def _own_id(self, row: Any) -> Any:
         if isinstance(row, Thread):
