@@ -32,6 +32,11 @@ PREFERENCE = {
 ULTRAFEEDBACK = CHOSEN | {"prompt": Q, "score_chosen": 8.5}
 BING = {"id": "b", "conversations": [{"from": "user", "value": Q}, {"from": "bing", "value": A}]}
 
+HH = {
+    "chosen": f"\n\nHuman: {Q}\n\nAssistant: {A}",
+    "rejected": f"\n\nHuman: {Q}\n\nAssistant: No.",
+}
+
 #: name -> (adapter, row, its turns)
 READ: dict[str, tuple[str, dict[str, Any], list[tuple[str, str]]]] = {
     "capybara": ("messages", CAPYBARA, PAIR * 2),
@@ -40,6 +45,8 @@ READ: dict[str, tuple[str, dict[str, Any], list[tuple[str, str]]]] = {
     "preference, whole dialogues": ("messages", CHOSEN, PAIR),
     "preference with a prompt": ("messages", PREFERENCE, [("system", "Be brief."), *PAIR]),
     "ultrafeedback": ("messages", ULTRAFEEDBACK, PAIR),
+    "hh-rlhf": ("messages", HH, PAIR),
+    "no robots": ("messages", {"prompt": Q, "messages": messages(*PAIR)}, PAIR),
     "prompt as text": ("messages", PREFERENCE | {"prompt": Q}, PAIR),
     "bing": ("sharegpt", BING, PAIR),
     "dolly": ("alpaca", {"instruction": Q, "context": "", "response": A}, PAIR),
@@ -58,6 +65,9 @@ def test_read(name: str, kind: str, tmp_path: Path) -> None:
     assert [turns(one) for one in found] == [expected]
     changed = {"the chosen answer taken, the rejected one not read": 1}
     assert manifest["changed"] == (changed if "chosen" in row else {})
+    unread = set(manifest["sources"]["s"]["columns_not_read"])
+    of_row = {"source", "rejected", "score_chosen"} & set(row)
+    assert unread == (of_row | ({"prompt"} if name == "no robots" else set()))
 
 
 #: name -> (adapter that somebody might take, row, what the error says instead)
@@ -88,6 +98,12 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         {"instruction": Q, "input": "", "output": A},
         "prompt: [instruction, input], answer: output",
     ),
+    "open orca": (
+        "alpaca",
+        {"id": "niv.1", "system_prompt": "s", "question": Q, "response": A},
+        "prompt: question, answer: response, system: system_prompt",
+    ),
+    "metamath": ("messages", {"query": Q, "response": A}, "prompt: query, answer: response"),
     "oasst": ("messages", {"message_id": "1", "parent_id": None, "text": Q}, "`adapter: oasst`"),
 }
 

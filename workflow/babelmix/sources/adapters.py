@@ -48,20 +48,15 @@ _PAIR = ("instruction", "input", "output", "context", "response")
 _SYSTEM = ("system", "system_prompt")
 _LISTS = ("messages", "conversations", "conversation", "items")
 _DIALOGUE = (*_LISTS, "prompt", "completion", "chosen", *_SYSTEM, "tools")
+_PROMPTED = (("completion", "prompt"), ("chosen", "prompt"), ("prompt",))
 #: Sets of columns that are remembered; a file whose every row has others takes no more memory.
 _SHAPES = 1000
 #: Columns of which a row's first group that is there is read, and no other.
 _EITHER: dict[str, tuple[tuple[str, ...], ...]] = {
     "alpaca": (("output", "input"), ("response", "context")),
     "lima": (("conversations",), ("output", "input", "instruction"), ("response", "context")),
-    "messages": (
-        ("messages",),
-        ("conversations",),
-        ("conversation",),
-        ("completion",),
-        ("chosen",),
-    ),
-    "sharegpt": (("conversations",), ("conversation",), ("items",), ("completion",), ("chosen",)),
+    "messages": (*((name,) for name in _LISTS[:3]), *_PROMPTED),
+    "sharegpt": (*((name,) for name in _LISTS[1:]), *_PROMPTED),
 }
 #: Columns that a reader looks at; of the others (OpenAssistant's) all are read.
 _COLUMNS: dict[str, tuple[str, ...]] = {
@@ -203,8 +198,8 @@ class _RowReader:
                 self._several[columns] = several
         if several:
             there = [group for group in self._either if not missing(row.get(group[0]))]
-            for group in there[1:]:
-                unread.update(dict.fromkeys(name for name in group if not missing(row.get(name))))
+            others = (name for group in there[1:] for name in group if name not in there[0])
+            unread.update(dict.fromkeys(name for name in others if not missing(row.get(name))))
 
     def _own_id(self, row: Any) -> Any:
         if isinstance(row, Thread):

@@ -95,11 +95,13 @@ def _prompt_and_answer(row: Row, lack: str, source: Source, changes: Counter[str
         key = "chosen"
     else:
         raise BadRow(f"{lack} is missing")
+    if key == "chosen":
+        changes["the chosen answer taken, the rejected one not read"] += 1
+        if isinstance(row[key], str) and _HH.match(row[key]):
+            return _marked(row[key], _HH)
     if isinstance(row[key], str):
         raise BadRow(f"{key} is text, not turns (see `adapter: fields`)")
     answer = said(row[key], key, row, source, changes)
-    if key == "chosen":
-        changes["the chosen answer taken, the rejected one not read"] += 1
     if answer and answer[0].role != "assistant":
         return answer
     prompt = row.get("prompt")
@@ -154,9 +156,19 @@ def read_guanaco(row: Row, lang: str, source: Source, changes: Counter[str]) -> 
 
     Space around a turn is the format's, not the speaker's.
     """
-    before, *parts = _GUANACO.split(text_of(row.get("text"), "text"))
-    if before.strip() or not parts:
+    text = text_of(row.get("text"), "text")
+    if not _GUANACO.match(text):
         raise BadRow("text does not open with `### Human:` or `### Assistant:`")
+    return _marked(text, _GUANACO)
+
+
+#: hh-rlhf's dialogues: a blank line before each speaker.
+_HH = re.compile(r"(?:\A|\n\n)\s*(Human|Assistant):")
+
+
+def _marked(text: str, speaker: re.Pattern[str]) -> list[Message]:
+    """A dialogue in one text, whose turns open with a mark."""
+    _, *parts = speaker.split(text)
     roles = {"Human": "user", "Assistant": "assistant"}
     pairs = zip(parts[::2], parts[1::2], strict=True)
     return [Message(roles[who], text_of(text.strip(), "turn")) for who, text in pairs]
