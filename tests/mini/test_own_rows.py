@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 from tests.study import ROOT, Study, mini_config
 
+from babelmix.config.load import build_config
 from babelmix.io import read_table
+from babelmix.plan.cost import mixture_rows
+from babelmix.plan.graph import Plan
 
 pytestmark = [pytest.mark.mini]
 
@@ -122,6 +125,19 @@ def test_the_report_says_that_its_mixtures_differ_in_content(study: Study) -> No
     }
     assert study.planned() == {}
     assert study.prune().startswith("0 orphans")
+
+
+def test_its_plan_counts_each_language(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(study.folder)
+    plan = Plan(build_config(own_rows_config()))
+    planned = {m: mixture_rows(plan, plan.expansion.mixtures[m]) for m in plan.mixtures}
+    assert planned == {
+        "mono-EN": 34,
+        "mono-DE": 16,
+        "mono-FR": 6,
+        "even-ENDEFR-sampled": 18,
+        "warm-ENDEFR-sampled": 30,
+    }
 
 
 def test_a_small_copy_of_it_is_planned(study: Study) -> None:
