@@ -12,9 +12,11 @@ from babelmix.errors import BabelmixError
 from babelmix.langid.codes import is_known
 from babelmix.plan.graph import Plan
 from babelmix.plan.jobs import Jobs
+from babelmix.records import Message
 from babelmix.resources import ROOT, language_catalogue
 from babelmix.specs import TranslateSpec
 from babelmix.tags import Tag, read_tag
+from babelmix.translate.audit import audit
 from babelmix.translate.backends import make_backend
 from babelmix.translate.backends.codes import backend_code
 from babelmix.translate.texts import Text
@@ -114,6 +116,8 @@ def test_each_catalogued_script_is_known() -> None:
         ("de", Tag("de")),
         ("zh-yue", Tag("zh", other="yue")),
         ("ca-valencia", Tag("ca", other="valencia")),
+        ("de-easy", Tag("de", other="easy")),  # four letters, and no script
+        ("en-orig", Tag("en", other="orig")),
     ],
 )
 def test_a_code_in_its_parts(lang: str, tag: Tag) -> None:
@@ -278,6 +282,20 @@ def test_what_cannot_be_told_is_said() -> None:
     assert "region RS of sr cannot be told" in both.detail
     assert script_check([Text("Hallo")], "de") is None
     assert script_check([Text(HANS)], "zh") is None, "the code asks for neither"
+
+
+@pytest.mark.parametrize("lang", ["de-easy", "de-formal", "de-mach"])
+def test_a_variety_of_ones_own_is_no_script(lang: str) -> None:
+    text = "Die Bibliothek öffnet um neun Uhr. Taschen müssen am Eingang abgegeben werden."
+    source = "The library opens at nine. Bags must be left at the entrance."
+    made = audit([Message("user", source)], [Message("user", text)], "en", lang)
+    assert all(check.ok for check in made)
+    check = script_check([Text(text)], lang, "")
+    assert check is not None
+    assert check.ok
+    assert check.detail == f"not measured: variety {lang[3:]} of de cannot be told"
+    with pytest.raises(BabelmixError, match=f"cannot be asked for '{lang}'. Nearest: DE"):
+        backend_code("deepl", lang, {})
 
 
 def test_a_name_in_the_other_writing_does_not_fail_a_text() -> None:

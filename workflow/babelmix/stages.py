@@ -10,7 +10,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "translate": 4,
     "quality": 1,
     "round_trip": 1,
-    "collect": 5,
+    "collect": 6,
     "index": 2,
     "count": 1,
     "combine": 2,

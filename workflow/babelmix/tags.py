@@ -66,13 +66,25 @@ def read_tag(lang: str) -> Tag:
     """Split a code into language, script and region."""
     base, *rest = lang.replace("_", "-").split("-")
     base = base.lower()
-    script = next((part.title() for part in rest if len(part) == 4 and part.isalpha()), None)
+    script = next((part.title() for part in rest if is_script(part)), None)
     region = next((p.upper() for p in rest if len(p) == 2 or (len(p) == 3 and p.isdigit())), None)
     known = {(script or "").lower(), (region or "").lower()}
     other = next((part for part in rest if part.lower() not in known), None)
     if base == "zh" and script is None and region:
         script = _CHINESE.get(region)
     return Tag(base, script, region, other)
+
+
+@cache
+def is_script(part: str) -> bool:
+    """Tell whether a part of a code names a script: `Latn` does, the `easy` of `de-easy` not."""
+    if len(part) != 4 or not part.isalpha():
+        return False
+    if part.title() in SCRIPTS.values():
+        return True
+    import langcodes
+
+    return bool(langcodes.Language.make(script=part.title()).is_valid())
 
 
 def script_code(name: str) -> str | None:
