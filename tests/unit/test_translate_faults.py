@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_translate_rest import SECRET, Server, backend
+from test_translate_rest import SECRET, backend
+from tests.translation_server import Server
 
 from babelmix.cli import main
 from babelmix.errors import BabelmixError

@@ -232,6 +232,23 @@ def test_refused_when_planned(translator: dict[str, Any], lang: str) -> None:
         plan_of({lang: {}}, translator, lang)
 
 
+@pytest.mark.parametrize(
+    ("translator", "codes"),
+    [
+        ({"backend": "libretranslate", "server_url": "http://127.0.0.1:9"}, ["pt-BR", "de"]),
+        ({"backend": "azure"}, ["sr-Latn", "zh-Hant"]),
+        ({"backend": "google"}, ["pt-BR", "tl"]),
+        ({"backend": "deepl"}, ["pt-BR"]),
+    ],
+)
+def test_every_service_can_be_planned(translator: dict[str, Any], codes: list[str]) -> None:
+    for lang in codes:
+        text = Jobs(plan_of({lang: {}}, translator, lang)).translate("lima", lang, 0)
+        made = TranslateSpec.model_validate_json(text)
+        assert made.translator.backend == translator["backend"]
+        assert "127.0.0.1" not in text  # where it is asked changes no translation
+
+
 def test_a_configured_script_is_checked() -> None:
     plan = plan_of({"sr": {"script": "Latin"}}, {"backend": "identity"}, "sr")
     assert json.loads(Jobs(plan).collect("lima", "sr"))["script"] == "Latn"
