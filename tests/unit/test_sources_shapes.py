@@ -135,6 +135,22 @@ def test_alpaca_rows_without_an_answer_are_left_out_and_counted(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_a_table_of_alpacas_and_dollys_rows(kind: str, tmp_path: Path) -> None:
+    """Concatenated, each kind has the other's columns as null."""
+    blank = dict.fromkeys(("input", "output", "context", "response"))
+    rows = [
+        {"instruction": Q} | blank | {"input": "Earth", "output": A},
+        {"instruction": Q} | blank | {"context": "Mars", "response": A},
+        {"instruction": Q} | blank,
+    ]
+    {"jsonl": jsonl, "parquet": parquet}[kind](tmp_path / f"rows.{kind}", rows)
+    found, manifest = read(tmp_path, {"path": f"rows.{kind}", "adapter": "alpaca", "licence": "x"})
+    assert [row.messages[0].content for row in found] == [f"{Q}\n\nEarth", f"{Q}\n\nMars"]
+    assert manifest["left_out"] == {"output is missing": 1}
+    assert manifest["sources"]["s"]["columns_not_read"] == []
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 def test_columns_that_nothing_reads_are_named_once(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -40,7 +40,8 @@ def _last_pair(row: Row) -> list[Message]:
 
     Instruction and input are joined by a blank line: how the studies did it is unpublished.
     """
-    dolly = "output" not in row and "response" in row
+    # A table of both kinds has the other kind's columns as null.
+    dolly = missing(row.get("output")) and not missing(row.get("response"))
     input_key, output_key = ("context", "response") if dolly else ("input", "output")
     instruction = text_of(row.get("instruction"), "instruction")
     given = row.get(input_key)
