@@ -36,7 +36,13 @@ IN_PLACE = {rule: n for rule, n in CHAIN.items() if rule != "choose_baseline"}
 #: The same where it is new: it waits for the search for benchmark questions.
 NEW = CHAIN | {"clear_mixture": 1}
 #: What reads the description of the study set.
-REPORT = {"describe_study": 1, "make_tables": 1, "make_figures": 1, "make_report": 1}
+REPORT = {
+    "describe_study": 1,
+    "describe_sources": 1,
+    "make_tables": 1,
+    "make_figures": 1,
+    "make_report": 1,
+}
 
 
 def rerun_config() -> dict[str, Any]:
