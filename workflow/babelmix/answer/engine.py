@@ -142,7 +142,7 @@ class TransformersEngine:
                 mask = torch.cat([mask, torch.ones_like(new)], dim=1)[keep]
                 cache = result.past_key_values
                 if len(going) < len(new):
-                    cache.batch_select_indices(keep)
+                    cache.reorder_cache(keep)
         return written
 
     def _stopped(self, new_ids: list[int]) -> bool:
