@@ -216,35 +216,27 @@ def load_engine(
 
     ``folder``: where the ledgers and rates of served models lie.
     """
-    from ..train.chat import load_tokenizer
+    from .codec import load_codec
     from .engine import TransformersEngine
 
-    tokenizer = load_tokenizer(checkpoint)
-    stops = {formatter.end_of_turn_id()}
-    if tokenizer.eos_token_id is not None:
-        stops.add(tokenizer.eos_token_id)
-
-    def decode(ids: list[int]) -> str:
-        return str(tokenizer.decode(ids, skip_special_tokens=True))
-
+    codec = load_codec(checkpoint, formatter)
     if spec.generation.engine == "openai":
         from .served import ServedEngine
 
-        words = [str(tokenizer.decode([stop])) for stop in sorted(stops)]
-        return ServedEngine(spec.generation, spec.run, words, spec.benchmark, folder)
+        return ServedEngine(spec.generation, spec.run, codec, spec.benchmark, folder)
     if spec.generation.engine == "vllm":
         from .vllm import VllmEngine
 
-        trust = spec.trust_remote_code
-        return VllmEngine(checkpoint, spec.generation, sorted(stops), decode, trust)
+        return VllmEngine(checkpoint, spec.generation, codec, spec.trust_remote_code)
     return TransformersEngine(
         checkpoint,
         spec.generation,
-        sorted(stops),
-        decode,
+        codec.stop_ids,
+        codec.decode,
         device=spec.device,
         threads=threads,
         trust_remote_code=spec.trust_remote_code,
+        special_ids=codec.special_ids,
     )
 
 
