@@ -220,7 +220,7 @@ def load_engine(
     from .engine import TransformersEngine
 
     codec = load_codec(checkpoint, formatter)
-    if spec.generation.engine == "openai":
+    if spec.generation.engine in ("openai", "vllm-server"):
         from .served import ServedEngine
 
         return ServedEngine(spec.generation, spec.run, codec, spec.benchmark, folder)
@@ -265,12 +265,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def with_runtime(spec: AnswerSpec, config: Path | None, journal: Path | None) -> AnswerSpec:
-    """Return the spec with the server's host, price, cap and speed as the configuration has them.
+    """Return the spec with the server's host, price, cap and speed, and the number of GPUs, as the
+    configuration has them.
 
     They are no part of a rule's spec, so that changing one of them generates nothing again.
     """
-    if spec.generation.engine != "openai":
-        return spec
     if config is None and journal is not None and (root := study_folder(journal)):
         config = root / "config.resolved.json"
     if config is None or not config.is_file():
@@ -282,13 +281,42 @@ def with_runtime(spec: AnswerSpec, config: Path | None, journal: Path | None) ->
 
 
 @contextlib.contextmanager
-def _one_gpu(device: str) -> Iterator[None]:
-    """Hold a GPU that no other job of ours holds, where there is one and it is wanted."""
+def _gpus(spec: AnswerSpec) -> Iterator[None]:
+    """Hold the GPUs of one copy of the model (of all, behind a server) that no other job of ours
+    holds, where there are any and they are wanted."""
     from ..train.devices import claim_gpus, gpu_count
 
-    wanted = 1 if device != "cpu" and gpu_count() > 0 else 0
+    there = gpu_count()
+    wanted = spec.generation.gpus if spec.device != "cpu" and there > 0 else 0
+    if wanted > there:
+        raise BabelmixError(
+            f"benchmarks.{spec.benchmark}.generation: {wanted} GPUs are wanted "
+            f"(`tensor_parallel: {spec.generation.tensor_parallel}`, `data_parallel: "
+            f"{spec.generation.data_parallel}`), and {there} can be used here. Lower them, or run "
+            "on a machine with more. CUDA_VISIBLE_DEVICES also limits what can be used."
+        )
     with claim_gpus(wanted, wait_s=600):
         yield
+
+
+@contextlib.contextmanager
+def _serving(args: argparse.Namespace, spec: AnswerSpec) -> Iterator[AnswerSpec]:
+    """Start the job's own server, where its engine is one; the spec says where to ask it."""
+    if spec.generation.engine != "vllm-server":
+        yield spec
+        return
+    from ..service import IncompleteError, ServiceStoppedError
+    from .server import serving
+
+    name = spec.generation.served_model or spec.run
+    log = args.journal.with_suffix(".server.log") if args.journal else None
+    settings = spec.generation, args.checkpoint, name, spec.trust_remote_code
+    with serving(*settings, log) as (server, asked):
+        try:
+            yield spec.model_copy(update={"generation": asked})
+        except (IncompleteError, ServiceStoppedError):
+            server.require_alive()  # where it has ended, its own last words are the reason
+            raise
 
 
 @contextlib.contextmanager
@@ -303,6 +331,8 @@ def _resuming(args: argparse.Namespace, spec: AnswerSpec, engine: Engine) -> Ite
     # What changes no answer: where the server is, and how many more samples are wanted.
     apart = {*Generation.RUNTIME, "served_model", "samples"}
     identity = [file_digest(args.completed), generation.model_dump(mode="json", exclude=apart)]
+    if generation.engine == "openai":
+        identity.append("prompts as tokens")  # before, a server might add a second BOS to text
     tokens = BATCHES_A_CHUNK * generation.batch_tokens
     with Journal(args.journal) as journal:
         yield ResumingEngine(engine, journal, identity, tokens, generation.max_new_tokens)
@@ -321,7 +351,7 @@ def run(args: argparse.Namespace) -> None:
     formatter = load_formatter(args.checkpoint, args.completed)
     if spec.generation.engine != "openai":  # a server holds weights of its own
         check_model(args.checkpoint, args.completed)
-    with _one_gpu(spec.device):
+    with _gpus(spec), _serving(args, spec) as spec:
         folder = spending_folder(args.journal) if args.journal else None
         engine = load_engine(spec, args.checkpoint, formatter, args.threads, folder)
         try:

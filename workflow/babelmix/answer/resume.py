@@ -111,6 +111,8 @@ class ResumingEngine:
         keys = []
         for prompt in prompts:
             what = [self.identity, prompt.ids, prompt.temperature]
+            if prompt.temperature > 0 and not isinstance(self.engine, StreamingEngine):
+                what.append("drawn by row")  # answers of before were drawn by batch
             own = digest([*what, prompt.sample] if prompt.sample else what)
             keys.append(digest([own, seen[own]]))
             seen[own] += 1
