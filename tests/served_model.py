@@ -34,6 +34,21 @@ from babelmix.train.chat import load_tokenizer
 LIFETIME_S = 180.0
 
 
+def varied(folder: Path, noise: float = 0.3) -> Path:
+    """Spread a random checkpoint's weights, so that its greedy answers are not one token again and
+    again."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(1)
+    model: Any = AutoModelForCausalLM.from_pretrained(folder)
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.add_(noise * torch.randn_like(weights))
+    model.save_pretrained(folder)
+    return folder
+
+
 class Refused(Exception):
     """A request that gets HTTP 400 with these words."""
 

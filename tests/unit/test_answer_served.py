@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import tiny_model
-from tests.served_model import LikeVllm
+from tests.served_model import LikeVllm, varied
 
 from babelmix.answer.batches import Prompt
 from babelmix.answer.codec import Codec, load_codec
@@ -20,7 +20,7 @@ from babelmix.train.chat import Formatter
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_model.build(tmp_path_factory.mktemp("tiny"))
+    return varied(tiny_model.build(tmp_path_factory.mktemp("tiny")))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import tiny_model
-from tests.served_model import LikeVllm
+from tests.served_model import LikeVllm, varied
 
 from babelmix.answer.server import command_line, serving
 from babelmix.cli import main
@@ -30,7 +30,7 @@ SERVE = [sys.executable, "-m", "tests.served_model", "serve"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_model.build(tmp_path_factory.mktemp("tiny"))
+    return varied(tiny_model.build(tmp_path_factory.mktemp("tiny")))
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from ..records import Answer, Question
 from ..service import spending_folder, study_folder
 from ..specs import AnswerSpec
 from .batches import Prompt
+from .codec import Codec, load_codec
 
 if TYPE_CHECKING:
     from ..train.chat import Formatter
@@ -47,9 +48,16 @@ class Renderer(Protocol):
 
 
 def answer_questions(
-    spec: AnswerSpec, questions: Sequence[Question], renderer: Renderer, engine: Engine
+    spec: AnswerSpec,
+    questions: Sequence[Question],
+    renderer: Renderer,
+    engine: Engine,
+    notes: Counter[str] | None = None,
 ) -> list[Answer]:
     """All turns of all questions, sorted by language, question, sample and turn.
+
+    ``notes`` counts what the answers do not show: ``control_tokens``, answers with control tokens
+    that their text leaves out.
 
     A question asked at temperature 0 is asked once: its answer stands for all samples. A turn whose
     prompt does not fit the model is an answer with ``finish_reason`` ``error`` and no text, and so
@@ -64,11 +72,12 @@ def answer_questions(
         for question in (drawn if sample else chosen)
     ]
     answers: list[Answer] = []
+    notes = Counter() if notes is None else notes
     total = sum(len(dialogue.question.turns) for dialogue in dialogues)
     with Progress(f"answer {spec.run}", total, "turn") as progress:
         for turn in range(1, max((len(q.turns) for q in chosen), default=0) + 1):
             due = [dialogue for dialogue in dialogues if len(dialogue.question.turns) >= turn]
-            answers += _wave(spec, due, turn, renderer, engine, progress.update)
+            answers += _wave(spec, due, turn, renderer, engine, progress.update, notes)
     assert len(answers) == total
     greedy = [answer for answer in answers if _temperature(spec, answer.category) == 0]
     answers += [replace(answer, sample=k) for answer in greedy for k in range(1, samples)]
@@ -92,6 +101,7 @@ def _wave(
     renderer: Renderer,
     engine: Engine,
     on_done: Callable[[int], object],
+    notes: Counter[str],
 ) -> list[Answer]:
     """Ask one turn of all dialogues; their chats grow by the question and the model's answer."""
     texts, prompts = [], []
@@ -106,6 +116,7 @@ def _wave(
     on_done(len(due) - len(asked))
     completions = engine.complete([prompts[k] for k in asked], on_done)
     written = dict(zip(asked, completions, strict=True))
+    notes["control_tokens"] += sum(completion.dropped > 0 for completion in completions)
     answers = []
     for k, dialogue in enumerate(due):
         answer = _record(spec, dialogue.question, turn, texts[k], prompts[k], written.get(k))
@@ -206,20 +217,14 @@ def load_formatter(checkpoint: Path, completed: Path) -> Formatter:
 
 
 def load_engine(
-    spec: AnswerSpec,
-    checkpoint: Path,
-    formatter: Formatter,
-    threads: int,
-    folder: Path | None = None,
+    spec: AnswerSpec, checkpoint: Path, codec: Codec, threads: int, folder: Path | None = None
 ) -> Engine:
-    """Load the checkpoint; generation stops at its end-of-turn and end-of-text tokens.
+    """Load the checkpoint, or connect to the server that has.
 
     ``folder``: where the ledgers and rates of served models lie.
     """
-    from .codec import load_codec
     from .engine import TransformersEngine
 
-    codec = load_codec(checkpoint, formatter)
     if spec.generation.engine in ("openai", "vllm-server"):
         from .served import ServedEngine
 
@@ -320,7 +325,9 @@ def _serving(args: argparse.Namespace, spec: AnswerSpec) -> Iterator[AnswerSpec]
 
 
 @contextlib.contextmanager
-def _resuming(args: argparse.Namespace, spec: AnswerSpec, engine: Engine) -> Iterator[Engine]:
+def _resuming(
+    args: argparse.Namespace, spec: AnswerSpec, engine: Engine, codec: Codec
+) -> Iterator[Engine]:
     """The engine with a memory, where a journal is named."""
     if args.journal is None:
         yield engine
@@ -333,6 +340,8 @@ def _resuming(args: argparse.Namespace, spec: AnswerSpec, engine: Engine) -> Ite
     identity = [file_digest(args.completed), generation.model_dump(mode="json", exclude=apart)]
     if generation.engine == "openai":
         identity.append("prompts as tokens")  # before, a server might add a second BOS to text
+    if codec.further_stops:
+        identity.append(["stops", *codec.further_stops])
     tokens = BATCHES_A_CHUNK * generation.batch_tokens
     with Journal(args.journal) as journal:
         yield ResumingEngine(engine, journal, identity, tokens, generation.max_new_tokens)
@@ -349,14 +358,16 @@ def run(args: argparse.Namespace) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     questions = [row for path in args.questions for row in read_records(path, Question)]
     formatter = load_formatter(args.checkpoint, args.completed)
+    codec = load_codec(args.checkpoint, formatter)
     if spec.generation.engine != "openai":  # a server holds weights of its own
         check_model(args.checkpoint, args.completed)
+    notes: Counter[str] = Counter()
     with _gpus(spec), _serving(args, spec) as spec:
         folder = spending_folder(args.journal) if args.journal else None
-        engine = load_engine(spec, args.checkpoint, formatter, args.threads, folder)
+        engine = load_engine(spec, args.checkpoint, codec, args.threads, folder)
         try:
-            with _resuming(args, spec, engine) as resumed:
-                answers = answer_questions(spec, questions, formatter, resumed)
+            with _resuming(args, spec, engine, codec) as resumed:
+                answers = answer_questions(spec, questions, formatter, resumed, notes)
         except TemplateError as error:
             raise BabelmixError(
                 f"{args.checkpoint}: its chat template does not take these questions ({error}). If "
@@ -369,6 +380,7 @@ def run(args: argparse.Namespace) -> None:
         "empty": sum(not answer.text for answer in answers),
         "looping": sum(is_looping(answer.text) for answer in answers),
         "tokens": sum(answer.n_tokens for answer in answers),
+        "control_tokens": notes["control_tokens"],
     }
     assert len(answers) == sum(reasons.values())
     write_records(args.output, answers, Answer)
@@ -377,5 +389,6 @@ def run(args: argparse.Namespace) -> None:
     print(
         f"{spec.run}: {len(answers)} answers to {spec.benchmark} in {len(spec.languages)} "
         f"languages ({reasons['stop']} stopped, {reasons['length']} cut at the limit, "
-        f"{reasons['error']} did not fit, {counts['empty']} empty, {counts['looping']} looping)"
+        f"{reasons['error']} did not fit, {counts['empty']} empty, {counts['looping']} looping, "
+        f"{counts['control_tokens']} with control tokens that their text leaves out)"
     )

@@ -22,6 +22,7 @@ class Codec:
 
     ``bos``: text and id of the token that a template opens with; ``adds_bos``: whether the
     tokenizer puts one before plain text by itself, as a server that is sent text would.
+    ``further_stops``: those of ``stop_ids`` that only the generation settings name.
     """
 
     encode: Callable[[str], list[int]]
@@ -33,16 +34,23 @@ class Codec:
     bos: tuple[str, int] | None = None
     adds_bos: bool = False
     context: int | None = None
+    further_stops: tuple[int, ...] = ()
 
 
 def load_codec(checkpoint: Path, formatter: Formatter) -> Codec:
-    """Read a checkpoint's codec; an answer ends at its end of turn or its end of text."""
+    """Read a checkpoint's codec.
+
+    An answer ends at the template's end of turn, at the tokenizer's end of text, and at what the
+    checkpoint's ``generation_config.json`` names beside them (as Llama 3's `<|eom_id|>`).
+    """
     from ..train.chat import load_tokenizer
 
     tokenizer = load_tokenizer(checkpoint)
     stops = {formatter.end_of_turn_id()}
     if tokenizer.eos_token_id is not None:
         stops.add(tokenizer.eos_token_id)
+    named = further_stops(checkpoint) - stops
+    stops |= named
 
     def decode(ids: list[int]) -> str:
         # Some tokenizers' own setting would take the space before « ! » and « ? » away.
@@ -63,7 +71,16 @@ def load_codec(checkpoint: Path, formatter: Formatter) -> Codec:
         bos=bos,
         adds_bos=bos is not None and tokenizer("a").input_ids[:1] == [bos[1]],
         context=context_of(checkpoint),
+        further_stops=tuple(sorted(named)),
     )
+
+
+def further_stops(checkpoint: Path) -> set[int]:
+    """Return the ids at which the checkpoint's own generation settings end a text."""
+    path = checkpoint / "generation_config.json"
+    held = read_json(path).get("eos_token_id") if path.is_file() else None
+    ids = held if isinstance(held, list) else [held]
+    return {token for token in ids if type(token) is int and token >= 0}
 
 
 def context_of(checkpoint: Path) -> int | None:
