@@ -88,6 +88,29 @@ def test_where_and_on_how_much_changes_no_job_text() -> None:
 
 
 @pytest.mark.parametrize(
+    ("generation", "gpus_here", "words"),
+    [
+        ({"engine": "vllm"}, 8, "needs the package vllm in this environment"),
+        (
+            {"engine": "vllm-server", "server_command": ["/nowhere/vllm", "serve"]},
+            8,
+            "`/nowhere/vllm` is not on this machine's PATH",
+        ),
+        ({"engine": "vllm-server", "server_command": ["sh"], "data_parallel": 9}, 8, "9 GPUs"),
+        ({"engine": "vllm-server", "server_command": ["sh"], "data_parallel": 8}, 8, ""),
+        ({"engine": "vllm-server", "server_command": ["/nowhere/vllm"]}, None, ""),
+    ],
+)
+def test_what_an_engine_lacks_is_said_before_anything_is_spent(
+    generation: dict[str, Any], gpus_here: int | None, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "x")
+    told = [p for p in jobs(**generation).plan.problems(gpus_here=gpus_here) if "bench" in p]
+    assert len(told) == bool(words)
+    assert words in "".join(told)
+
+
+@pytest.mark.parametrize(
     ("generation", "words"),
     [
         ({"data_parallel": 2}, "`data_parallel` is not read by `engine: transformers`"),

