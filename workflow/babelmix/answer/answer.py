@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..config.evaluation import Generation
 from ..config.load import build_config
@@ -337,7 +337,10 @@ def _resuming(
     generation = spec.generation
     # What changes no answer: where the server is, and how many more samples are wanted.
     apart = {*Generation.RUNTIME, "served_model", "samples"}
-    identity = [file_digest(args.completed), generation.model_dump(mode="json", exclude=apart)]
+    identity: list[Any] = [
+        file_digest(args.completed),
+        generation.model_dump(mode="json", exclude=apart),
+    ]
     if generation.engine == "openai":
         identity.append("prompts as tokens")  # before, a server might add a second BOS to text
     if codec.further_stops:
