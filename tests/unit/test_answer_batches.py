@@ -45,6 +45,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
         "pad_token_id": 0,
     },
     "minimax": COMMON | {"num_local_experts": 2},
+    "mixtral": COMMON | {"num_local_experts": 4},
 }  # fmt: skip
 #: Padding reaches the state of these.
 ALONE: dict[str, dict[str, Any]] = {
@@ -118,7 +119,7 @@ def test_a_batch_that_fails_is_told_and_goes_one_by_one(
     monkeypatch.setattr(tested, "select", select)
     found = tested.complete(prompts(), lambda n: None)
     assert [c.n_tokens for c in found] == [24] * 6
-    assert "a batch of two fails (AttributeError: no rows here)" in capsys.readouterr().err
+    assert "a batch fails (AttributeError: no rows here)" in capsys.readouterr().err
     assert agreement.disagreement(engine(tmp_path)) == ""
 
 
