@@ -65,15 +65,17 @@ class LikeVllm:
         port: int = 0,
         key: str | None = None,
         tokenizer: Any = None,
+        by_rote: bool = False,
     ) -> None:
         self.style, self.context, self.name, self.key = style, context, name, key
         self.tokenizer = tokenizer or load_tokenizer(folder)
         self.requests: list[dict[str, Any]] = []
         self.read: list[list[int]] = []
         self._lock = threading.Lock()
-        self._engine = TransformersEngine(
-            folder, Generation(max_new_tokens=context), [2], json.dumps, device="cpu"
-        )
+        self._engine: TransformersEngine | None = None
+        if not by_rote:  # else no torch is loaded, and answers follow from the prompt's ids alone
+            settings = Generation(max_new_tokens=context)
+            self._engine = TransformersEngine(folder, settings, [2], json.dumps, device="cpu")
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -134,16 +136,11 @@ class LikeVllm:
                 f"requested {most} output tokens and your prompt contains {len(ids)} input tokens."
             )
         self.read.append(ids)
-        stops = {2, *(body.get("stop_token_ids") or [])}
-        with self._lock:
-            self._engine.stop_ids = sorted(stops)
-            self._engine.generation = Generation(max_new_tokens=most, seed=body.get("seed") or 0)
-            done = self._engine.complete([Prompt(ids, body["temperature"])], lambda n: None)[0]
-        new = json.loads(done.text) if done.text else []
+        new, ended = self._generate(ids, body)
         text = self.tokenizer.decode(new, skip_special_tokens=True)
         for word in body.get("stop") or []:
             text = text.partition(word)[0]
-        choice: dict[str, Any] = {"index": 0, "text": text, "finish_reason": done.finish_reason}
+        choice: dict[str, Any] = {"index": 0, "text": text, "finish_reason": ended}
         if extended and body.get("return_token_ids"):
             choice |= {"prompt_token_ids": ids, "token_ids": new}
         value: dict[str, Any] = {"object": "text_completion", "model": self.name}
@@ -152,6 +149,18 @@ class LikeVllm:
             counts = {"prompt_tokens": len(ids), "completion_tokens": len(new)}
             value["usage"] = counts | {"total_tokens": len(ids) + len(new)}
         return value
+
+    def _generate(self, ids: list[int], body: dict[str, Any]) -> tuple[list[int], str]:
+        """New ids without the stop token, and why they end."""
+        most = body["max_tokens"]
+        if self._engine is None:
+            return [10 + (31 * sum(ids) + 7 * n) % 380 for n in range(most)], "length"
+        with self._lock:
+            self._engine.stop_ids = sorted({2, *(body.get("stop_token_ids") or [])})
+            self._engine.generation = Generation(max_new_tokens=most, seed=body.get("seed") or 0)
+            prompt = Prompt(ids, body["temperature"])
+            done = self._engine.complete([prompt], lambda n: None)[0]
+        return json.loads(done.text) if done.text else [], done.finish_reason
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         outer = self
@@ -214,6 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--served-model-name", required=True)
     parser.add_argument("--max-model-len", type=int, default=256)
     parser.add_argument("--worker", action="store_true", help="start a child that ignores SIGTERM")
+    parser.add_argument("--by-rote", action="store_true", help="without the model")
     parser.add_argument("--slow", type=float, default=0.0, help="seconds before it is ready")
     parser.add_argument("--die", action="store_true", help="end at once, as after a bad option")
     args, rest = parser.parse_known_args(arguments)
@@ -232,6 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         name=args.served_model_name,
         port=args.port,
         key=os.environ.get("VLLM_API_KEY"),
+        by_rote=args.by_rote,
     )
     with server:
         signal.sigtimedwait([signal.SIGTERM], LIFETIME_S)

@@ -111,8 +111,7 @@ def test_a_job_s_own_server_answers_as_the_engine_in_this_process(
 def test_a_killed_job_leaves_no_server_and_no_worker_behind(
     folder: Path, tmp_path: Path, notes: Path, number: signal.Signals
 ) -> None:
-    asked = generation("--worker").model_dump()
-    asked |= {"server_ready_s": 60.0}
+    asked = generation("--worker", "--by-rote").model_dump()
     job = subprocess.Popen(
         [sys.executable, "-m", "babelmix", *words(folder, tmp_path, asked)],
         stderr=subprocess.DEVNULL,
@@ -130,10 +129,11 @@ def test_a_killed_job_leaves_no_server_and_no_worker_behind(
         return
     # What had been answered is not asked again.
     lines = len(journal.read_text().splitlines())
-    with LikeVllm(folder) as server:
+    with LikeVllm(folder, by_rote=True) as server:
         own = {"engine": "openai", "base_url": server.base_url, "max_new_tokens": 16}
         assert main(words(folder, tmp_path, own, "other")) == 0
-    assert main(words(folder, tmp_path, generation().model_dump())) == 0
+    # Another command is no other answer: the journal is resumed.
+    assert main(words(folder, tmp_path, generation("--by-rote").model_dump())) == 0
     assert len(journal.read_text().splitlines()) >= lines
     assert read_records(tmp_path / "out.parquet", Answer) == read_records(
         tmp_path / "other.parquet", Answer

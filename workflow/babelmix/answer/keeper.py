@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 
 #: Seconds between the order to stop and the end by force.
-GRACE_S = 15.0
+GRACE_S = 10.0
 
 
 def keep(command: Sequence[str]) -> int:
