@@ -92,7 +92,7 @@ def test_servers_that_know_less_are_asked_in_a_form_that_they_read_rightly(
         assert [c.finish_reason for c in found] == ["length"] * 3
         said = capsys.readouterr().err
         assert words in said
-        assert "it has no /tokenize, so its tokenizer was not compared" in said
+        assert ("only the number of a prompt's tokens was compared" in said) == (style == "plain")
         assert ("does not count the prompt's tokens" in said) == (style == "silent")
 
 
@@ -123,6 +123,9 @@ def test_near_the_context_s_end_the_answer_gets_the_room_that_is_left(
         found = served(server, codec, [*asked, Prompt(ids + [9] * (120 - len(ids)), 0.0)])
         assert [c.finish_reason for c in found] == ["length", "error", "error", "error", "length"]
         assert found[-1].n_tokens == 8
+        asked_before = len(server.requests)
+        assert [c.finish_reason for c in served(server, codec, asked[2:])] == ["error"] * 2
+        assert len(server.requests) == asked_before
 
 
 def test_sampled_answers_have_a_seed_of_their_question(folder: Path, codec: Codec) -> None:
@@ -143,7 +146,17 @@ def test_a_server_with_another_tokenizer_is_refused_before_a_question_is_asked(
         with pytest.raises(BabelmixError, match="tokenizer is not the checkpoint's") as caught:
             served(server, codec, prompts(folder))
         assert not server.requests
-    assert "tokens there and" in str(caught.value)
+    assert "tokens there, " in str(caught.value)
+
+
+def test_ids_of_another_vocabulary_are_not_sent_to_a_server_without_tokenize(
+    folder: Path, codec: Codec
+) -> None:
+    other = tiny_model.tokenizer().train_new_from_iterator(["the cat sat on a mat"] * 50, 300)
+    with LikeVllm(folder, "plain", tokenizer=other) as server:
+        with pytest.raises(BabelmixError, match=r"not the checkpoint's: a prompt is \d+ tokens"):
+            served(server, codec, prompts(folder, "Grüße an den Fluss: 12345"))
+        assert all(body["max_tokens"] == 1 for body in server.requests)  # only tried
 
 
 def test_a_server_that_reads_another_text_is_refused(folder: Path, codec: Codec) -> None:
@@ -160,7 +173,8 @@ def test_prompts_that_are_cut_later_are_counted(
 ) -> None:
     class CuttingLong(LikeVllm):
         def complete(self, body: dict[str, Any]) -> dict[str, Any]:
-            return super().complete(body | {"prompt": body["prompt"][:14]})
+            asked = body["prompt"]
+            return super().complete(body | {"prompt": asked[:14] if asked[0] == 1 else asked})
 
     with CuttingLong(folder, "plain") as server:
         served(server, codec, prompts(folder, "a", "the cat sees a dog and a tree and a river"))

@@ -69,12 +69,16 @@ def find_dialect(service: ChatService, codec: Codec, prompt: Prompt) -> Dialect:
     check_reachable(service.settings.url)
     context, checked = _tokenizer(service, codec, prompt)
     context = min((n for n in (context, codec.context) if n), default=None)
-    doubts = () if checked else ("it has no /tokenize, so its tokenizer was not compared",)
+    if context is not None and len(prompt.ids) >= context:
+        return Dialect(True, True, context=context)  # no prompt fits: nothing will be asked
     refusals = []
     for ids, extended in ((True, True), (True, False), (False, True), (False, False)):
-        form = Dialect(ids, extended, context=context, doubts=doubts)
+        form = Dialect(ids, extended, context=context)
         try:
-            return _tried(service, codec, prompt, form)
+            form = _tried(service, codec, prompt, form)
+            if ids and not checked:
+                form = _compared_by_text(service, codec, prompt, form)
+            return form
         except _NotTakenError as refusal:
             as_what = "token ids" if ids else "text"
             refusals.append(f"{as_what}{' with vLLM’s fields' if extended else ''}: {refusal}")
@@ -138,6 +142,32 @@ def _tried(service: ChatService, codec: Codec, prompt: Prompt, form: Dialect) ->
     )
 
 
+def _compared_by_text(service: ChatService, codec: Codec, prompt: Prompt, form: Dialect) -> Dialect:
+    """Compare tokenizers without `/tokenize`: by how many tokens the same prompt has as text.
+
+    Ids of another vocabulary would be taken without a word, and answered with nonsense.
+    """
+    doubt = "it has no /tokenize, so its tokenizer was not compared"
+    try:
+        reply = _ask(service, codec, prompt, replace(form, ids=False))
+    except _NotTakenError:
+        return replace(form, doubts=(*form.doubts, doubt))
+    counted = 0 if reply.usage.estimated else reply.usage.tokens_in
+    if counted and counted - len(prompt.ids) not in (0, 1):  # one more is a BOS
+        raise _other_tokenizer(service, f"a prompt is {counted} tokens there and {len(prompt.ids)}")
+    if counted:
+        doubt = "it has no /tokenize, so only the number of a prompt's tokens was compared"
+    return replace(form, doubts=(*form.doubts, doubt))
+
+
+def _other_tokenizer(service: ChatService, what: str) -> BabelmixError:
+    return BabelmixError(
+        f"{service.where}: the server's tokenizer is not the checkpoint's: {what} here. It serves "
+        f"another model than {service.model}: start it with this run's checkpoint, or name it with "
+        "`served_model`."
+    )
+
+
 def _shown(ids: list[int]) -> str:
     return ", ".join(map(str, ids[:4])) + (", …" if len(ids) > 4 else "")
 
@@ -183,12 +213,10 @@ def _tokenizer(service: ChatService, codec: Codec, prompt: Prompt) -> tuple[int 
             (i for i, (a, b) in enumerate(zip(tokens, right, strict=False)) if a != b),
             min(len(tokens), len(right)),
         )
-        raise BabelmixError(
-            f"{service.where}: the server's tokenizer is not the checkpoint's: a prompt and all "
-            f"control tokens are {len(tokens)} tokens there and {len(right)} here; token "
-            f"{at + 1} is {tokens[at : at + 1]} there and {right[at : at + 1]} here. It serves "
-            f"another model than {service.model}: start it with this run's checkpoint, or name it "
-            "with `served_model`."
+        raise _other_tokenizer(
+            service,
+            f"a prompt and all control tokens are {len(tokens)} tokens there, {len(right)} here; "
+            f"token {at + 1} is {tokens[at : at + 1]} there and {right[at : at + 1]}",
         )
     return context, True
 
