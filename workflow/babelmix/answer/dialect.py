@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -46,7 +46,7 @@ class Dialect:
     echoes: bool = False
     cut: str = ""
     context: int | None = None
-    doubts: tuple[str, ...] = field(default=())
+    doubts: tuple[str, ...] = ()
 
     def request(self, key: str, prompt: Prompt, codec: Codec, room: int, options: Any) -> Request:
         """Build the request for a prompt whose answer may have ``room`` tokens."""
@@ -116,10 +116,9 @@ def _tried(service: ChatService, codec: Codec, prompt: Prompt, form: Dialect) ->
             f"it read {len(reply.prompt_ids)} tokens ({_shown(reply.prompt_ids)}) in place of "
             f"{len(prompt.ids)} ({_shown(prompt.ids)})"
         )
-    doubts = form.doubts
-    if form.extended:
-        penalties = "a repetition penalty of its own may apply"
-        doubts += (f"it names no token ids: it may not know `stop_token_ids`, and {penalties}",)
+    unknown = "it names no token ids, so whether it knows" if form.extended else "it does not know"
+    fields = "`stop_token_ids` and neutral sampling"
+    doubts = (f"{unknown} {fields}: sampling of its own (a repetition penalty) may apply",)
     if counted == len(prompt.ids):
         return replace(form, doubts=doubts)
     if form.ids:
