@@ -226,12 +226,10 @@ class TransformersEngine:
     @staticmethod
     def select(cache: Any, keep: Any) -> Any:
         """Return the cache with these rows (by place) only."""
-        from transformers.cache_utils import LinearAttentionCacheLayerMixin
-
         if cache is None:
             return None
         layers = getattr(cache, "layers", [])
-        if any(isinstance(layer, LinearAttentionCacheLayerMixin) for layer in layers):
+        if any(hasattr(layer, "recurrent_states") for layer in layers):
             cache.reorder_cache(keep)  # the other way leaves these layers' states as they are
         else:
             cache.batch_select_indices(keep)
