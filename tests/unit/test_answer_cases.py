@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import tiny_model
+from tests.options import as_options
 from tests.served_model import LikeVllm, varied
 
 from babelmix.answer.batches import Prompt
@@ -47,7 +48,7 @@ def answered(
     spec = {"version": 2, "run": "run-1", "benchmark": "b", "languages": ["en"], "device": "cpu"}
     spec |= {"generation": {"max_new_tokens": 24} | generation, "system_prompts": {}}
     spec |= {"trust_remote_code": False}
-    words = ["answer", "--spec", json.dumps(spec), "--questions", str(tmp_path / "q.parquet")]
+    words = ["answer", *as_options(json.dumps(spec)), "--questions", str(tmp_path / "q.parquet")]
     words += ["--checkpoint", str(folder), "--completed", str(tmp_path / "done.json")]
     words += ["--output", str(tmp_path / f"{name}.parquet")]
     assert main([*words, "--manifest", str(tmp_path / f"{name}.json")]) == 0

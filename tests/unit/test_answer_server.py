@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import tiny_model
+from tests.options import as_options
 from tests.served_model import LikeVllm, varied
 
 from babelmix.answer.server import command_line, serving
@@ -56,7 +57,7 @@ def words(folder: Path, tmp_path: Path, asked: dict[str, Any], name: str = "out"
     write_json(tmp_path / "done.json", {"template_digest": template_digest(template)})
     spec = {"version": 1, "run": "run-1", "benchmark": "b", "languages": ["en"], "device": "cpu"}
     spec |= {"trust_remote_code": False, "generation": asked, "system_prompts": {}}
-    told = ["answer", "--spec", json.dumps(spec), "--questions", str(tmp_path / "q.parquet")]
+    told = ["answer", *as_options(json.dumps(spec)), "--questions", str(tmp_path / "q.parquet")]
     told += ["--checkpoint", str(folder), "--completed", str(tmp_path / "done.json")]
     told += ["--journal", str(tmp_path / f"{name}.jsonl")]
     return [*told, "--output", str(tmp_path / f"{name}.parquet")]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..errors import BabelmixError
 from ..io import digest, read_records, write_json, write_records
+from ..options import add_settings, read_settings
 from ..progress import Progress
 from ..records import Answer, Question
 from ..service import spending_folder
@@ -206,7 +207,7 @@ def is_looping(text: str) -> bool:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("--spec", required=True, help="AnswerSpec as JSON")
+    add_settings(parser, AnswerSpec)
     parser.add_argument(
         "--questions", required=True, nargs="+", type=Path, help="questions, one file a language"
     )
@@ -234,7 +235,7 @@ def run(args: argparse.Namespace) -> None:
 
     from ..folders import check_model
 
-    spec = AnswerSpec.model_validate_json(args.spec)
+    spec = read_settings(args, AnswerSpec)
     spec = with_runtime(spec, args.config, args.journal)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     questions = [row for path in args.questions for row in read_records(path, Question)]

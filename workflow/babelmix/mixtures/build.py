@@ -14,12 +14,13 @@ import pyarrow.compute as pc
 from ..config.selection import Order
 from ..errors import BabelmixError
 from ..io import file_digest, read_table, write_json, write_table
+from ..options import add_settings, read_settings
 from ..specs import MixtureSpec
 from .duplicates import Prints, read_prints, without_duplicates
 from .pool import Pool, read_pool
 from .select import IN_ANOTHER_PART, Candidates, Rows, Selection, candidates, draw_rows
 from .shares import Draw, resolve
-from .summary import lost_by_duplicates, pool_name, remarks, summary
+from .summary import lost_by_duplicates, pool_name, remarks, summary, token_budget
 
 SCHEMA = pa.schema(
     [pa.field(name, pa.string(), nullable=False) for name in ("id", "lang", "dataset", "split")]
@@ -186,7 +187,7 @@ def check_union(table: pa.Table, spec: MixtureSpec) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
-    parser.add_argument("--spec", required=True, help="MixtureSpec as JSON")
+    add_settings(parser, MixtureSpec)
     parser.add_argument(
         "--pools",
         nargs="+",
@@ -228,7 +229,7 @@ def read_counts(path: Path, pool: Pool) -> np.ndarray:
 
 def run(args: argparse.Namespace) -> None:
     """Build one mixture, its counts and its digests."""
-    spec = MixtureSpec.model_validate_json(args.spec)
+    spec = read_settings(args, MixtureSpec)
     files = _paired(spec.looked_at, args.pools, "the pools")
     pools = {}
     for leaf in spec.leaves:
@@ -257,6 +258,8 @@ def run(args: argparse.Namespace) -> None:
         check_union(table, spec)
     parents = {path.name: file_digest(path) for path in (*args.pools, *args.counts)}
     made = summary(spec, parts, pools, parents)
+    if counts:
+        made["budget"] = token_budget(spec, parts, counts)
     if any(node.deduplicate for node in spec.nodes) or lost_by_duplicates(made):
         # Else they decided nothing: a record that is as it was trains nothing again.
         made["parents"] |= {f"fingerprints/{p.name}": file_digest(p) for p in args.fingerprints}

@@ -62,15 +62,14 @@ class Line:
     payers: dict[str, float | None] = field(default_factory=dict)
 
 
-def _measure(source: Source, path: str) -> tuple[int, float]:
-    """Conversations (or questions) of a local file, and characters of one."""
-    return _measure_once(source.model_dump_json(), path)
+def _measure(source: Source, path: str, lang: str | None = None) -> tuple[int, float]:
+    """Conversations (or questions) of a local file, in one language, and characters of one."""
+    return _measure_once(source.model_dump_json(), path, lang or source.languages[0])
 
 
 @functools.cache
-def _measure_once(source_json: str, path: str) -> tuple[int, float]:
+def _measure_once(source_json: str, path: str, lang: str) -> tuple[int, float]:
     source = Source.model_validate_json(source_json)
-    lang = source.languages[0]
     first = next(iter_rows(path), None)
     asks = isinstance(first, dict) and "question_id" in first
     if source.adapter in {"mt_bench", "mt_bench_x"} or (asks and source.fields is None):
@@ -88,19 +87,23 @@ def _measure_once(source_json: str, path: str) -> tuple[int, float]:
     return count, characters / max(count, 1)
 
 
-def _local(plan: Plan, source: str) -> tuple[int, float] | None:
-    """What a source's local file holds; None where it has none here."""
+def _local(plan: Plan, source: str, lang: str | None = None) -> tuple[int, float] | None:
+    """What a source's local file holds (in its first language); None where it has none here."""
     section = plan.sources[source]
     if section.path is None:
         return None
-    path = language_path(section.path, section.languages[0])
-    return _measure(section, path) if Path(path).is_file() else None
+    path = language_path(section.path, lang or section.languages[0])
+    return _measure(section, path, lang) if Path(path).is_file() else None
 
 
-def pool_rows(plan: Plan, dataset: str) -> int:
-    """Rows a language of a pool, from `rows`, or from what its sources hold."""
+def pool_rows(plan: Plan, dataset: str, lang: str | None = None) -> int:
+    """Rows per language of a pool, from `rows`, or from what its sources hold.
+
+    ``lang``: of a pool that is not parallel, whose languages have different numbers of rows.
+    """
     pool = plan.dataset(dataset)
-    held = sum(_source_rows(plan, s) for s in pool.sources)
+    holding = [s for s in pool.sources if lang is None or lang in plan.sources[s].languages]
+    held = sum(_source_rows(plan, s, lang) for s in holding)
     if pool.fraction is not None:
         return half_up(pool.fraction, held)
     return min(pool.rows, held) if pool.rows else held
@@ -115,9 +118,9 @@ def pool_chars(plan: Plan, dataset: str) -> float:
     return min(mean, pool.max_chars or mean)
 
 
-def _source_rows(plan: Plan, source: str) -> int:
+def _source_rows(plan: Plan, source: str, lang: str | None = None) -> int:
     section = plan.config.sources[source]
-    measured = _local(plan, source)
+    measured = _local(plan, source, lang)
     if measured is not None:
         return measured[0]
     if section.take is not None:
@@ -138,11 +141,12 @@ def _source_rows(plan: Plan, source: str) -> int:
 
 def mixture_rows(plan: Plan, spec: MixtureSpec) -> int:
     """Training rows of a mixture."""
-    return nominal_rows(
-        spec,
-        lambda d: max(0, pool_rows(plan, d) - plan.dataset(d).dev_rows),
-        lambda d: pool_chars(plan, d) / CHARS_PER_TOKEN,
-    )
+
+    def ids(leaf: MixtureSpec) -> int:
+        lang = leaf.languages[0] if leaf.by_language else None
+        return max(0, pool_rows(plan, leaf.dataset, lang) - plan.dataset(leaf.dataset).dev_rows)
+
+    return nominal_rows(spec, ids, lambda leaf: pool_chars(plan, leaf.dataset) / CHARS_PER_TOKEN)
 
 
 def n_questions(plan: Plan, benchmark: str) -> int:

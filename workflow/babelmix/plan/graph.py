@@ -26,7 +26,7 @@ from .runs import (
     plan_evaluations,
     plan_runs,
 )
-from .varieties import check_varieties
+from .varieties import check_system_prompts, check_varieties
 
 
 class Plan:
@@ -45,6 +45,7 @@ class Plan:
         for plan in self.evaluations.values():
             self._check_baseline(plan)
         check_varieties(self)
+        check_system_prompts(self)
 
     def _check_baseline(self, plan: EvaluationPlan) -> None:
         if plan.evaluation.baseline is None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..errors import BabelmixError
 from ..io import read_json, read_records, write_json
+from ..options import add_settings, read_settings
 from ..records import Check, Conversation
 from ..specs import NormaliseSpec
 from .alignment import check_alignment
@@ -27,11 +28,13 @@ from .writer import write_conversations
 
 #: The check that a row fails when its language's file does not hold it.
 PRESENT = "present"
+#: Columns that are named in the log; the manifest has all.
+NAMED = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("--spec", required=True, help="NormaliseSpec as JSON")
+    add_settings(parser, NormaliseSpec)
     parser.add_argument(
         "--records", required=True, nargs="+", help="records of the fetched sources"
     )
@@ -42,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read the raw files, choose the rows, write conversations and counts."""
-    spec = NormaliseSpec.model_validate_json(args.spec)
+    spec = read_settings(args, NormaliseSpec)
     records = dict(_records(args.records, spec))
     readings = _open(spec, records)
     if spec.lang == spec.pivot:
@@ -69,9 +72,19 @@ def run(args: argparse.Namespace) -> None:
         f"normalise {spec.dataset}.{spec.lang}: {manifest['read']} rows read, {kept} kept, "
         f"{left_out} left out"
     )
+    if spec.lang == spec.pivot:
+        for name, part in manifest["sources"].items():
+            if unread := part["columns_not_read"]:
+                print(f"  source '{name}': columns not read: {_named(unread)}")
     for counts in (manifest["left_out"], manifest["changed"]):
         for reason, count in sorted(counts.items(), key=lambda item: -item[1]):
             print(f"  {reason}: {count}", file=sys.stderr)
+
+
+def _named(columns: list[str]) -> str:
+    """Names of columns, the first of many."""
+    more = f", and {len(columns) - NAMED} more" if len(columns) > NAMED else ""
+    return ", ".join(columns[:NAMED]) + more
 
 
 def _records(paths: list[str], spec: NormaliseSpec) -> list[tuple[str, dict[str, Any]]]:
@@ -230,6 +243,7 @@ def _manifest(
             "raw": part.raw,
             "changed": dict(part.changed),
             "numbered": part.numbered,
+            "columns_not_read": list(part.unread),
         }
     return {
         "dataset": spec.dataset,
