@@ -24,7 +24,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "model": 1,
     "tokenise": 2,
     "train": 2,
-    "answer": 1,
+    "answer": 2,
     "judge": 3,
     "baseline": 1,
     "score": 4,

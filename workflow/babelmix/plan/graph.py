@@ -288,6 +288,11 @@ class Plan:
                 self.translators,
                 gpus_here=gpus_here,
             )
+            + checks.missing_engines(
+                self.config,
+                [(b, self.runs[run].model) for b, run in self.answer_sets()],
+                gpus_here=gpus_here,
+            )
             + self._no_way_back()
             + checks.files_of_the_future(self.sources)
             + checks.missing_functions({d: self.dataset(d) for d in self.datasets})
