@@ -220,7 +220,7 @@ def load_engine(
     from .engine import TransformersEngine
 
     tokenizer = load_tokenizer(checkpoint)
-    stops = {formatter.end_of_turn_id()}
+    stops = set(formatter.end_of_turn_ids())
     if tokenizer.eos_token_id is not None:
         stops.add(tokenizer.eos_token_id)
 

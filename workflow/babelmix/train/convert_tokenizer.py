@@ -146,7 +146,7 @@ def _add_tokens(backend: Tokenizer, slow: PreTrainedTokenizerBase) -> None:
     from tokenizers import AddedToken
 
     special = {str(token) for token in slow.all_special_tokens}
-    added = {number: token for number, token in slow.added_tokens_decoder.items()}
+    added = dict(slow.added_tokens_decoder)
     vocabulary = backend.get_vocab()
     for text in sorted(special & set(vocabulary)):
         # A class may name them after its own list of added tokens is made, and then miss them.

@@ -54,7 +54,7 @@ def _config(folder: Path, trust_remote_code: bool) -> None:
 
 
 def _with_older_keys(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration with ``rope_theta``, ``rope_scaling`` and so on beside ``rope_parameters``."""
+    """A configuration with ``rope_theta`` and its like beside ``rope_parameters``."""
     found = dict(config)
     if "dtype" in config:
         found["torch_dtype"] = config["dtype"]

@@ -1,4 +1,4 @@
-"""Chat templates as a study uses them: ours, or a model's own with everything fixed that could vary.
+"""Chat templates as a study uses them: ours, or a model's own with all that could vary fixed.
 
 A prepared model's template is complete in itself: arguments, the date and what training needs are
 written into its text, so that every reader of the folder (this package, transformers, vLLM) renders
@@ -52,7 +52,7 @@ PATCHES = (
             (r"loop\.last or \(not loop\.last and reasoning_content\)", "true"),
         ),
     ),
-    # Mistral's write the system prompt before the last question, and not at all once it is answered.
+    # Mistral's write it before the last question, and not at all once that is answered.
     Patch(
         "the system prompt stands before the first question",
         (

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..io import read_json
+from .templates import RECORD
+
 #: Names of the matrices that have one row per token, as the usual architectures store them.
 _INPUT = ("embed_tokens", "wte", "embed_in", "word_embeddings", "tok_embeddings", "embeddings")
 _OUTPUT = ("lm_head", "embed_out", "output")
@@ -82,6 +85,12 @@ def untrained_rows(folder: Path, ids: Sequence[int]) -> list[int]:
                 times = Counter(rows.values())
                 found |= {t for t, row in rows.items() if times[row] > 1 or not any(row)}
     return sorted(found)
+
+
+def trainable_tokens(folder: Path) -> list[int]:
+    """Tokens of a prepared model whose rows a training with adapters must train itself."""
+    record = folder / RECORD
+    return list(read_json(record)["trainable_tokens"]) if record.is_file() else []
 
 
 def embedding_names(model: Any) -> dict[str, Any]:
