@@ -444,7 +444,7 @@ def tokenizer(family: Family) -> Any:
 def table() -> str:
     """The documentation's table, from the same facts that the tests check."""
     lines = [
-        "| family | `own` trains | with `template_args` | changed | ends in | `study1` | `chatml` |",
+        "| family | `own` trains | `template_args` | changed | stops at | `study1` | `chatml` |",
         "|---|---|---|---|---|---|---|",
     ]
     for family in FAMILIES:

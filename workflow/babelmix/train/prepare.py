@@ -133,7 +133,12 @@ def _load_tokenizer(source: Path, model: Model, where: str) -> PreTrainedTokeniz
         tokenizer = AutoTokenizer.from_pretrained(
             source, trust_remote_code=model.trust_remote_code, local_files_only=True
         )
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
+        if "trust_remote_code" in str(error):
+            raise BabelmixError(
+                f"{where}: {source}: its tokenizer is Python code of its own. Read that code; if "
+                "you trust it, set `trust_remote_code: true`."
+            ) from None
         raise BabelmixError(f"{where}: {source}: no tokenizer can be loaded ({error}).") from None
     return tokenizer if tokenizer.is_fast else convert(tokenizer, source, where)
 
