@@ -67,6 +67,9 @@ def _with_older_keys(config: dict[str, Any]) -> dict[str, Any]:
         found.setdefault("rope_theta", main["rope_theta"])
     if "partial_rotary_factor" in main:
         found.setdefault("partial_rotary_factor", main["partial_rotary_factor"])
+    if config.get("model_type", "").startswith("gpt_neox"):  # it had names of its own
+        found.setdefault("rotary_pct", main.get("partial_rotary_factor", 1.0))
+        found.setdefault("rotary_emb_base", main.get("rope_theta", 10000.0))
     if isinstance(local, dict) and "rope_theta" in local:
         found.setdefault("rope_local_base_freq", local["rope_theta"])
     if main.get("rope_type", "default") != "default":
