@@ -272,8 +272,8 @@ class Formatter:
         """Turns end in tokens at which generation stops."""
         unknown = found.difference(self._stops)
         if unknown:
-            names = sorted(map(self._backend.id_to_token, unknown))
-            raise Refused(f"a turn ends in {names[0]!r}, at which generation does not stop")
+            name = self._backend.id_to_token(min(unknown))
+            raise Refused(f"a turn ends in {name!r}, at which generation does not stop")
 
     @functools.cached_property
     def _stops(self) -> tuple[int, ...]:

@@ -72,7 +72,8 @@ def _read(path: Path, where: str) -> Any:
     from google.protobuf.message import DecodeError
     from sentencepiece import sentencepiece_model_pb2
 
-    proto = sentencepiece_model_pb2.ModelProto()
+    form: Any = sentencepiece_model_pb2  # written at import, unknown to a type checker
+    proto = form.ModelProto()
     try:
         proto.ParseFromString(path.read_bytes())
     except DecodeError as error:

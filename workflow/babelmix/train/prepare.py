@@ -40,7 +40,7 @@ from .templates import (
 from .vocabulary import add_control_tokens, untrained_rows
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerFast
 
 #: Control tokens that a template of ours writes literally.
 _CONTROL = {"chatml": ["<|im_start|>", "<|im_end|>"]}
@@ -96,12 +96,12 @@ def prepare_model(name: str, model: Model, folder: Path) -> dict[str, Any]:
     return record
 
 
-def _load_gguf(path: Path) -> tuple[PreTrainedTokenizerBase, Any]:
+def _load_gguf(path: Path) -> tuple[PreTrainedTokenizerFast, Any]:
     """Load a GGUF file, its weights brought back to float32."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    tokenizer: Any = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         path.parent, gguf_file=path.name, dtype=torch.float32
     )
@@ -126,11 +126,11 @@ def _copy_weights(source: Path, folder: Path, where: str, *, code: bool) -> None
         raise BabelmixError(f"{where}: {source}: transformers cannot load it ({error}).") from None
 
 
-def _load_tokenizer(source: Path, model: Model, where: str) -> PreTrainedTokenizerBase:
+def _load_tokenizer(source: Path, model: Model, where: str) -> PreTrainedTokenizerFast:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
+        tokenizer: Any = AutoTokenizer.from_pretrained(
             source, trust_remote_code=model.trust_remote_code, local_files_only=True
         )
     except (ValueError, OSError, ImportError) as error:
@@ -143,7 +143,7 @@ def _load_tokenizer(source: Path, model: Model, where: str) -> PreTrainedTokeniz
     return tokenizer if tokenizer.is_fast else convert(tokenizer, source, where)
 
 
-def _name_tokens(tokenizer: PreTrainedTokenizerBase) -> None:
+def _name_tokens(tokenizer: PreTrainedTokenizerFast) -> None:
     """Every tokenizer needs an end of sequence and a padding token."""
     if tokenizer.eos_token is None:
         raise BabelmixError("the tokenizer names no end-of-sequence token; one is needed.")
@@ -152,7 +152,7 @@ def _name_tokens(tokenizer: PreTrainedTokenizerBase) -> None:
 
 
 def _set_template(
-    tokenizer: PreTrainedTokenizerBase, ours: str | None, model: Model, where: str
+    tokenizer: PreTrainedTokenizerFast, ours: str | None, model: Model, where: str
 ) -> list[str]:
     """Give the tokenizer its template, complete in itself; returns what was changed in its own."""
     arguments = dict(model.template_args)
@@ -179,7 +179,7 @@ def _set_template(
     return changes
 
 
-def _adds_bos(tokenizer: PreTrainedTokenizerBase) -> bool:
+def _adds_bos(tokenizer: PreTrainedTokenizerFast) -> bool:
     """Whether the tokenizer opens a plain text with a token of its own for that."""
     bos = tokenizer.bos_token_id
     opened = list(tokenizer("a")["input_ids"])[:1] == [bos]
@@ -188,7 +188,7 @@ def _adds_bos(tokenizer: PreTrainedTokenizerBase) -> bool:
 
 
 def _add_tokens(
-    tokenizer: PreTrainedTokenizerBase, model: Model, folder: Path, loaded: Any | None
+    tokenizer: PreTrainedTokenizerFast, model: Model, folder: Path, loaded: Any | None
 ) -> tuple[Any | None, list[int]]:
     """Control tokens that our template writes; returns the model where its weights had to change,
     and the ids of tokens that are new."""
@@ -213,7 +213,7 @@ def _add_tokens(
     return loaded, add_control_tokens(loaded, tokenizer, missing)
 
 
-def _check_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path, where: str) -> None:
+def _check_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path, where: str) -> None:
     """The saved file alone must tokenise like the original: ``tokenise`` reads nothing else."""
     saved = load_tokenizer(folder)
     for text in TEXTS:
@@ -254,10 +254,11 @@ def _describe(name: str, model: Model, folder: Path, where: str) -> dict[str, An
     }
 
 
-def _written(formatter: Formatter, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+def _written(formatter: Formatter, tokenizer: PreTrainedTokenizerFast) -> list[int]:
     """Control tokens that the template writes, but for those of every model's pre-training."""
     ids = {i for name in PROBES for i in formatter.encode(PROBES[name]).input_ids}
-    control = set(tokenizer.convert_tokens_to_ids(formatter.control_tokens))
+    vocabulary = tokenizer.get_vocab()
+    control = {vocabulary[token] for token in formatter.control_tokens}
     return sorted((ids & control) - {tokenizer.bos_token_id, tokenizer.eos_token_id})
 
 

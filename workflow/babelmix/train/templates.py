@@ -165,8 +165,8 @@ def refusals(formatter: Formatter) -> dict[str, str]:
 def patch_template(tokenizer: Any) -> list[str]:
     """Patch the tokenizer's own template where that proves more; returns what was changed."""
     original = tokenizer.chat_template
-    best, changes = _proved(tokenizer, original), ()
-    found = original
+    best, found = _proved(tokenizer, original), original
+    changes: tuple[Patch, ...] = ()
     fitting = [patch for patch in PATCHES if patch.apply(original) != original]
     for count in range(1, len(fitting) + 1):
         for chosen in combinations(fitting, count):
