@@ -63,8 +63,41 @@ class PlainSPTokenizer(PreTrainedTokenizer):
         return self.tok.decode([int(i) for i in token_ids])
 """
 
+#: As older code does it: tokens are named only after the base class was set up, ids written over
+#: by hand, `encode` and `decode` taken past the base class.
+LATE = (
+    CODE.replace(
+        """        kwargs.setdefault("bos_token", "<s>")
+        kwargs.setdefault("eos_token", "</s>")
+        kwargs.setdefault("unk_token", "<unk>")
+        kwargs.setdefault("pad_token", "<pad>")
+        kwargs.setdefault(
+            "additional_special_tokens", ["<eod>"] + [f"<spare_{i}>" for i in range(8)]
+        )
+        super().__init__(**kwargs)
+""",
+        """        kwargs.setdefault("clean_up_tokenization_spaces", False)
+        super().__init__(**kwargs)
+        self.unk_token = "<unk>"
+        self.eos_token = "</s>"
+        self.bos_token = "<s>"
+        self.pad_token = "<pad>"
+        self.eod_token = "<eod>"
+        self.additional_special_tokens = [self.bos_token, self.eos_token, self.pad_token]
+        self.additional_special_tokens += [self.eod_token] + [f"<spare_{i}>" for i in range(8)]
+        self.eos_token_id = 2
+""",
+    ).replace("from transformers import Pre", "from transformers.tokenization_utils import Pre")
+    + """
+    def encode(self, text, **kwargs):
+        return self.tok.encode(text)
+"""
+)
 
-def build(folder: Path, model_type: str = "bpe", normalisation: str = "identity") -> Path:
+
+def build(
+    folder: Path, model_type: str = "bpe", normalisation: str = "identity", code: str = CODE
+) -> Path:
     """Save the random model and its slow tokenizer into ``folder``."""
     import sentencepiece
     import torch
@@ -89,7 +122,7 @@ def build(folder: Path, model_type: str = "bpe", normalisation: str = "identity"
         minloglevel=2,
     )
     (folder / "tokenizer.vocab").unlink()
-    (folder / "plain_sp_tokenizer.py").write_text(CODE, encoding="utf-8")
+    (folder / "plain_sp_tokenizer.py").write_text(code, encoding="utf-8")
     write_json(
         folder / "tokenizer_config.json",
         {

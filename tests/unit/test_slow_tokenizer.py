@@ -132,6 +132,32 @@ def test_it_is_prepared_trained_and_answers_without_its_code(
     assert read_table(tmp_path / "answers.parquet").num_rows == 2
 
 
+def test_tokens_that_the_code_names_too_late_are_control_tokens(tmp_path: Path) -> None:
+    base = slow_model.build(tmp_path / "base", code=slow_model.LATE)
+    assert len(slow(base)("a</s>", add_special_tokens=False)["input_ids"]) > 2  # read as text
+    record = prepare(base, tmp_path / "m")
+    form = Formatter.load(tmp_path / "m")
+    assert record["end_of_turn"] == "</s>"
+    assert form.tokens("a</s>")[-1] == 2
+    assert form.encode(tiny_model.chat(1, 2)).note == ""
+
+
+def test_a_bos_that_the_code_writes_is_written_once_by_chatml(tmp_path: Path) -> None:
+    code = (
+        slow_model.CODE
+        + """
+    def build_inputs_with_special_tokens(self, token_ids_0, token_ids_1=None):
+        return [self.bos_token_id] + token_ids_0
+"""
+    )
+    base = slow_model.build(tmp_path / "base", code=code)
+    assert slow(base)("a")["input_ids"][0] == 1
+    prepare(base, tmp_path / "m", chat_template="chatml")
+    ids = Formatter.load(tmp_path / "m").encode(tiny_model.chat(1, 2)).input_ids
+    assert ids[0] == 1
+    assert ids.count(1) == 1
+
+
 def test_code_that_is_not_allowed_says_which_key(tmp_path: Path) -> None:
     base = slow_model.build(tmp_path / "base")
     with pytest.raises(BabelmixError, match="trust_remote_code: true"):

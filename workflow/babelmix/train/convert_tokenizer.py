@@ -53,6 +53,7 @@ def convert(slow: PreTrainedTokenizerBase, source: Path, where: str) -> PreTrain
     proto = _read(files[0], where)
     backend = _build(proto, where)
     _add_tokens(backend, slow)
+    _add_beginning(backend, slow)
     names = {name: str(token) for name, token in slow.special_tokens_map.items() if token}
     fast = PreTrainedTokenizerFast(
         tokenizer_object=backend,
@@ -171,6 +172,17 @@ def _add_tokens(backend: Tokenizer, slow: PreTrainedTokenizerBase) -> None:
                 f"the tokenizer's added token {text!r} is number {number} in its own code and "
                 f"{backend.token_to_id(text)} after its conversion. {_REMEDY}"
             )
+
+
+def _add_beginning(backend: Tokenizer, slow: Any) -> None:
+    """Open every text with the bos token where the slow code does so."""
+    from tokenizers.processors import TemplateProcessing
+
+    opened, plain = list(slow("a")["input_ids"]), _ids(slow, "a")
+    if opened[:1] == [slow.bos_token_id] and opened[1:][: len(plain)] == plain:
+        backend.post_processor = TemplateProcessing(
+            single=f"{slow.bos_token} $A", special_tokens=[(slow.bos_token, slow.bos_token_id)]
+        )
 
 
 def _compare(slow: Any, fast: PreTrainedTokenizerFast, proto: Any, where: str) -> None:
