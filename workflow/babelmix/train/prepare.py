@@ -115,6 +115,8 @@ def _load_gguf(path: Path) -> tuple[PreTrainedTokenizerFast, Any]:
 
 def _copy_weights(source: Path, folder: Path, where: str, *, code: bool) -> None:
     patterns = ["config.json", "*.safetensors", "*.safetensors.index.json", "LICENSE*"]
+    # The model's own code; that of a tokenizer is not needed once it is converted.
+    code = code and "auto_map" in read_json(source / "config.json")
     for pattern in [*patterns, *(["*.py"] if code else [])]:
         for path in sorted(source.glob(pattern)):
             shutil.copyfile(path, folder / path.name)
