@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import tiny_model
 
-from babelmix.cli import main
 from babelmix.config.training import Model
 from babelmix.io import read_json, write_json, write_table
 from babelmix.records import Conversation, Message
@@ -86,8 +85,7 @@ def train(base: Path, out: Path, rows: int = 32, **recipe: Any) -> dict[str, Any
         "mixture": out / "mixture.parquet",
     }
     settings = {"lora": {"rank": 8}, "batch_size": 16, "micro_batch_size": 16} | recipe
-    arguments = tiny_model.train_arguments(study, out / "run", tiny_model.recipe(**settings))
-    assert main(["train", *arguments]) == 0
+    tiny_model.train_in_this_process(study, out / "run", tiny_model.recipe(**settings))
     return record
 
 

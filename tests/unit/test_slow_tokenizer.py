@@ -111,8 +111,7 @@ def test_it_is_prepared_trained_and_answers_without_its_code(
         "tokenised": [tmp_path / "d.en.parquet"],
         "mixture": tmp_path / "mixture.parquet",
     }
-    recipe = tiny_model.recipe(max_steps=2)
-    assert main(["train", *tiny_model.train_arguments(study, tmp_path / "run", recipe)]) == 0
+    tiny_model.train_in_this_process(study, tmp_path / "run", tiny_model.recipe(max_steps=2))
     question = Question("1", "en", "writing", ["say the cat", "and a dog"])
     write_records(tmp_path / "questions.parquet", [question], Question)
     answer = {
