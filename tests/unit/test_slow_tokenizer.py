@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import slow_model
 import tiny_model
+from tests.options import as_options
 
 from babelmix.cli import main
 from babelmix.config.training import Model
@@ -96,7 +97,7 @@ def test_it_is_prepared_trained_and_answers_without_its_code(
     ]
     write_records(tmp_path / "rows.parquet", rows, Conversation)
     spec = {"version": 1, "dataset": "d", "lang": "en", "max_length": 64, "system_prompt": ""}
-    words = ["--spec", json.dumps(spec), "--conversations", str(tmp_path / "rows.parquet")]
+    words = [*as_options(json.dumps(spec)), "--conversations", str(tmp_path / "rows.parquet")]
     words += ["--model", str(model), "--output", str(tmp_path / "d.en.parquet")]
     assert main(["tokenise", *words, "--manifest", str(tmp_path / "d.json")]) == 0
     assert read_json(tmp_path / "d.json")["refused"] == 0
@@ -124,7 +125,7 @@ def test_it_is_prepared_trained_and_answers_without_its_code(
         "generation": {"max_new_tokens": 8},
         "system_prompts": {},
     }
-    words = ["--spec", json.dumps(answer), "--questions", str(tmp_path / "questions.parquet")]
+    words = [*as_options(json.dumps(answer)), "--questions", str(tmp_path / "questions.parquet")]
     words += ["--checkpoint", str(tmp_path / "run" / "result")]
     words += ["--completed", str(tmp_path / "run" / "done.json")]
     assert main(["answer", *words, "--output", str(tmp_path / "answers.parquet")]) == 0

@@ -20,6 +20,7 @@ from ..config.training import Model
 from ..errors import BabelmixError
 from ..folders import file_digests, whole_folder
 from ..io import digest, read_json, write_json
+from ..options import add_settings, read_settings
 from ..specs import ModelSpec
 from .chat import PROBES, Formatter, load_tokenizer, template_digest
 from .convert_tokenizer import PROBES as TEXTS
@@ -48,14 +49,14 @@ _CONTROL = {"chatml": ["<|im_start|>", "<|im_end|>"]}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's options."""
-    parser.add_argument("--spec", required=True, help="ModelSpec as JSON")
+    add_settings(parser, ModelSpec)
     parser.add_argument("--folder", required=True, type=Path, help="folder to make")
     parser.add_argument("--output", required=True, type=Path, help="JSON written last")
 
 
 def run(args: argparse.Namespace) -> None:
     """Prepare one model."""
-    spec = ModelSpec.model_validate_json(args.spec)
+    spec = read_settings(args, ModelSpec)
     leave_out("deepspeed", "datasets", "peft")
     require_device(spec.model, spec.name)
     quieten()
