@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import slow_model
 import tiny_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.options import as_options
 
 from babelmix.cli import main
@@ -130,6 +132,28 @@ def test_it_is_prepared_trained_and_answers_without_its_code(
     words += ["--completed", str(tmp_path / "run" / "done.json")]
     assert main(["answer", *words, "--output", str(tmp_path / "answers.parquet")]) == 0
     assert read_table(tmp_path / "answers.parquet").num_rows == 2
+
+
+@given(texts=st.lists(st.text(min_size=1, max_size=30), min_size=4, max_size=8))
+@settings(max_examples=40, deadline=None)
+def test_prompts_are_prefixes_whatever_the_text(base: Path, texts: list[str]) -> None:
+    """The proof looks at a prompt's end alone; here whole prompts are compared."""
+    folder = base.parent / f"{base.name}-prepared"
+    if not folder.is_dir():
+        prepare(base, folder)
+    form = Formatter.load(folder)
+    chat = [
+        {"role": role, "content": text}
+        for role, text in zip(["user", "assistant"] * 4, texts[: len(texts) // 2 * 2], strict=False)
+    ]
+    encoded = form.encode(chat)
+    if encoded.note:
+        return
+    for number in range(1, len(chat), 2):
+        prompt = form.tokens(form.render(chat[:number], prompt=True))
+        assert encoded.input_ids[: len(prompt)] == prompt
+        assert encoded.labels[len(prompt) - 1] == IGNORED
+        assert encoded.labels[len(prompt)] != IGNORED
 
 
 def test_tokens_that_the_code_names_too_late_are_control_tokens(tmp_path: Path) -> None:
