@@ -218,7 +218,8 @@ def test_each_key_of_a_client_either_reruns_its_jobs_or_nothing(section: Any) ->
 
 
 def test_each_key_of_a_model_is_its_place_or_retrains() -> None:
-    deciding = "repo path revision packaged chat_template trust_remote_code device"
+    deciding = "repo path revision packaged chat_template template_args template_date"
+    deciding += " trust_remote_code device"
     assert set(_PLACE) | set(deciding.split()) == set(Model.model_fields)
 
 

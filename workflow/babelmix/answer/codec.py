@@ -46,7 +46,7 @@ def load_codec(checkpoint: Path, formatter: Formatter) -> Codec:
     from ..train.chat import load_tokenizer
 
     tokenizer = load_tokenizer(checkpoint)
-    stops = {formatter.end_of_turn_id()}
+    stops = set(formatter.end_of_turn_ids())
     if tokenizer.eos_token_id is not None:
         stops.add(tokenizer.eos_token_id)
     named = further_stops(checkpoint) - stops

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
@@ -36,6 +37,20 @@ class Model(Section):
             "`own` (the tokenizer's), or a name in resources/templates: `study1`, `chatml`."
         ),
     )
+    template_args: dict[str, Any] = Field(
+        default_factory=dict,
+        description=(
+            "Arguments of the model's own chat template, e.g. {enable_thinking: false}; they are "
+            "written into it, so that every server of the checkpoint uses them too."
+        ),
+    )
+    template_date: date = Field(
+        default=date(2024, 7, 26),
+        description=(
+            "What an own chat template that writes today's date takes for today (Llama-3.2, "
+            "SmolLM3, Mistral Small 3), so that no result depends on the day."
+        ),
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where to train and answer; `auto` takes a GPU if there is one."
     )
@@ -63,6 +78,8 @@ class Model(Section):
         places = [p for p in (self.path, self.repo, self.packaged) if p is not None]
         if len(places) != 1:
             raise ValueError("give exactly one of `path`, `repo` and `packaged`")
+        if self.template_args and self.chat_template != "own":
+            raise ValueError("`template_args` are for `chat_template: own`; ours take none")
         if self.device == "cpu" and self.gpus:
             raise ValueError("`device: cpu` and `gpus` above 0 contradict each other")
         if self.nodes > 1 and not self.gpus:

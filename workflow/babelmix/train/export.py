@@ -23,6 +23,8 @@ from .card import PLOT, loss_plot, model_card
 from .chat import load_tokenizer, template_digest
 from .data import Rows
 from .job import Job
+from .portable import make_portable
+from .templates import RECORD
 
 if TYPE_CHECKING:
     from .loop import MixtureTrainer
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 _RECORD, _PROOF = "candidate.json", "proof.npz"
 _FROM_MODEL = ("tokenizer*.json", "special_tokens_map.json", "chat_template.jinja", "*.py")
-_FROM_MODEL_TOO = ("generation_config.json", "LICENSE*")
+_FROM_MODEL_TOO = ("generation_config.json", "LICENSE*", RECORD)
 #: Largest relative difference of logits (L2) between the trained and the reloaded model.
 _TOLERANCE = {"fp32": 1e-4, "bf16": 5e-2, "fp16": 2e-2}
 
@@ -186,6 +188,7 @@ def export(
         for pattern in (*_FROM_MODEL, *_FROM_MODEL_TOO):
             for path in sorted(job.model.glob(pattern)):
                 shutil.copyfile(path, fresh / path.name)
+        make_portable(fresh, trust_remote_code=job.spec.model.trust_remote_code)
         if deepspeed is not None:
             write_json(fresh / "deepspeed.json", deepspeed)
         write_text(fresh / "README.md", model_card(job.spec, record, job.manifest, job.config))

@@ -12,6 +12,7 @@ from ..config.training import Lora, Model, Recipe
 from ..errors import BabelmixError
 from .batches import attention_for
 from .job import Job
+from .vocabulary import embedding_names, trainable_tokens
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -41,7 +42,8 @@ def load_model(job: Job, *, checkpointing: bool) -> Any:
         loaded.gradient_checkpointing_enable({"use_reentrant": False})
     if recipe.lora is None:
         return loaded
-    return _with_adapters(loaded, recipe.lora, checkpointing=checkpointing)
+    tokens = trainable_tokens(job.model)
+    return _with_adapters(loaded, recipe.lora, tokens, checkpointing=checkpointing)
 
 
 def _set_dropout(config: Any, recipe: Recipe, run: str) -> None:
@@ -72,7 +74,8 @@ def quantisation(lora: Lora | None, run: str) -> Any:
     )
 
 
-def _with_adapters(loaded: Any, lora: Lora, *, checkpointing: bool) -> Any:
+def _with_adapters(loaded: Any, lora: Lora, tokens: list[int], *, checkpointing: bool) -> Any:
+    """The model with adapters, and with the rows of some tokens trained in full."""
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
     if lora.quantise != "none":
@@ -89,6 +92,12 @@ def _with_adapters(loaded: Any, lora: Lora, *, checkpointing: bool) -> Any:
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules=lora.target_modules,
+        # Adapters leave the vocabulary alone: a token that the base model never saw stays unknown.
+        trainable_token_indices=(
+            {name.rpartition(".")[2]: tokens for name in embedding_names(loaded)}
+            if tokens
+            else None
+        ),
     )
     return get_peft_model(loaded, adapters)
 

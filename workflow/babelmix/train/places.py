@@ -28,7 +28,7 @@ def _download(model: Model, where: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
 
-    patterns = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model", "*.txt", "LICENSE*"]
+    patterns = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "LICENSE*"]
     token = os.environ.get(model.token_env) or None
     page = f"https://huggingface.co/{model.repo}"
     if model.gated and token is None:
