@@ -23,7 +23,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "sources": 1,
     "model": 1,
     "tokenise": 2,
-    "train": 2,
+    "train": 3,
     "answer": 1,
     "judge": 3,
     "baseline": 1,

@@ -69,18 +69,8 @@ class MixtureTrainer(Trainer):
 
     def _prove_packing(self, model: torch.nn.Module, inputs: dict[str, Any]) -> None:
         self._packing_proved = True
-        rows = [
-            {"input_ids": ids, "labels": ids}
-            for ids in (
-                row[:128].cpu().numpy()
-                for row in inputs["input_ids"][0].split(list(inputs["document_lengths"]))[:4]
-            )
-        ]
-        collator = Collator(pad=0, packed=True)
-        packed, padded = (
-            self._prepare_inputs(batch) for batch in (collator.pack(rows), collator.pad_rows(rows))
-        )
-        check_packing(model, packed, padded, half=self.recipe.precision != "fp32")
+        half = self.recipe.precision != "fp32"
+        check_packing(model, self._prepare_inputs, inputs["input_ids"], half=half)
 
     def mean_loss(self, rows: Rows, layout: Layout, collator: Collator) -> float:
         """Loss per trained token over held-out rows, shared out over the devices."""

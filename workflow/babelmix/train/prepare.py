@@ -23,7 +23,7 @@ from ..resources import RESOURCES
 from ..specs import ModelSpec
 from .chat import Formatter, load_tokenizer, template_digest
 from .devices import require_device
-from .places import find_gguf, find_weights
+from .places import find_gguf, find_weights, weight_files
 from .quiet import leave_out, quieten
 
 if TYPE_CHECKING:
@@ -110,10 +110,13 @@ def _load_gguf(path: Path) -> tuple[PreTrainedTokenizerBase, Any]:
 
 
 def _copy_weights(source: Path, folder: Path, where: str, *, code: bool) -> None:
-    patterns = ["config.json", "*.safetensors", "*.safetensors.index.json", "LICENSE*"]
-    for pattern in [*patterns, *(["*.py"] if code else [])]:
-        for path in sorted(source.glob(pattern)):
-            shutil.copyfile(path, folder / path.name)
+    patterns = ["config.json", "LICENSE*", *(["*.py"] if code else [])]
+    files = [path for pattern in patterns for path in sorted(source.glob(pattern))]
+    shards = weight_files(source, where)
+    if [path.name for path in shards] != ["model.safetensors"]:
+        files.append(source / "model.safetensors.index.json")
+    for path in [*files, *shards]:
+        shutil.copyfile(path, folder / path.name)
     from transformers import AutoConfig
 
     try:
@@ -226,7 +229,7 @@ def _describe(name: str, folder: Path, where: str) -> dict[str, Any]:
 def stored_shapes(folder: Path) -> dict[str, list[int]]:
     """Shapes of all stored tensors, from the safetensors headers alone."""
     shapes: dict[str, list[int]] = {}
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in weight_files(folder):
         with path.open("rb") as handle:
             (length,) = struct.unpack("<Q", handle.read(8))
             header = json.loads(handle.read(length))

@@ -17,6 +17,7 @@ import torch
 from ..errors import BabelmixError, explain_os_error
 from ..folders import failed_writes
 from ..io import digest, write_json, write_text
+from .architectures import Batching, find_batching, forget_batching
 from .batches import Collator, Scheduled
 from .chat import load_tokenizer
 from .checkpoints import newest_whole, prune
@@ -54,9 +55,13 @@ def main() -> None:
 
 @dataclass(slots=True)
 class Plan:
-    """A job with all that follows from it and its data before a model is loaded."""
+    """A job with all that follows from it and its data before a model is loaded.
+
+    The job's recipe is the one that can be run: ``batching`` says where it differs.
+    """
 
     job: Job
+    batching: Batching
     train: Rows
     dev: Rows
     counts: dict[str, Any]
@@ -86,7 +91,10 @@ def make_plan(job: Job) -> Plan:
     rows = map_rows(job.rows)
     train = rows.train
     check_selection(recipe, rows.dev, spec.run)
-    layout = lay_out(recipe, job.devices, spec.run)
+    batching = find_batching(job)
+    fitted = batching.fit(recipe)
+    job = job.model_copy(update={"spec": spec.model_copy(update={"recipe": fitted})})
+    layout = lay_out(fitted, job.devices, spec.run)
     steps = total_steps(len(train), recipe.epochs, recipe.max_steps, recipe.batch_size)
     schedule = plan_schedule(train, steps, layout, spec.seed)
     shape = ModelShape.read(job.model)
@@ -97,7 +105,8 @@ def make_plan(job: Job) -> Plan:
     settings = said.model_dump(mode="json", exclude={"select_epoch"}, exclude_defaults=True)
     spread = recipe.model_dump(mode="json", include={"deepspeed"})
     training = digest([settings, spread, spec.seed, rows.digest, model_digest(job.model)])
-    return Plan(job, train, rows.dev, rows.counts, layout, steps, schedule, shape, training)
+    counts = rows.counts | {"batching": {"way": batching.way, "note": batching.note}}
+    return Plan(job, batching, train, rows.dev, counts, layout, steps, schedule, shape, training)
 
 
 def work(job: Job) -> None:
@@ -127,6 +136,7 @@ def _work(plan: Plan) -> None:
         export(job, candidates, metrics, plan.counts | {"steps": plan.steps}, plan.deepspeed)
         candidates.drop()
         prune(job.work)
+        forget_batching(job.work)
 
 
 def _train(plan: Plan, candidates: Candidates) -> None:
@@ -136,6 +146,8 @@ def _train(plan: Plan, candidates: Candidates) -> None:
     metrics = None
     if plan.first:
         metrics = Metrics(job.work / "metrics.jsonl", found[0] if found else 0)
+        if plan.batching.note:
+            print(f"{job.spec.run}: {plan.batching.note}", file=sys.stderr)
         print(check_disk(plan.shape, recipe, job.work, job.spec.run), file=sys.stderr)
         if found is None and any(job.work.glob("checkpoint-*")):
             print(
@@ -174,7 +186,7 @@ def _set_up(
     trainer = MixtureTrainer(
         recipe=recipe,
         steps=plan.steps,
-        model=load_model(job, checkpointing=checkpointing),
+        model=load_model(job, plan.batching, checkpointing=checkpointing),
         args=arguments,
         train_dataset=Scheduled(plan.train, plan.schedule.places, pad),
         data_collator=collator,
