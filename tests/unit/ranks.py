@@ -25,7 +25,7 @@ os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # no pool of compilers to for
 import deepspeed.runtime.zero.muon.muon_optimizer  # noqa: F401
 
 from babelmix.errors import BabelmixError
-from babelmix.train import launch, train, watch, worker
+from babelmix.train import launch, ready, train, watch, worker
 from babelmix.train.job import Job
 
 KILL: dict[str, Any] = {}
@@ -103,6 +103,7 @@ def main() -> None:
     """Run all scenarios; one that must fail says so."""
     die_where_told()
     launch._run_once = run_forked  # type: ignore[assignment]
+    launch.get_ready = ready.make_ready
     for scenario in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")):
         start = time.monotonic()
         KILL.clear()

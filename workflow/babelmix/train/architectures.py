@@ -9,7 +9,6 @@ Rounding makes differences of about 5e-7 there, the smallest leak seen between p
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -264,12 +263,14 @@ def _cut_layers(config: Any) -> None:
             least = max(least, period + 1)
     count = min(whole, least)
     for name, value in list(vars(config).items()):
-        if isinstance(value, (list, tuple)) and len(value) == whole and name not in _WIDTHS:
+        if isinstance(value, (list, tuple)) and len(value) == whole:
             setattr(config, name, value[:count])
         elif name in _LAYERS and value == whole:
             setattr(config, name, count)
     if isinstance(first := _get(config, "first_k_dense_replace"), int):
         config.first_k_dense_replace = min(first, 1)
+    if isinstance(_get(config, "num_kv_shared_layers"), int):
+        config.num_kv_shared_layers = 0
 
 
 def _fewer_experts(config: Any) -> None:
@@ -333,16 +334,3 @@ def _check_precision(small: _Small, recipe: Recipe, run: str, on_gpu: bool) -> N
             f"({type(error).__name__}: {said}). Use `precision: fp32`."
         ) from None
 
-
-def main() -> None:
-    """Find the batching of the job named on the command line (in a process that then ends)."""
-    job = Job.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    torch_threads = max(1, job.threads)
-    import torch
-
-    torch.set_num_threads(torch_threads)
-    find_batching(job)
-
-
-if __name__ == "__main__":
-    main()

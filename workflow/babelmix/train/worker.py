@@ -9,6 +9,7 @@ import contextlib
 import os
 import sys
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,12 @@ from .data import Rows, map_rows
 from .export import Candidates, export
 from .job import Job, model_digest
 from .launch import complaint_file
-from .loop import MixtureTrainer, training_arguments
+from .loop import MixtureTrainer, UniversalLoad, training_arguments
 from .memory import ModelShape, check_disk, host_memory, memory_advice, wants_checkpointing
 from .models import load_model
 from .quiet import quieten
 from .schedule import Schedule, plan_schedule, total_steps
-from .selection import Selection, check_selection
+from .selection import Selection, check_gathering, check_selection
 from .settings import Layout, deepspeed_config, lay_out, rate_factor
 from .watch import Metrics, Recorder
 
@@ -141,11 +142,15 @@ def _work(plan: Plan) -> None:
 
 def _train(plan: Plan, candidates: Candidates) -> None:
     job, recipe = plan.job, plan.job.spec.recipe
-    found = newest_whole(job.work, training=plan.training, devices=job.devices)
-    checkpointing = wants_checkpointing(plan.shape, recipe, plan.layout, _available(job))
+    found = newest_whole(job.work, training=plan.training)
+    other = found is not None and found.devices != job.devices
+    universal = other and bool(recipe.deepspeed and recipe.deepspeed.stage)
+    available = _available(job)
+    checkpointing = wants_checkpointing(plan.shape, recipe, plan.layout, available)
+    check_gathering(plan.shape, recipe, plan.layout, available, job.spec.run)
     metrics = None
     if plan.first:
-        metrics = Metrics(job.work / "metrics.jsonl", found[0] if found else 0)
+        metrics = Metrics(job.work / "metrics.jsonl", found.step if found else 0)
         if plan.batching.note:
             print(f"{job.spec.run}: {plan.batching.note}", file=sys.stderr)
         print(check_disk(plan.shape, recipe, job.work, job.spec.run), file=sys.stderr)
@@ -155,12 +160,21 @@ def _train(plan: Plan, candidates: Candidates) -> None:
                 "(its settings or rows have changed); it starts at its first step",
                 file=sys.stderr,
             )
+        if found is not None and other:
+            print(
+                f"{job.spec.run}: {found.folder} was written on {found.devices} device(s), and "
+                f"there are {job.devices} now: losses are the same up to rounding; random draws "
+                "(dropout) are others",
+                file=sys.stderr,
+            )
         if plan.deepspeed is not None:
             write_json(job.work / "deepspeed.json", plan.deepspeed)
             print(f"DeepSpeed's settings: {job.work / 'deepspeed.json'}", file=sys.stderr)
     try:
-        selection = _set_up(plan, candidates, metrics, checkpointing=checkpointing)
-        selection.trainer.train(resume_from_checkpoint=str(found[1]) if found else None)
+        selection = _set_up(
+            plan, candidates, metrics, checkpointing=checkpointing, universal=universal
+        )
+        selection.trainer.train(resume_from_checkpoint=str(found.folder) if found else None)
         selection.finish()
     except (torch.OutOfMemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
@@ -173,12 +187,22 @@ def _train(plan: Plan, candidates: Candidates) -> None:
 
 
 def _set_up(
-    plan: Plan, candidates: Candidates, metrics: Metrics | None, *, checkpointing: bool
+    plan: Plan,
+    candidates: Candidates,
+    metrics: Metrics | None,
+    *,
+    checkpointing: bool,
+    universal: bool,
 ) -> Selection:
     """The trainer with its model, and what watches and judges it."""
     job, spec, recipe = plan.job, plan.job.spec, plan.job.spec.recipe
     arguments = training_arguments(
-        recipe, plan.schedule.rounds, plan.steps, spec.seed, job.work, **_device_settings(plan)
+        recipe,
+        plan.schedule.rounds,
+        plan.steps,
+        spec.seed,
+        job.work,
+        **_device_settings(plan, universal=universal),
     )
     tokenizer = load_tokenizer(job.model)
     pad = tokenizer.pad_token_id or 0
@@ -218,6 +242,8 @@ def _set_up(
         after_step=selection.after_step,
     )
     trainer.add_callback(recorder)
+    if universal:
+        trainer.add_callback(UniversalLoad(trainer))
     return selection
 
 
@@ -235,20 +261,25 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def _device_settings(plan: Plan) -> dict[str, Any]:
+def _device_settings(plan: Plan, *, universal: bool) -> dict[str, Any]:
     """Settings that depend on the devices; DeepSpeed and its process group come up first."""
     job, config = plan.job, plan.deepspeed
     settings: dict[str, Any] = {"use_cpu": not job.on_gpu, "dataloader_pin_memory": job.on_gpu}
     if not job.on_gpu and job.devices > 1:
         settings["ddp_backend"] = "gloo"
     if config is not None:
-        start_deepspeed(on_gpu=job.on_gpu)
-        settings["deepspeed"] = config
+        minutes = job.spec.recipe.collective_timeout_minutes
+        start_deepspeed(on_gpu=job.on_gpu, minutes=minutes)
+        more = {"checkpoint": {"load_universal": True}} if universal else {}
+        settings["deepspeed"] = config | more
     return settings
 
 
-def start_deepspeed(*, on_gpu: bool) -> None:
-    """Import DeepSpeed and open its process group, before any model or setting is made."""
+def start_deepspeed(*, on_gpu: bool, minutes: float) -> None:
+    """Import DeepSpeed and open its process group, before any model or setting is made.
+
+    ``minutes`` is how long a process waits for the others before it gives up.
+    """
     import deepspeed
 
     if not on_gpu:
@@ -257,7 +288,9 @@ def start_deepspeed(*, on_gpu: bool) -> None:
         known = getattr(sys.modules.get("deepspeed.ops"), "__compatible_ops__", None)
         if isinstance(known, dict):
             known["deepspeed_shm_comm"] = False
-    deepspeed.init_distributed(dist_backend="nccl" if on_gpu else "gloo")
+    deepspeed.init_distributed(
+        dist_backend="nccl" if on_gpu else "gloo", timeout=timedelta(minutes=minutes)
+    )
 
 
 if __name__ == "__main__":
