@@ -91,21 +91,82 @@ EXTRA: dict[str, dict[str, Any]] = {
     },
 }
 #: Packed by the project's attention (one call per row, or one variable-length kernel).
-OURS = (
-    "llama qwen2 qwen3 gemma phi phi3 gpt2 gpt_neox gpt_bigcode opt cohere olmo olmo2 starcoder2 "
-    "granite mixtral qwen2_moe qwen3_moe olmoe granitemoe phimoe deepseek_v3 smollm3 glm glm4 "
-    "persimmon biogpt seed_oss ernie4_5 helium apertus arcee minicpm3 diffllama"
-).split()
+OURS = [
+    "llama",
+    "qwen2",
+    "qwen3",
+    "gemma",
+    "phi",
+    "phi3",
+    "gpt2",
+    "gpt_neox",
+    "gpt_bigcode",
+    "opt",
+    "cohere",
+    "olmo",
+    "olmo2",
+    "starcoder2",
+    "granite",
+    "mixtral",
+    "qwen2_moe",
+    "qwen3_moe",
+    "olmoe",
+    "granitemoe",
+    "phimoe",
+    "deepseek_v3",
+    "smollm3",
+    "glm",
+    "glm4",
+    "persimmon",
+    "biogpt",
+    "seed_oss",
+    "ernie4_5",
+    "helium",
+    "apertus",
+    "arcee",
+    "minicpm3",
+    "diffllama",
+]
 #: Packed by transformers' attention, whose mask keeps rows apart by their positions.
-MASKED = (
-    "mistral gemma2 gemma3_text gpt_neo gptj codegen cohere2 olmo3 stablelm exaone4 nemotron "
-    "llama4_text"
-).split()
+MASKED = [
+    "mistral",
+    "gemma2",
+    "gemma3_text",
+    "gpt_neo",
+    "gptj",
+    "codegen",
+    "cohere2",
+    "olmo3",
+    "stablelm",
+    "exaone4",
+    "nemotron",
+    "llama4_text",
+]
 #: Never packed: something in them runs on from one row into the next.
-PADDED = (
-    "bloom falcon mpt gpt_oss mamba mamba2 falcon_mamba jamba bamba zamba zamba2 falcon_h1 lfm2 "
-    "recurrent_gemma rwkv granitemoehybrid nemotron_h qwen3_next xglm minimax lfm3 xlstm"
-).split()
+PADDED = [
+    "bloom",
+    "falcon",
+    "mpt",
+    "gpt_oss",
+    "mamba",
+    "mamba2",
+    "falcon_mamba",
+    "jamba",
+    "bamba",
+    "zamba",
+    "zamba2",
+    "falcon_h1",
+    "lfm2",
+    "recurrent_gemma",
+    "rwkv",
+    "granitemoehybrid",
+    "nemotron_h",
+    "qwen3_next",
+    "xglm",
+    "minimax",
+    "lfm3",
+    "xlstm",
+]
 
 
 def config(kind: str) -> Any:

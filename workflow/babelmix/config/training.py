@@ -161,7 +161,10 @@ class Recipe(Section):
     adam_beta2: float = Field(default=0.999, gt=0, lt=1, description="AdamW's second beta.")
     max_grad_norm: float = Field(default=1.0, gt=0, description="Gradient clipping.")
     dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="Attention dropout; any other dropout of the model is switched off."
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Attention dropout; any other dropout of the model is switched off.",
     )
     max_length: int = Field(
         ge=8, description="Longest row in tokens; longer ones are cut, counted."

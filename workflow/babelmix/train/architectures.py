@@ -61,6 +61,8 @@ def find_batching(job: Job) -> Batching:
         read_json(job.model / "config.json"),
         recipe.packing,
         recipe.precision,
+        recipe.deepspeed is not None,
+        recipe.lora is not None,
         job.on_gpu,
         version("transformers"),
         version("torch"),
@@ -323,8 +325,10 @@ def _check_precision(small: _Small, recipe: Recipe, run: str, on_gpu: bool) -> N
     batch = small.batch("padded")
     labels = batch.pop("labels")
     model = small.model(None).train()
+    if recipe.deepspeed is not None or recipe.lora is not None:  # as `load_model` has it
+        model = model.to(torch.bfloat16)
     try:
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.deepspeed is None):
             logits = model(**batch, use_cache=False).logits
         logits.flatten(0, 1)[labels.flatten() >= 0].float().sum().backward()
     except Exception as error:  # whatever a model's own code raises
@@ -333,4 +337,3 @@ def _check_precision(small: _Small, recipe: Recipe, run: str, on_gpu: bool) -> N
             f"{run}: {small.config.model_type} cannot be trained in {recipe.precision} on the CPU "
             f"({type(error).__name__}: {said}). Use `precision: fp32`."
         ) from None
-

@@ -113,7 +113,8 @@ def gathered_weights(trainer: MixtureTrainer) -> dict[str, Any]:
 
 def _is_sharded(trainer: MixtureTrainer) -> bool:
     """Whether each process holds a part of every weight (ZeRO-3)."""
-    return any(hasattr(p, "ds_id") for p in trainer.model.parameters())
+    model: Any = trainer.model
+    return any(hasattr(p, "ds_id") for p in model.parameters())
 
 
 def _write_proof(path: Path, tokens: list[np.ndarray], logits: list[np.ndarray]) -> None:

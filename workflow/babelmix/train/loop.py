@@ -70,8 +70,8 @@ class MixtureTrainer(Trainer):
     def create_optimizer(self, model: Any = None) -> Any:
         """AdamW's groups as transformers makes them; their weight decay is remembered."""
         optimizer = super().create_optimizer(model)
-        groups: Any = self.optimizer.param_groups
-        self.decays = [group["weight_decay"] for group in groups if group["params"]]
+        made: Any = self.optimizer
+        self.decays = [group["weight_decay"] for group in made.param_groups if group["params"]]
         return optimizer
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:

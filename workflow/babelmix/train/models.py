@@ -54,6 +54,8 @@ def load_model(job: Job, batching: Batching, *, checkpointing: bool) -> Any:
     return _with_adapters(loaded, recipe.lora, checkpointing=checkpointing)
 
 
+#: Models in which PEFT gives no adapter to a state-space layer's last projection.
+_STATE_SPACE = ("falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h")
 #: Dropout of the attention's probabilities, by each family's name for it.
 _ATTENTION_DROPOUT = ("attention_dropout", "attn_pdrop", "attention_probs_dropout_prob")
 #: Fields with "drop" in their name that are no dropout of a language model's forward pass.
@@ -78,11 +80,20 @@ def set_dropout(config: Any, rate: float, run: str) -> list[str]:
             wanted = rate if name in _ATTENTION_DROPOUT else 0.0
             attention |= name in _ATTENTION_DROPOUT
             if value != wanted:
-                setattr(part, name, wanted)
+                _set_rate(part, name, wanted, f"{run}: {config.model_type}")
                 changed.append(f"{prefix}{name} {value:g}")
     if rate and not attention:
         raise BabelmixError(f"{run}: this model's attention has no dropout to set.")
     return changed
+
+
+def _set_rate(part: Any, name: str, rate: float, where: str) -> None:
+    try:
+        setattr(part, name, rate or type(getattr(part, name))(0))
+    except Exception as error:  # MPT's rate is an integer to transformers: 0, or nothing
+        raise BabelmixError(
+            f"{where} takes no `{name}` of {rate:g} ({error.__cause__ or error}). Use `dropout: 0`."
+        ) from None
 
 
 def _is_dropout(name: str, value: Any) -> bool:
@@ -131,8 +142,13 @@ def _with_adapters(loaded: Any, lora: Lora, *, checkpointing: bool) -> Any:
         )
     elif checkpointing:
         loaded.enable_input_require_grads()
+    skipped = None
+    if lora.target_modules == "all-linear" and loaded.config.model_type in _STATE_SPACE:
+        # Their fused kernels read these weights past any adapter, and PEFT refuses them.
+        skipped = ["out_proj", "conv1d"]
     adapters = LoraConfig(
         task_type="CAUSAL_LM",
+        exclude_modules=skipped,
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,

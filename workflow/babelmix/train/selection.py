@@ -137,7 +137,8 @@ def answering_model(trainer: MixtureTrainer) -> Iterator[Any]:
     Under ZeRO-3 every forward pass gathers all weights from all devices, which is once per token
     here. So they are gathered once, on every device, and a plain model is laid over them.
     """
-    model: Any = trainer.accelerator.unwrap_model(trainer.model)
+    wrapped: Any = trainer.model
+    model: Any = trainer.accelerator.unwrap_model(wrapped)
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     with contextlib.ExitStack() as held:
         if any(hasattr(p, "ds_id") for p in inner.parameters()):
@@ -151,7 +152,7 @@ def answering_model(trainer: MixtureTrainer) -> Iterator[Any]:
             inner.set_attn_implementation("sdpa")
             held.callback(inner.set_attn_implementation, PACKED_ATTENTION)
         model.eval()
-        held.callback(trainer.model.train)
+        held.callback(wrapped.train)
         held.enter_context(torch.no_grad())
         held.enter_context(trainer.compute_loss_context_manager())
         yield model
