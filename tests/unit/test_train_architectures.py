@@ -57,11 +57,21 @@ def test_the_table_in_the_docs_is_what_is_found() -> None:
 
 
 def test_windows_and_chunks_are_looked_beyond() -> None:
-    """Rows of the trial are longer than the windows that it sets, however long the real ones."""
-    for kind, size in (("mistral", {"sliding_window": 4096}), ("llama4_text", {})):
-        config = tiny_architectures.config(kind)
-        config.update(size)
-        assert probe(config, PACKED, "r").attention is None
+    """A window shorter than the training's rows is shorter than the trial's; others are left."""
+    config = tiny_architectures.config("mistral")
+    long = tiny_model.recipe(packing=True, max_length=8192)
+    for window, recipe, attention in (
+        (4096, long, None),
+        (4096, PACKED, PACKED_ATTENTION),
+        (48, PACKED, None),
+    ):
+        config.sliding_window = window
+        assert probe(config, recipe, "r") == Batching("packed", attention)
+    chunked = tiny_architectures.config("llama4_text")
+    chunked.attention_chunk_size = 8192
+    assert probe(chunked, PACKED, "r").attention == PACKED_ATTENTION
+    longer = tiny_model.recipe(packing=True, max_length=16384)
+    assert probe(chunked, longer, "r").attention is None
 
 
 def test_a_large_model_is_tried_on_its_first_layers() -> None:
@@ -74,11 +84,11 @@ def test_a_large_model_is_tried_on_its_first_layers() -> None:
         num_attention_heads=64,
         num_key_value_heads=8,
     )
-    small: Any = next(architectures._variants(large))
+    small: Any = next(architectures._variants(large, 64))
     assert (small.num_hidden_layers, small.vocab_size, small.hidden_size) == (2, 256, 512)
     assert (small.num_attention_heads, small.num_key_value_heads) == (4, 2)
     mixed = CONFIG_MAPPING["lfm2"](num_hidden_layers=16, full_attn_idxs=[5, 9])
-    assert next(architectures._variants(mixed)).num_hidden_layers == 6
+    assert next(architectures._variants(mixed, 64)).num_hidden_layers == 6
     assert probe(mixed, PACKED, "r").way == "padded"
 
 

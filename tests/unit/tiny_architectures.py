@@ -31,6 +31,7 @@ SIZES: dict[str, Any] = {
     "qk_rope_head_dim": 4,
     "rotary_dim": 4,
     "sliding_window": 16,
+    "attention_chunk_size": 16,
     "mamba_d_ssm": 64,
     "attention_hidden_size": 32,
 }

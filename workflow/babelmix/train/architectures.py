@@ -60,6 +60,7 @@ def find_batching(job: Job) -> Batching:
     asked = [
         read_json(job.model / "config.json"),
         recipe.packing,
+        recipe.max_length,
         recipe.precision,
         recipe.deepspeed is not None,
         recipe.lora is not None,
@@ -95,11 +96,12 @@ def probe(
     """
     import torch
 
-    from .batches import attention_for
+    from .batches import PACKED_ATTENTION, register_packed_attention
 
+    register_packed_attention()
     kind = config.model_type
     with torch.random.fork_rng(devices=[]):
-        small = _small_model(config, code)
+        small = _small_model(config, recipe.max_length, code)
         if small is None:
             note = "no small model of this configuration can be made to try it on"
             if recipe.packing:
@@ -107,8 +109,7 @@ def probe(
             return Batching("padded")
         _check_precision(small, recipe, run, on_gpu)
         notes = []
-        first = attention_for(config, packed=True)
-        for attention in dict.fromkeys([first, None]) if recipe.packing else ():
+        for attention in (PACKED_ATTENTION, None) if recipe.packing else ():
             if (why := small.difference("packed", attention)) is None:
                 return Batching("packed", attention)
             notes.append(why)
@@ -194,13 +195,13 @@ class _Small:
         )
 
 
-def _small_model(config: Any, code: bool) -> _Small | None:
+def _small_model(config: Any, longest: int, code: bool) -> _Small | None:
     """The smallest variant of a configuration that can be run; None where none can."""
     import torch
     from transformers import AutoModelForCausalLM
 
     text = config.get_text_config()
-    for variant in _variants(text):
+    for variant in _variants(text, longest):
         try:
             with torch.device("meta"):
                 more = {"trust_remote_code": True} if code else {}
@@ -228,16 +229,16 @@ _STATE_HEADS = (
 _KINDS = ("layer_types", "layers_block_type", "block_types")
 
 
-def _variants(config: Any) -> Iterator[Any]:
+def _variants(config: Any, longest: int) -> Iterator[Any]:
     """Copies of a configuration, the smallest first, the whole one last.
 
-    Windows are shorter than the rows in all of them, or rows would never reach beyond one.
+    Windows that the training's ``longest`` rows reach beyond are shorter than the trial's rows too.
     """
     for count in range(len(_PARTS), -1, -1):
         parts = _PARTS[:count]
         small = copy.deepcopy(config)
         for name in _WINDOWS:
-            if isinstance(value := _get(small, name), int) and value > _WINDOW:
+            if isinstance(value := _get(small, name), int) and _WINDOW < value < longest:
                 setattr(small, name, _WINDOW)
         try:
             if "layers" in parts:
