@@ -80,6 +80,7 @@ def all_scenarios(study: Study, root: Path) -> list[dict[str, Any]]:
         make("zero3-resumed", 2, recipe=three | {"keep_checkpoints": 2}, out="zero3-killed"),
         *moved("zero2", two),
         *moved("zero3", three),
+        *moved("bf16", half),
         # Without DeepSpeed one rank trains in this very process, which must live.
         moved("plain", {})[0],
         make("plain-moved-2", 1, recipe={}, out="plain-moved"),
@@ -191,12 +192,17 @@ def test_all_ranks_dead_and_the_last_checkpoint_torn(ran: dict[str, Any]) -> Non
     assert not list((ran["root"] / "zero3-killed" / "work").glob("checkpoint-*"))
 
 
-@pytest.mark.parametrize("name", ["zero2", "zero3", "plain", "adapters"])
-def test_a_training_moves_to_another_number_of_ranks(ran: dict[str, Any], name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "within"),
+    [("zero2", 1e-5), ("zero3", 1e-5), ("bf16", 2e-3), ("plain", 1e-5), ("adapters", 1e-5)],
+)
+def test_a_training_moves_to_another_number_of_ranks(
+    ran: dict[str, Any], name: str, within: float
+) -> None:
     """Two ranks, one, two again: the curve of the training that nothing interrupted."""
     phases = (1,) if name == "plain" else (1, 2)
     assert all((ran["root"] / f"{name}-moved-{phase}.killed").exists() for phase in phases)
-    assert losses(ran, f"{name}-moved") == pytest.approx(losses(ran, name), abs=1e-5)
+    assert losses(ran, f"{name}-moved") == pytest.approx(losses(ran, name), abs=within)
     lines = [line for line in ran["err"].splitlines() if f"{name}-moved: " in line]
     said = [line for line in lines if "was written on" in line and "losses are the same" in line]
     assert any("on 2 device(s), and there are 1 now" in line for line in said)
@@ -210,6 +216,9 @@ def test_the_best_answers_are_found_on_gathered_weights(ran: dict[str, Any]) -> 
         for name in ("rouge-zero3", "rouge-single")
     )
     assert found == pytest.approx(alone, abs=1e-6)
+    said = [line for line in ran["err"].splitlines() if line.startswith("gathered while answering")]
+    assert len(said) >= 2 * 2  # two ranks, two evaluations
+    assert set(said) == {"gathered while answering: 0"}
     assert len(found) == 2
 
 

@@ -163,8 +163,8 @@ def _train(plan: Plan, candidates: Candidates) -> None:
         if found is not None and other:
             print(
                 f"{job.spec.run}: {found.folder} was written on {found.devices} device(s), and "
-                f"there are {job.devices} now: losses are the same up to rounding; random draws "
-                "(dropout) are others",
+                f"there are {job.devices} now: losses are the same up to rounding, but for "
+                "the random numbers of dropout",
                 file=sys.stderr,
             )
         if plan.deepspeed is not None:
