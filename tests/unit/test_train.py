@@ -251,6 +251,29 @@ def test_lora_is_merged_and_its_checkpoints_are_small(
     assert done["steps"] == 8
 
 
+@pytest.mark.parametrize("part", ["lora_A", "base_layer"])
+def test_adapters_or_a_base_that_are_not_the_trained_ones_are_refused(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    import torch
+
+    from babelmix.train import models
+
+    load = models.load_adapters
+
+    def changed(*args: Any) -> Any:
+        model = load(*args)
+        weight = next(w for name, w in model.named_parameters() if part in name)
+        with torch.no_grad():
+            weight[0, 0] = torch.nextafter(weight[0, 0], torch.tensor(9.0))
+        return model
+
+    monkeypatch.setattr(models, "load_adapters", changed)
+    with pytest.raises(BabelmixError, match=rf"{part}\S* differs .1 of"):
+        fit(study, tmp_path / "run", lora={"rank": 2})
+    assert not (tmp_path / "run" / "result").exists()
+
+
 def test_four_bit_weights_train_and_merge(study: Study, tmp_path: Path) -> None:
     pytest.importorskip("bitsandbytes")
     done, metrics = fit(study, tmp_path / "run", lora={"rank": 2, "quantise": "nf4"})

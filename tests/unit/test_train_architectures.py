@@ -114,7 +114,9 @@ def test_arithmetic_that_a_model_cannot_do_is_refused_before_it_trains() -> None
         probe(tiny_architectures.config("xlstm"), half, "r")
 
 
-@pytest.mark.parametrize("kind", ["lfm2", "falcon_h1", "gptj", "falcon", "mpt", "mixtral", "opt"])
+@pytest.mark.parametrize(
+    "kind", ["lfm2", "falcon_h1", "gptj", "falcon", "mpt", "mixtral", "llama4_text"]
+)
 def test_they_train_and_export(
     kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -218,4 +218,5 @@ def _logits(model: torch.nn.Module, batch: dict[str, Any]) -> torch.Tensor:
 
 def _has_experts(model: Any) -> bool:
     """Whether a model routes tokens to experts: which ones share a product changes its rounding."""
-    return any("expert" in type(part).__name__.lower() for part in model.modules())
+    names = {type(part).__name__.lower() for part in model.modules()}
+    return any("expert" in name or "moe" in name for name in names)

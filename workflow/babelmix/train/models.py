@@ -131,6 +131,21 @@ def quantisation(lora: Lora | None, run: str) -> Any:
     )
 
 
+def without_adapters(model: Any) -> list[str] | None:
+    """Linear layers that cannot have an adapter: None where all can.
+
+    Fused kernels read a state-space layer's last projection past any adapter (PEFT refuses it);
+    routers of experts return more than one tensor.
+    """
+    names = ["out_proj", "conv1d"] if model.config.model_type in _STATE_SPACE else []
+    names += [
+        name
+        for name, layer in model.named_modules()
+        if isinstance(layer, torch.nn.Linear) and "router" in type(layer).__name__.lower()
+    ]
+    return names or None
+
+
 def _with_adapters(loaded: Any, lora: Lora, *, checkpointing: bool) -> Any:
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
@@ -142,13 +157,9 @@ def _with_adapters(loaded: Any, lora: Lora, *, checkpointing: bool) -> Any:
         )
     elif checkpointing:
         loaded.enable_input_require_grads()
-    skipped = None
-    if lora.target_modules == "all-linear" and loaded.config.model_type in _STATE_SPACE:
-        # Their fused kernels read these weights past any adapter, and PEFT refuses them.
-        skipped = ["out_proj", "conv1d"]
     adapters = LoraConfig(
         task_type="CAUSAL_LM",
-        exclude_modules=skipped,
+        exclude_modules=without_adapters(loaded) if lora.target_modules == "all-linear" else None,
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
