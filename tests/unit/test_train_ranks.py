@@ -226,7 +226,8 @@ def test_the_best_answers_are_found_on_gathered_weights(ran: dict[str, Any]) -> 
 def test_the_launcher_killed_takes_its_ranks_along(ran: dict[str, Any], tmp_path: Path) -> None:
     """Through torchrun: kill -9 of the verb; the next call resumes."""
     out = tmp_path / "run"
-    chosen = tiny_model.recipe(deepspeed={"stage": 2}, max_steps=24, checkpoint_steps=4)
+    changes = {"deepspeed": {"stage": 2}, "packing": True}
+    chosen = tiny_model.recipe(max_steps=24, checkpoint_steps=4, **changes)
     words = tiny_model.train_arguments(ran["study"], out, chosen, "--nproc", "2", "--threads", "2")
     command = [sys.executable, "-m", "babelmix", "train", *words]
     with (tmp_path / "log").open("w") as log:

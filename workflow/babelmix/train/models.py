@@ -13,6 +13,7 @@ import torch
 from ..config.training import Lora, Model, Recipe
 from ..errors import BabelmixError
 from .architectures import Batching
+from .batches import PACKED_ATTENTION, register_packed_attention
 from .job import Job
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -33,6 +34,8 @@ def load_model(job: Job, batching: Batching, *, checkpointing: bool) -> Any:
         )
     # Weights stay in float32 under autocast; DeepSpeed and adapters keep their own float32 copies.
     half = recipe.deepspeed is not None or recipe.lora is not None
+    if batching.attention == PACKED_ATTENTION:  # found by another process, perhaps
+        register_packed_attention()
     set_seed(job.spec.seed)
     loaded = AutoModelForCausalLM.from_pretrained(
         job.model,
