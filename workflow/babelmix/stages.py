@@ -23,7 +23,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "sources": 2,
     "model": 2,
     "tokenise": 3,
-    "train": 2,
+    "train": 3,
     "answer": 2,
     "judge": 3,
     "baseline": 1,

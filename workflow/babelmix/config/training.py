@@ -140,6 +140,7 @@ class Recipe(Section):
         "gradient_checkpointing",
         "checkpoint_steps",
         "keep_checkpoints",
+        "collective_timeout_minutes",
     )
 
     preset: Literal["fastchat-vicuna", "lima", "pinch"] | None = Field(
@@ -176,7 +177,12 @@ class Recipe(Section):
     adam_beta1: float = Field(default=0.9, gt=0, lt=1, description="AdamW's first beta.")
     adam_beta2: float = Field(default=0.999, gt=0, lt=1, description="AdamW's second beta.")
     max_grad_norm: float = Field(default=1.0, gt=0, description="Gradient clipping.")
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="Attention dropout.")
+    dropout: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Attention dropout; any other dropout of the model is switched off.",
+    )
     max_length: int = Field(
         ge=8, description="Longest row in tokens; longer ones are cut, counted."
     )
@@ -214,6 +220,14 @@ class Recipe(Section):
     )
     keep_checkpoints: int = Field(
         default=1, ge=1, description="How many of the newest checkpoints are kept while it runs."
+    )
+    collective_timeout_minutes: float = Field(
+        default=60.0,
+        gt=0,
+        description=(
+            "Minutes that devices wait for each other (at a checkpoint, while weights are "
+            "written) before the training counts as dead."
+        ),
     )
     select: Literal["last", "best_dev_loss", "best_dev_rouge_l", "listed"] = Field(
         default="last",

@@ -26,7 +26,7 @@ from .chat import PROBES, Formatter, load_tokenizer, template_digest
 from .convert_tokenizer import PROBES as TEXTS
 from .convert_tokenizer import convert
 from .devices import require_device
-from .places import find_gguf, find_weights
+from .places import find_gguf, find_weights, weight_files
 from .portable import make_portable
 from .quiet import leave_out, quieten
 from .templates import (
@@ -115,12 +115,15 @@ def _load_gguf(path: Path) -> tuple[PreTrainedTokenizerFast, Any]:
 
 
 def _copy_weights(source: Path, folder: Path, where: str, *, code: bool) -> None:
-    patterns = ["config.json", "*.safetensors", "*.safetensors.index.json", "LICENSE*"]
     # The model's own code; that of a tokenizer is not needed once it is converted.
     code = code and "auto_map" in read_json(source / "config.json")
-    for pattern in [*patterns, *(["*.py"] if code else [])]:
-        for path in sorted(source.glob(pattern)):
-            shutil.copyfile(path, folder / path.name)
+    patterns = ["config.json", "LICENSE*", *(["*.py"] if code else [])]
+    files = [path for pattern in patterns for path in sorted(source.glob(pattern))]
+    shards = weight_files(source, where)
+    if [path.name for path in shards] != ["model.safetensors"]:
+        files.append(source / "model.safetensors.index.json")
+    for path in [*files, *shards]:
+        shutil.copyfile(path, folder / path.name)
     from transformers import AutoConfig
 
     try:
@@ -288,7 +291,7 @@ def _warn(record: dict[str, Any], where: str) -> None:
 def stored_shapes(folder: Path) -> dict[str, list[int]]:
     """Shapes of all stored tensors, from the safetensors headers alone."""
     shapes: dict[str, list[int]] = {}
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in weight_files(folder):
         with path.open("rb") as handle:
             (length,) = struct.unpack("<Q", handle.read(8))
             header = json.loads(handle.read(length))
