@@ -210,7 +210,11 @@ def our_variant(rows: list[Any], model: Any, pad: int) -> Variant:
         np.concatenate([np.array(r["labels"], np.int32) for r in rows]),
         np.cumsum([0, *(len(r["input_ids"]) for r in rows)]),
     )
-    model.set_attn_implementation(attention_for(model.config, packed=True))
+    model.set_attn_implementation(
+        attention_for(
+            model.config, packed=True, half=ON_GPU, on_gpu=ON_GPU, longest=recipe.max_length
+        )
+    )
     steps = total_steps(len(rows), 1, None, recipe.batch_size)
     schedule = plan_schedule(arrays, steps, lay_out(recipe, 1, "bench"), 1)
     trainer = MixtureTrainer(

@@ -167,7 +167,7 @@ def test_packing_that_leaks_is_refused(
     def leaky(*args: Any, document_lengths: Any = None, **kwargs: Any) -> Any:
         return batches.packed_attention(*args, **kwargs)
 
-    def register(config: Any, *, packed: bool) -> str:
+    def register(config: Any, **_: Any) -> str:
         from transformers import AttentionInterface, AttentionMaskInterface
 
         AttentionInterface.register("leaky", leaky)
@@ -458,19 +458,6 @@ def test_the_logits_of_a_large_vocabulary_are_never_held_at_once() -> None:
     assert peaks["ours"] < 0.5 * peaks["plain"]
 
 
-def test_a_model_that_scales_its_logits_is_left_whole() -> None:
-    from types import SimpleNamespace
-
-    from babelmix.train.loss import _scales_logits
-
-    def model(**settings: Any) -> Any:
-        text = SimpleNamespace(**settings)
-        return SimpleNamespace(config=SimpleNamespace(get_text_config=lambda: text))
-
-    assert _scales_logits(model(final_logit_softcapping=30.0))
-    assert not _scales_logits(model(final_logit_softcapping=None, logit_scale=1.0))
-
-
 def test_out_of_memory_ends_with_advice(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -496,7 +483,7 @@ def test_packed_attention_ignores_other_documents_on_both_paths() -> None:
     module.num_key_value_groups = 2  # type: ignore[assignment]
     bounds = torch.tensor([0, 4, 9], dtype=torch.int32)
     found, _ = packed_attention(
-        module, query, key, value, None, document_lengths=(4, 5), document_bounds=bounds
+        module, query, key, value, None, document_lengths=(4, 5), cu_seq_lens_q=bounds
     )
     for start, end in ((0, 4), (4, 9)):
         wanted = F.scaled_dot_product_attention(

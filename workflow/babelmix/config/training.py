@@ -121,6 +121,7 @@ class Recipe(Section):
         "micro_batch_size",
         "micro_batch_tokens",
         "gradient_checkpointing",
+        "fused_kernels",
         "checkpoint_steps",
         "keep_checkpoints",
     )
@@ -181,6 +182,13 @@ class Recipe(Section):
         description=(
             "Compute activations twice to spare memory, for a quarter of the speed; `auto`: where "
             "the estimate says that memory would not do."
+        ),
+    )
+    fused_kernels: bool | Literal["auto"] = Field(
+        default="auto",
+        description=(
+            "Liger's fused loss, norms and feed-forward layers on a GPU; `auto`: where the extra "
+            "`gpu` is installed."
         ),
     )
     lora: Lora | None = Field(default=None, description="Train adapters; left out: all weights.")

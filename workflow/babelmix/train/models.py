@@ -11,6 +11,7 @@ import torch
 from ..config.training import Lora, Model, Recipe
 from ..errors import BabelmixError
 from .batches import attention_for
+from .fused import fuse_layers, uses_fused_kernels
 from .job import Job
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -30,13 +31,21 @@ def load_model(job: Job, *, checkpointing: bool) -> Any:
         job.model,
         config=config,
         dtype=DTYPES[recipe.precision] if half else torch.float32,
-        attn_implementation=attention_for(config, packed=recipe.packing),
+        attn_implementation=attention_for(
+            config,
+            packed=recipe.packing,
+            half=recipe.precision != "fp32",
+            on_gpu=job.on_gpu,
+            longest=recipe.max_length,
+        ),
         quantization_config=quantisation(recipe.lora, run),
         use_safetensors=True,
         local_files_only=True,
         trust_remote_code=model.trust_remote_code,
     )
     loaded.config.use_cache = False
+    if uses_fused_kernels(recipe, run, on_gpu=job.on_gpu):
+        fuse_layers(loaded)
     if checkpointing:
         loaded.gradient_checkpointing_enable({"use_reentrant": False})
     if recipe.lora is None:

@@ -22,6 +22,7 @@ from .chat import load_tokenizer
 from .checkpoints import newest_whole, prune
 from .data import Rows, map_rows
 from .export import Candidates, export
+from .fused import uses_fused_kernels
 from .job import Job, model_digest
 from .launch import complaint_file
 from .loop import MixtureTrainer, training_arguments
@@ -174,6 +175,7 @@ def _set_up(
     trainer = MixtureTrainer(
         recipe=recipe,
         steps=plan.steps,
+        fused=uses_fused_kernels(recipe, spec.run, on_gpu=job.on_gpu),
         model=load_model(job, checkpointing=checkpointing),
         args=arguments,
         train_dataset=Scheduled(plan.train, plan.schedule.places, pad),
