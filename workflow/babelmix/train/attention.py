@@ -15,6 +15,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+#: Name under which our attention is registered with transformers.
+PACKED_ATTENTION = "babelmix_packed"
 #: Packages with a FlashAttention that transformers knows, the fastest first, and its name there.
 _FLASH_PACKAGES = (
     ("flash_attn_interface", "flash_attention_3"),
@@ -52,6 +54,14 @@ def installed_flash() -> str | None:
     if importlib.util.find_spec("kernels") is not None and _downloaded(_HUB_KERNEL):
         return "flash_attention_2"
     return None
+
+
+def attention_name(implementation: str, *, half: bool, on_gpu: bool) -> str:
+    """What computes a model's attention, for the record."""
+    if implementation != PACKED_ATTENTION:
+        return implementation
+    kernel = on_gpu and half and torch.cuda.get_device_capability() >= (8, 0)
+    return "torch varlen_attn" if kernel else "sdpa, one document at a time"
 
 
 def _downloaded(kernel: str) -> bool:

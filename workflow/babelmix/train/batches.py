@@ -13,12 +13,10 @@ import numpy as np
 import torch
 
 from ..errors import BabelmixError
-from .attention import flash_attention, packed_attention
+from .attention import PACKED_ATTENTION, flash_attention, packed_attention
 from .data import Rows
 from .schedule import FILLER
 
-#: Name under which the row-by-row attention is registered with transformers.
-PACKED_ATTENTION = "babelmix_packed"
 _IGNORED = -100
 
 

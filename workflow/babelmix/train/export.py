@@ -22,6 +22,7 @@ from ..io import read_json, write_json, write_text
 from .card import PLOT, loss_plot, model_card
 from .chat import load_tokenizer, template_digest
 from .data import Rows
+from .execution import EXECUTION
 from .job import Job
 
 if TYPE_CHECKING:
@@ -188,6 +189,8 @@ def export(
                 shutil.copyfile(path, fresh / path.name)
         if deepspeed is not None:
             write_json(fresh / "deepspeed.json", deepspeed)
+        if (job.work / EXECUTION).is_file():
+            shutil.copyfile(job.work / EXECUTION, fresh / EXECUTION)
         write_text(fresh / "README.md", model_card(job.spec, record, job.manifest, job.config))
         write_text(fresh / PLOT, loss_plot(metrics.rows))
         _prove(fresh, np.load(candidate.folder / _PROOF), job)
