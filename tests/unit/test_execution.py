@@ -206,7 +206,9 @@ def test_communication_and_recomputation_cost() -> None:
     assert three.sent == pytest.approx(3 * 14e9 * 7 / 8 * three.rounds)
     assert cost(1).sent == pytest.approx(2 * 14e9 * 7 / 8)
     assert cost(2).sent > cost(1).sent
-    assert cost(3, 4).sent == pytest.approx(three.sent / 3)  # larger micro-batches gather less often
+    assert cost(3, 4).sent == pytest.approx(
+        three.sent / 3
+    )  # larger micro-batches gather less often
     assert cost(3, 4).step < three.step
     assert cost(2, again=True).arithmetic == pytest.approx(4 / 3 * cost(2).arithmetic)
     assert cost(2, nodes=2).communication > 5 * cost(2).communication

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from babelmix.config.training import Recipe
 from babelmix.errors import BabelmixError
 from babelmix.train import attention, fused, loss
-from babelmix.train.attention import packed_attention, varlen
+from babelmix.train.attention import fastest_attention, packed_attention, varlen
 from babelmix.train.batches import PACKED_ATTENTION, Collator, attention_for
 from babelmix.train.fused import uses_fused_kernels
 from babelmix.train.loss import TokenLoss, logit_change
@@ -185,7 +185,8 @@ def test_flash_attention_is_taken_where_it_can_be(monkeypatch: pytest.MonkeyPatc
 
     def chosen(config: Any, **changes: Any) -> str | None:
         given = {"packed": True, "half": True, "on_gpu": True} | changes
-        return attention_for(config, **given)
+        own = attention_for(config, packed=bool(given["packed"]))
+        return fastest_attention(own, config, **given)
 
     llama, gemma = LlamaConfig(**SIZES), Gemma2Config(**SIZES)
     assert chosen(llama) == PACKED_ATTENTION

@@ -25,15 +25,17 @@ _FLASH_PACKAGES = (
 _HUB_KERNEL = "flash-attn2"
 
 
-def flash_attention(config: Any, *, half: bool, on_gpu: bool) -> str | None:
-    """Transformers' name of the FlashAttention that this model can train with here, or None.
+def fastest_attention(
+    chosen: str | None, config: Any, *, packed: bool, half: bool, on_gpu: bool
+) -> str | None:
+    """FlashAttention for packed rows where this model can train with it here, else ``chosen``.
 
     It needs CUDA, half precision, heads of at most 256, a model class that supports it, and one of
     the packages: flash-attn (3 or 2), or `kernels` with its flash-attn2 already downloaded (nothing
     is fetched at the start of a training).
     """
-    if not (on_gpu and half and torch.cuda.is_available()):
-        return None
+    if not (packed and on_gpu and half and torch.cuda.is_available()):
+        return chosen
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
     text = config.get_text_config()
@@ -41,8 +43,8 @@ def flash_attention(config: Any, *, half: bool, on_gpu: bool) -> str | None:
     heads = getattr(text, "num_attention_heads", None) or 1
     size = getattr(text, "head_dim", None) or text.hidden_size // heads
     if not getattr(kind, "_supports_flash_attn", False) or size > 256:
-        return None
-    return installed_flash()
+        return chosen
+    return installed_flash() or chosen
 
 
 def installed_flash() -> str | None:

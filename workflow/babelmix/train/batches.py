@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ..errors import BabelmixError
-from .attention import PACKED_ATTENTION, flash_attention, packed_attention
+from .attention import PACKED_ATTENTION, packed_attention
 from .data import Rows
 from .schedule import FILLER
 
@@ -94,23 +94,17 @@ def register_packed_attention() -> None:
     AttentionMaskInterface.register(PACKED_ATTENTION, lambda *_, **__: None)
 
 
-def attention_for(
-    config: Any, *, packed: bool, half: bool = False, on_gpu: bool = False, longest: int = 2**31
-) -> str | None:
+def attention_for(config: Any, *, packed: bool, longest: int = 2**31) -> str | None:
     """Attention to load a model with; None is transformers' own choice.
 
-    ``longest`` is the length of the longest row. Models with soft-capped scores, or with windows
-    shorter than that, keep transformers' attention: FlashAttention where it is installed, elsewhere
-    a mask that keeps packed rows apart by their position ids (slower, and right).
+    Models with soft-capped scores, or with windows shorter than the ``longest`` row, keep
+    transformers' attention, whose mask keeps packed rows apart by their position ids: slower, and
+    right. (On a GPU ``fastest_attention`` may know better.)
     """
-    if not packed:
-        return None
-    flash = flash_attention(config, half=half, on_gpu=on_gpu)
-    if flash is not None:
-        return flash
     text = config.get_text_config()
     window = getattr(text, "use_sliding_window", True) and getattr(text, "sliding_window", None)
-    if (window and window < longest) or getattr(text, "attn_logit_softcapping", None):
+    short = window and window < longest
+    if not packed or short or getattr(text, "attn_logit_softcapping", None):
         return None
     register_packed_attention()
     return PACKED_ATTENTION

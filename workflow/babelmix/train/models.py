@@ -10,6 +10,7 @@ import torch
 
 from ..config.training import Lora, Model, Recipe
 from ..errors import BabelmixError
+from .attention import fastest_attention
 from .batches import attention_for
 from .fused import fuse_layers, uses_fused_kernels
 from .job import Job
@@ -31,12 +32,12 @@ def load_model(job: Job, *, checkpointing: bool) -> Any:
         job.model,
         config=config,
         dtype=DTYPES[recipe.precision] if half else torch.float32,
-        attn_implementation=attention_for(
+        attn_implementation=fastest_attention(
+            attention_for(config, packed=recipe.packing, longest=recipe.max_length),
             config,
             packed=recipe.packing,
             half=recipe.precision != "fp32",
             on_gpu=job.on_gpu,
-            longest=recipe.max_length,
         ),
         quantization_config=quantisation(recipe.lora, run),
         use_safetensors=True,
