@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -158,13 +159,17 @@ class Bench:
         with half_precision(self.context):
             return self.model(**inputs, use_cache=False).loss
 
-    def packed_peer(self) -> Variant:
-        """TRL's packing as published (best fit into rows of the longest length, flattened, apart by
-        position ids), as a plain loop."""
+    def packed_peer(self, size: int) -> Variant:
+        """TRL's packing as published (best fit into rows of the longest length, ``size`` of them
+        flattened into one, apart by position ids), as a plain loop."""
         from babelmix.train.batches import Collator
         from babelmix.train.schedule import best_fit
 
-        collator, groups = Collator(0, packed=True), self._packed(best_fit, self.length)
+        collator, packed = Collator(0, packed=True), self._packed(best_fit, self.length)
+        groups = [
+            list(itertools.chain.from_iterable(packed[at : at + size]))
+            for at in range(0, len(packed), size)
+        ]
 
         def batches() -> Iterator[Batch]:
             while True:
@@ -173,7 +178,8 @@ class Bench:
                     kept = {k: batch[k] for k in ("input_ids", "labels", "position_ids")}
                     yield self._ready(kept, rows)
 
-        return Variant("TRL's way, packed: plain loop", batches(), self._plain, "sdpa")
+        name = f"TRL's way, packed, batch {size}: plain loop"
+        return Variant(name, batches(), self._plain, "sdpa")
 
     def padded_peer(self, name: str, size: int, width: int | None) -> Variant:
         """Rows in batches, padded to the longest of each or to a fixed width."""
@@ -208,7 +214,8 @@ def training(context: Context) -> dict[str, Any]:
     variants = [
         bench.ours(),
         *trl_packed(bench),
-        bench.packed_peer(),
+        bench.packed_peer(1),
+        bench.packed_peer(4),
         bench.padded_peer("TRL's way, padded, batch 8: plain loop", 8, None),
         bench.padded_peer(f"FastChat's way: padded to {bench.length:,}, batch 2", 2, bench.length),
     ]
