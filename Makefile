@@ -56,7 +56,7 @@ test-providers: $(READY)  ## all that chat providers do, simulated and billed on
 # Without `make setup` too: on a machine that has torch and no network. GPU_CHECK: more options.
 DEVICE ?= auto
 test-gpu:  ## check the GPU path on one card, six minutes (DEVICE=cpu: a rehearsal with tiny shapes)
-	@PYTHONPATH=workflow $(or $(wildcard $(BIN)/python),$(PYTHON)) -m tests.gpu --device $(DEVICE) $(GPU_CHECK)
+	@$(or $(wildcard $(BIN)/python),$(PYTHON)) -m tests.gpu --device $(DEVICE) $(GPU_CHECK)
 
 test-page: $(READY)  ## check a page of the full size in Chromium: axe-core, keyboard, clicks (needs npm)
 	@cd tests/page && npm install --no-audit --no-fund --silent

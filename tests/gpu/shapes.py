@@ -101,7 +101,8 @@ def rows_of(lengths: list[int], vocabulary: int, seed: int = 0) -> list[dict[str
 
 def relative(found: Any, wanted: Any) -> float:
     """L2 norm of a difference in norms of what is wanted."""
-    return float((found.float() - wanted.float()).norm() / wanted.float().norm().clamp(min=1e-12))
+    found, wanted = found.detach().float(), wanted.detach().float()
+    return float((found - wanted).norm() / wanted.norm().clamp(min=1e-12))
 
 
 def verb(*words: object) -> None:
