@@ -173,19 +173,39 @@ def test_a_training_goes_on_under_the_stage_of_its_checkpoints(tmp_path: Path) -
     write_json(tmp_path / EXECUTION, {"zero_stage": None})
     small = ModelShape.like_llama(BILLION // 8)
     assert settle(recipe(), small, on(), "r", tmp_path).deepspeed is None
+    # State on the host stays there on larger GPUs; what no longer fits is tried all the same.
+    write_json(tmp_path / EXECUTION, {"zero_stage": 2, "offload_optimizer": True})
+    again = settle(recipe(), shape, on(), "r", tmp_path).deepspeed
+    assert again is not None
+    assert (again.stage, again.offload_optimizer) == (2, True)
+    write_json(tmp_path / EXECUTION, {"zero_stage": 1, "offload_optimizer": False})
+    assert settle(recipe(), shape, on(8, 24), "r", tmp_path).deepspeed.stage == 1  # type: ignore[union-attr]
 
 
-def test_the_driver_is_asked_for_the_smallest_gpu(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_driver_is_asked_for_the_smallest_gpu_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tool = tmp_path / "nvidia-smi"
-    tool.write_text("#!/bin/sh\necho 'NVIDIA H100 80GB HBM3, 81559'\necho 'NVIDIA L4, 23034'\n")
+    tool.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in\n'
+        "*--id=0,1*) echo 'NVIDIA H100 80GB HBM3, 81559'; echo 'NVIDIA L4, 23034' ;;\n"
+        "*--id=0*) echo 'NVIDIA H100 80GB HBM3, 81559' ;;\n"
+        "*-L*) echo 'GPU 0: x'; echo 'GPU 1: y' ;;\n"
+        "*) exit 6 ;;\n"
+        "esac\n"
+    )
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     found = this_machine(2, 1, on_gpu=True)
     assert (found.name, found.memory, found.peak) == ("NVIDIA L4", 23034 * 2**20, 121e12)
-    tool.write_text("#!/bin/sh\nexit 9\n")
-    assert this_machine(2, 1, on_gpu=True, gpu_memory_gb=40).memory == 40e9
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")  # the small one is not ours
+    assert this_machine(1, 1, on_gpu=True).memory == 81559 * 2**20
+    assert not capsys.readouterr().err
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-2a8f")  # a slice: nvidia-smi knows no such id
+    assert this_machine(1, 1, on_gpu=True, gpu_memory_gb=10).memory == 10e9
+    assert "counting on the model's `gpu_memory_gb`: 10" in capsys.readouterr().err
     cpu = this_machine(2, 1, on_gpu=False)
     assert cpu.memory is not None
     assert not cpu.on_gpu

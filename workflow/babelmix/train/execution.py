@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,12 @@ from ..errors import BabelmixError
 from ..io import read_json, write_json
 from .checkpoints import seals
 from .costs import Machine, StepCost, step_cost
+from .devices import visible_gpus
 from .memory import ModelShape, Needs, host_memory, memory_advice, memory_needs
 from .settings import Layout, lay_out
 
+#: DeepSpeed's stage (None: without it), and whether the optimizer's state is on the host.
+Spread = tuple[int | None, bool]
 #: File in a training's ``work`` (and result) that says how it was run.
 EXECUTION = "execution.json"
 #: Share of a device's memory that an estimate may take: the rest is fragments, CUDA's and NCCL's.
@@ -57,19 +61,19 @@ def choose(
     run: str,
     *,
     row_tokens: int | None = None,
-    stage: int | None = None,
+    kept: Spread | None = None,
     force: bool = False,
 ) -> Execution:
     """The fastest way, by the estimates, that fits into memory; the simpler of two like ones.
 
-    ``stage``: DeepSpeed's (-1: none) under which this training has checkpoints, to go on with.
-    Raises BabelmixError where nothing fits; with ``force`` a recipe that leaves nothing open is
-    estimated all the same.
+    ``kept``: how the state of this training's checkpoints is spread, to go on with. Raises
+    BabelmixError where nothing fits; with ``force`` a recipe that leaves nothing open is estimated
+    all the same, and what is ``kept`` is tried in any case.
     """
     tokens = row_tokens or usual_row_tokens(recipe)
     found: list[Execution] = []
     tried: list[Execution] = []
-    for way in _ways(recipe, machine, stage):
+    for way in _ways(recipe, machine, kept):
         for execution in _fill(shape, way, machine, run, tokens):
             tried.append(execution)
             if _fits(execution, machine):
@@ -79,8 +83,8 @@ def choose(
             break
     # State that the recipe does not send to the host goes there only where nothing else fits.
     found = [e for e in found if _offloads(e.recipe) == _offloads(recipe)] or found
-    if not found and force and not is_open(recipe):
-        found = tried
+    if not found and (kept is not None or (force and not is_open(recipe))):
+        found = [min(tried, key=lambda execution: execution.needs.total)]
     if not found:
         raise BabelmixError(
             _too_small(shape, min(tried, key=lambda e: e.needs.total), machine, run)
@@ -98,20 +102,18 @@ def _simplest_of_fast(found: list[Execution]) -> Execution:
     return next(e for e in found if e.cost.step <= fastest * (1 + _WORTH))
 
 
-def _ways(recipe: Recipe, machine: Machine, kept: int | None) -> list[Recipe]:
+def _ways(recipe: Recipe, machine: Machine, kept: Spread | None) -> list[Recipe]:
     """The recipe under each stage and checkpointing that may be chosen, the simplest first."""
     given = recipe.deepspeed
-    if given is None or given.stage != "auto":
-        options: list[DeepSpeed | None] = [given]
-    else:
-        options = [_with_stage(given, stage) for stage in _stages(recipe, machine, kept)]
-        if given.overrides == {} and not given.offload_optimizer and kept in (None, -1):
+    options: list[DeepSpeed | None] = [given]
+    if given is not None and given.stage == "auto":
+        options = [_with_stage(given, stage) for stage in _stages(recipe, machine)]
+        if given.overrides == {} and not given.offload_optimizer:
             options.insert(0, None)
-        if recipe.lora is None and not given.offload_optimizer and machine.on_gpu and kept != -1:
+        if recipe.lora is None and not given.offload_optimizer and machine.on_gpu:
             last = (2, 3) if machine.devices > 1 else (2,)
-            options += [
-                _with_stage(given, s, offload_optimizer=True) for s in last if kept in (None, s)
-            ]
+            options += [_with_stage(given, stage, offload_optimizer=True) for stage in last]
+        options = [option for option in options if kept in (None, _spread(option))] or options
     again = recipe.gradient_checkpointing
     flags = [False, True] if again == "auto" else [again]
     return [
@@ -121,20 +123,20 @@ def _ways(recipe: Recipe, machine: Machine, kept: int | None) -> list[Recipe]:
     ]
 
 
-def _stages(recipe: Recipe, machine: Machine, kept: int | None) -> list[int]:
+def _spread(ds: DeepSpeed | None) -> Spread:
+    return None if ds is None else int(ds.stage), bool(ds is not None and ds.offload_optimizer)
+
+
+def _stages(recipe: Recipe, machine: Machine) -> list[int]:
     """DeepSpeed stages that may be chosen."""
     if recipe.lora is not None and recipe.lora.quantise != "none":
         return []  # four-bit weights train without DeepSpeed
     assert recipe.deepspeed is not None
     if recipe.deepspeed.offload_parameters:
-        stages = [3]
-    elif recipe.lora is not None:
-        stages = [1, 2]
-    elif machine.devices == 1:
-        stages = [2]
-    else:
-        stages = [1, 2, 3]
-    return [stage for stage in stages if kept in (None, stage)]
+        return [3]
+    if recipe.lora is not None:
+        return [1, 2]
+    return [2] if machine.devices == 1 else [1, 2, 3]
 
 
 def _with_stage(given: DeepSpeed, stage: int, **changes: Any) -> DeepSpeed:
@@ -221,7 +223,7 @@ def settle(recipe: Recipe, shape: ModelShape, machine: Machine, run: str, work: 
     """
     if not is_open(recipe):
         return recipe
-    return choose(shape, recipe, machine, run, stage=earlier_stage(work)).recipe
+    return choose(shape, recipe, machine, run, kept=earlier_spread(work)).recipe
 
 
 def note_execution(recipe: Recipe, layout: Layout, work: Path, **seen: Any) -> str:
@@ -238,16 +240,16 @@ def note_execution(recipe: Recipe, layout: Layout, work: Path, **seen: Any) -> s
     return "runs with " + ", ".join(f"{key} {value}" for key, value in record.items())
 
 
-def earlier_stage(work: Path) -> int | None:
-    """DeepSpeed's stage (-1: none) of this training's checkpoints; None where there are none.
+def earlier_spread(work: Path) -> Spread | None:
+    """How the state of this training's checkpoints is spread; None where there are none.
 
-    Their format depends on it: a training goes on under the stage that it began with.
+    Their format depends on it: a training goes on as it began.
     """
     path = work / EXECUTION
     if not path.is_file() or not seals(work):
         return None
-    stage = read_json(path).get("zero_stage")
-    return -1 if stage is None else int(stage)
+    record = read_json(path)
+    return record.get("zero_stage"), bool(record.get("offload_optimizer"))
 
 
 def this_machine(
@@ -261,12 +263,21 @@ def this_machine(
     name, memory = _ask_driver()
     if memory is None and gpu_memory_gb is not None:
         memory = gpu_memory_gb * 1e9
+        print(
+            "nvidia-smi does not say how much memory the GPUs have; counting on the model's "
+            f"`gpu_memory_gb`: {gpu_memory_gb:g}",
+            file=sys.stderr,
+        )
     return Machine(devices, nodes, name, memory, host)
 
 
 def _ask_driver() -> tuple[str, float | None]:
-    """Name and memory of the smallest GPU that nvidia-smi lists."""
+    """Name and memory of the smallest GPU that this process may use, by nvidia-smi.
+
+    Slices of a GPU (MIG) have ids that it does not answer for; then nothing is known.
+    """
     words = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+    words += [f"--id={','.join(visible_gpus())}"]
     try:
         run = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True)
         rows = [line.rsplit(",", 1) for line in run.stdout.splitlines() if line.strip()]
