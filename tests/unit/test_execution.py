@@ -348,6 +348,27 @@ def test_show_training_prints_three_sizes(capsys: pytest.CaptureFixture[str]) ->
     assert shown[2]["memory_gb"]["host"] == 105.0  # each of eight
 
 
+def test_show_training_of_models_of_unknown_size_and_local_ones(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    parser = argparse.ArgumentParser()
+    show_training.add_arguments(parser)
+    args = parser.parse_args(["--config", "x"])
+    quick = tiny_model.recipe(batch_size=32, deepspeed={"stage": 3})
+    shown = show_training.describe(Model(repo="a/b", gpus=2), quick, "m", args)
+    assert (shown["devices"], shown["micro_batch"]) == (2, "4 rows")
+    assert shown["deepspeed"]["gradient_accumulation_steps"] == 4
+    assert "parameters_b" in shown["estimate"]
+    unknown = show_training.describe(Model(repo="a/b", gpus=2), recipe(), "m", args)
+    assert set(unknown) == {"devices", "rows_per_step", "estimate"}
+    tiny = Model(path=str(tiny_model.build(tmp_path)), device="cpu")
+    local = show_training.describe(tiny, tiny_model.recipe(), "m", args)
+    assert (local["device"], local["parameters_b"]) == ("CPU", 0.0)
+    assert "step_s" not in local
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--config", "x", "--gpus", "0"])
+
+
 def uneven_rows(count: int = 24) -> Rows:
     """Random rows of 5 to 60 tokens."""
     rng = np.random.default_rng(4)

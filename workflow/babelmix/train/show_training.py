@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+from pathlib import Path
 from typing import Any
 
 from ..config.load import load_config
@@ -17,9 +19,9 @@ from ..errors import BabelmixError
 from ..plan.graph import Plan
 from .costs import Machine
 from .devices import gpus_needed
-from .execution import choose, describe_execution, usual_row_tokens
+from .execution import choose, describe_execution, is_open, usual_row_tokens
 from .memory import ModelShape, disk_needs
-from .settings import check_recipe, deepspeed_config
+from .settings import check_recipe, deepspeed_config, lay_out
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", required=True, help="configuration (YAML)")
     parser.add_argument("--model", help="only this model")
     parser.add_argument("--recipe", help="only this recipe")
-    parser.add_argument("--nodes", type=int, default=1, help="machines of `gpus` GPUs each")
-    parser.add_argument("--gpus", type=int, help="GPUs of a machine (default: the model's `gpus`)")
+    parser.add_argument("--nodes", type=_positive, default=1, help="machines of `gpus` GPUs each")
+    parser.add_argument(
+        "--gpus", type=_positive, help="GPUs of a machine (default: the model's `gpus`)"
+    )
     parser.add_argument(
         "--gpu", default="H100", help="kind of GPU, for estimates of time (default: H100)"
     )
@@ -42,7 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="billions of parameters, in place of the model's: as if it were as large",
     )
     parser.add_argument(
-        "--row-tokens", type=int, help="mean tokens of a row (default: a quarter of max_length)"
+        "--row-tokens",
+        type=_positive,
+        help="mean tokens of a row (default: a quarter of max_length)",
     )
 
 
@@ -74,14 +80,13 @@ def describe(model: Model, recipe: Recipe, name: str, args: argparse.Namespace) 
     machine = Machine(devices, args.nodes, args.gpu, memory, on_gpu=bool(gpus))
     row_tokens = args.row_tokens or usual_row_tokens(recipe)
     shape = _shape(model)
-    if shape is None:
-        check_recipe(recipe, model, name, gpus=gpus)
-        return {"devices": devices, "estimate": "unknown: give `parameters_b`"}
     check_recipe(recipe, model, name, gpus=gpus)
+    if shape is None:
+        return _without_estimate(recipe, devices, name)
     execution = choose(shape, recipe, machine, name, row_tokens=row_tokens, force=True)
     check_recipe(execution.recipe, model, name, gpus=gpus)
     shown: dict[str, Any] = {
-        "parameters_b": model.parameters_b,
+        "parameters_b": model.parameters_b or round(shape.parameters / 1e9, 4),
         "devices": devices,
         "device": f"{args.gpu}, {memory / 1e9:g} GB" if memory is not None else "CPU",
         "rows_per_step": recipe.batch_size,
@@ -98,8 +103,31 @@ def describe(model: Model, recipe: Recipe, name: str, args: argparse.Namespace) 
     return shown
 
 
+def _without_estimate(recipe: Recipe, devices: int, name: str) -> dict[str, Any]:
+    """What is known of a training whose model's size is not."""
+    layout = lay_out(recipe, devices, name)
+    shown: dict[str, Any] = {"devices": devices, "rows_per_step": recipe.batch_size}
+    if not is_open(recipe):
+        micro = layout.tokens
+        shown["micro_batch"] = f"{micro} tokens" if micro else f"{layout.micro} rows"
+        if recipe.deepspeed is not None:
+            rounds = math.ceil(recipe.batch_size / layout.micro / devices)
+            shown["deepspeed"] = deepspeed_config(recipe, devices, rounds)
+    return shown | {"estimate": "unknown: give the model's `parameters_b`"}
+
+
 def _shape(model: Model) -> ModelShape | None:
-    """A Llama-like shape of the stated size (its true one is known once it is prepared)."""
-    if model.parameters_b is None:
-        return None
-    return ModelShape.like_llama(int(model.parameters_b * 1e9))
+    """A Llama-like shape of the stated size, else that of a local model's own files."""
+    if model.parameters_b is not None:
+        return ModelShape.like_llama(int(model.parameters_b * 1e9))
+    folder = Path(model.path) if model.path is not None else None
+    if folder is not None and (folder / "config.json").is_file():
+        return ModelShape.read(folder)
+    return None
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number}: 1 or more")
+    return number
