@@ -22,7 +22,7 @@ from .batches import Collator, Scheduled
 from .chat import load_tokenizer
 from .checkpoints import newest_whole, prune
 from .data import Rows, map_rows
-from .execution import note_execution
+from .execution import EXECUTION, note_execution
 from .export import Candidates, export
 from .fused import uses_fused_kernels
 from .job import Job, model_digest
@@ -130,6 +130,7 @@ def _work(plan: Plan) -> None:
         export(job, candidates, metrics, plan.counts | {"steps": plan.steps}, plan.deepspeed)
         candidates.drop()
         prune(job.work)
+        (job.work / EXECUTION).unlink(missing_ok=True)
 
 
 def _train(plan: Plan, candidates: Candidates) -> None:
