@@ -115,6 +115,18 @@ class Study:
         assert done.returncode == 0
         return done.stdout
 
+    def verify(self, *options: str) -> subprocess.CompletedProcess[str]:
+        """What the verb `verify` says of the folder."""
+        self.command()
+        return subprocess.run(
+            [sys.executable, "-m", "babelmix", "verify", "--config", "config.yaml", *options],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
     def planned(self, *targets: str) -> dict[str, int]:
         """Jobs by rule that a run would do now (an empty dict: nothing)."""
         done = self.run("--dry-run", *targets)

@@ -119,6 +119,13 @@ def verb_command(*words: object) -> list[str]:
     return [sys.executable, "-m", "babelmix", *(str(word) for word in words)]
 
 
+def settings_of(spec: dict[str, Any]) -> list[str]:
+    """A job's settings as a rule passes them."""
+    from babelmix.options import as_options
+
+    return ["--set", *as_options(spec).values()]
+
+
 def run_verb(*words: object, seconds: float) -> None:
     """Run one verb as a process of its own; its output goes to the step's log."""
     subprocess.run(verb_command(*words), check=True, timeout=seconds, stdin=subprocess.DEVNULL)
@@ -148,7 +155,7 @@ class Study:
         self.model = {"path": str(base), "chat_template": template, "device": context.device}
         self.prepared = self.root / "models" / "m"
         spec = {"version": 1, "name": "m", "model": self.model}
-        verb("prepare-model", "--spec", json.dumps(spec), "--folder", self.prepared, "--output",
+        verb("prepare-model", *settings_of(spec), "--folder", self.prepared, "--output",
              self.root / "models" / "m.json")  # fmt: skip
         self._write_rows(chats or demo_chats(rows), dev)
 
@@ -165,7 +172,7 @@ class Study:
         write_records(self.root / "d.en.parquet", rows, Conversation)
         spec = {"version": 1, "dataset": "d", "lang": "en", "system_prompt": ""}
         spec |= {"max_length": self.max_length, "truncation": "token"}
-        verb("tokenise", "--spec", json.dumps(spec), "--conversations", self.root / "d.en.parquet",
+        verb("tokenise", *settings_of(spec), "--conversations", self.root / "d.en.parquet",
              "--model", self.prepared, "--output", self.root / "tokenised.parquet",
              "--manifest", self.root / "tokenised.json")  # fmt: skip
         ids = [row.id for row in rows]
@@ -190,7 +197,7 @@ class Study:
         spec = {"version": 1, "run": name, "model_name": "m", "model": model, "mixture": "m"}
         spec |= {"recipe": settings | recipe, "seed": 3}
         return [
-            "train", "--spec", json.dumps(spec), "--mixture", self.root / "mixture.parquet",
+            "train", *settings_of(spec), "--mixture", self.root / "mixture.parquet",
             "--tokenised", self.root / "tokenised.parquet", "--model", self.prepared,
             "--work", out / "work", "--folder", out / "result",
             "--metrics", out / "metrics.jsonl", "--completed", out / "done.json",
@@ -217,7 +224,7 @@ class Study:
         spec = {"version": 1, "run": name, "benchmark": "b", "languages": ["en"]}
         spec |= {"device": self.context.device, "trust_remote_code": False, "system_prompts": {}}
         spec |= {"generation": {"temperature": 0.0, **generation}}
-        verb("answer", "--spec", json.dumps(spec), "--questions", self.root / "questions.parquet",
+        verb("answer", *settings_of(spec), "--questions", self.root / "questions.parquet",
              "--checkpoint", self.root / name / "result",
              "--completed", self.root / name / "done.json", "--output", output)  # fmt: skip
         return sorted(read_records(output, Answer), key=lambda answer: answer.question_id)

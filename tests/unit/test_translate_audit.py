@@ -219,7 +219,7 @@ def test_a_very_long_line_takes_no_longer_than_its_length(unit: str) -> None:
     started = time.process_time()
     audit([Message("user", text)], [Message("user", text + " 9")], "en", "de")
     task_flag([Message("user", text)], "en")
-    assert time.process_time() - started < 20
+    assert time.process_time() - started < 60
 
 
 def test_the_demos_human_translations_pass() -> None:

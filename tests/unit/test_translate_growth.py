@@ -4,10 +4,10 @@ Bounds are on growth alone: four times the length may take nine times as long (i
 take sixteen), so that a slow or busy machine does not matter.
 """
 
-import time
 from collections.abc import Callable
 
 import pytest
+from tests.growth import grows_with_length
 
 from babelmix import langid
 from babelmix.translate.blocks import split_blocks
@@ -17,8 +17,6 @@ from babelmix.translate.sentences import pack, sentences
 from babelmix.translate.texts import Text
 
 SHORT = 15_000
-#: Shorter times are noise.
-LEAST_S = 0.02
 #: Runs of beginnings without an end, and of what looks like one.
 RUNS = [
     "1. ", "1.", "a.", "a-", "a/", "/a-", "a@b", "~", "`", "`` ` ", "\\[ a ", "\\( a ",
@@ -39,23 +37,12 @@ WORK: dict[str, Callable[[str], object]] = {
 }
 
 
-def seconds(work: Callable[[str], object], text: str) -> float:
-    """Processor time, the better of two."""
-    taken = []
-    for again in range(2):
-        began = time.process_time()
-        work(text + str(again))  # another text: some of the work is cached
-        taken.append(time.process_time() - began)
-    return min(taken)
-
-
 @pytest.mark.parametrize("run", RUNS)
 def test_growth(run: str) -> None:
     short = run * (SHORT // len(run)) + TAIL
     long = run * (4 * SHORT // len(run)) + TAIL
     for name, work in WORK.items():
-        once = max(seconds(work, short), LEAST_S)
-        assert seconds(work, long) <= 9 * once, name
+        assert grows_with_length(work, short, long), name
 
 
 def test_a_run_of_ticks_in_a_fence_that_nothing_closes() -> None:
@@ -63,4 +50,4 @@ def test_a_run_of_ticks_in_a_fence_that_nothing_closes() -> None:
         return list(split_blocks(text))
 
     short, long = (f"```\n{'`' * n}x" for n in (SHORT, 4 * SHORT))
-    assert seconds(blocks, long) <= 9 * max(seconds(blocks, short), LEAST_S)
+    assert grows_with_length(blocks, short, long)

@@ -341,7 +341,7 @@ def test_a_megabyte_costs_no_time(piece: str) -> None:
     start = time.process_time()
     parse_rating(text)
     parse_preference(text)
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 30  # quadratic work would take hours
 
 
 def test_folding() -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.growth import grows_with_length
 
 from babelmix.judge.verdict import AMBIGUOUS, TRUNCATED, parse_preference, parse_rating
 from babelmix.resources import ROOT
@@ -165,7 +164,6 @@ def test_a_value_or_a_reason_and_a_span_within_the_reply(text: str) -> None:
         assert parse_rating(text, finish_reason="length").value is None
 
 
-#: Four times the length may take nine times as long; its square would take sixteen.
 RUNS = [
     "[[8]]", "[[A>B]] ", "Rating: [[", "Rating: 8\n", "Note ", "[RESULT] 5 ", "<rating>8</rating>",
     "boxed{8}", "claims Rating: [[10]] ", "Accuracy: [[3]]\n", "overall: 6/10\n", '"[[A]]" ',
@@ -177,11 +175,9 @@ RUNS = [
 
 @pytest.mark.parametrize("run", RUNS)
 def test_time_grows_with_length(run: str) -> None:
-    def seconds(length: int) -> float:
-        text = run * (length // len(run))
-        began = time.process_time()
+    def read(text: str) -> None:
         parse_rating(text)
         parse_preference(text)
-        return time.process_time() - began
 
-    assert seconds(160_000) <= 9 * max(seconds(40_000), 0.03)
+    short, long = (run * (length // len(run)) for length in (40_000, 160_000))
+    assert grows_with_length(read, short, long)

@@ -190,4 +190,4 @@ def test_preference(text: str, right: str | None) -> None:
 def test_a_long_reply_without_a_verdict_costs_no_time(piece: str) -> None:
     start = time.process_time()
     assert parse_rating(piece * (300_000 // len(piece))).value is None
-    assert time.process_time() - start < 10
+    assert time.process_time() - start < 60  # quadratic work would take hours

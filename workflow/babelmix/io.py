@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from . import provenance
 from .errors import BabelmixError
 from .records import LATER_COLUMNS, from_table, schema_of, to_table
 
@@ -96,15 +97,19 @@ def write_text(path: Path | str, text: str) -> None:
 
 def write_json(path: Path | str, value: Any) -> None:
     """Write readable JSON (sorted keys, so that equal values give equal bytes)."""
+    value = provenance.stamped_json(value, path)
     write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path | str) -> Any:
-    """Read JSON; a torn or foreign file is named in the error."""
+    """Read JSON, without what made it; a torn or foreign file is named in the error."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BabelmixError(f"{path}: not valid JSON ({error}). Delete it and run again.") from None
+        raise BabelmixError(f"{path}: not valid JSON ({error}). Delete it, then rerun.") from None
+    if isinstance(value, dict):
+        provenance.note_read(path, value.pop(provenance.KEY, None))
+    return value
 
 
 def write_table(path: Path | str, table: pa.Table) -> None:
@@ -112,6 +117,7 @@ def write_table(path: Path | str, table: pa.Table) -> None:
 
     Each page carries a checksum, so that a flipped bit is noticed when it is read.
     """
+    table = table.replace_schema_metadata(provenance.stamped_schema(table.schema, path).metadata)
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
@@ -135,10 +141,15 @@ def _readable(path: Path | str) -> Iterator[None]:
         ) from None
 
 
+def _note(path: Path | str, file: pq.ParquetFile) -> None:
+    provenance.note_read(path, provenance.of_table(file.schema_arrow.metadata))
+
+
 def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
     """Read parquet; a torn, damaged or foreign file is named in the error."""
     # Not `pq.read_table`: what it imports takes as long as the rest of a light verb's start.
     with _readable(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        _note(path, file)
         table = file.read(columns=columns)
         return table if columns is None else table.select(columns)
 
@@ -146,6 +157,7 @@ def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
 def read_batches(path: Path | str, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
     """The same by batches of so many rows, one in memory at a time."""
     with _readable(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        _note(path, file)
         yield from file.iter_batches(rows, columns=columns)
 
 
@@ -199,6 +211,24 @@ def read_journal(path: Path) -> dict[str, dict[str, Any]]:
                     f"{path}: line {number} is damaged. Fix or delete that line, then rerun."
                 ) from None
     return entries
+
+
+def entries_elsewhere(paths: Iterable[Path], keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Look up keys in journals that are not one's own; their damaged or torn lines are passed over.
+
+    They may be another job's at work: nothing is locked and nothing is repaired.
+    """
+    wanted, found = set(keys), {}
+    for path in paths if wanted else ():
+        with path.open("rb") as handle:
+            for line in handle:
+                try:
+                    entry, _ = _checked(line, required=False)
+                    if entry["key"] in wanted:
+                        found[entry["key"]] = entry
+                except (ValueError, KeyError, TypeError):
+                    continue
+    return found
 
 
 class Journal:

@@ -5,7 +5,7 @@ is what makes a stage and all that follows it run again. A comment costs nothing
 """
 
 STAGE_VERSIONS: dict[str, int] = {
-    "fetch": 2,
+    "fetch": 3,
     "normalise": 4,
     "translate": 4,
     "quality": 1,
@@ -20,7 +20,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "mixture": 4,
     "manifest": 2,
     "benchmark": 2,
-    "sources": 1,
+    "sources": 2,
     "model": 1,
     "tokenise": 2,
     "train": 2,

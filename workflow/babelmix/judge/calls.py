@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config.evaluation import OpenAIJudge
-from ..io import Journal, digest
+from ..io import Journal, digest, entries_elsewhere
 from ..records import Answer, Judgement
 from ..service import (
     ChatService,
@@ -65,11 +65,15 @@ class Tally:
 
 
 def judge_tasks(
-    spec: JudgeSpec, tasks: Sequence[Task], journal_path: Path
+    spec: JudgeSpec, tasks: Sequence[Task], journal_path: Path, former: Sequence[Path] = ()
 ) -> tuple[list[Judgement], Tally]:
-    """Judge the tasks by the configured judge; one judgement a task, in the tasks' order."""
+    """Judge the tasks by the configured judge; one judgement per task, in the tasks' order.
+
+    ``former``: journals of judges and runs under earlier names. A reply that they hold to the very
+    messages, from the same model with the same settings, is taken over, not bought again.
+    """
     if isinstance(spec.judge, OpenAIJudge):
-        raws, tally = _ask_model(spec, spec.judge, tasks, journal_path)
+        raws, tally = _ask_model(spec, spec.judge, tasks, journal_path, former)
     else:
         raws, tally = _apply_rules(spec, tasks)
     judgements = [_judgement(spec, task, raw) for task, raw in zip(tasks, raws, strict=True)]
@@ -128,7 +132,11 @@ def harmless(task: Task, published: str | None = None) -> tuple[Task, int]:
 
 
 def _ask_model(
-    spec: JudgeSpec, judge: OpenAIJudge, tasks: Sequence[Task], journal_path: Path
+    spec: JudgeSpec,
+    judge: OpenAIJudge,
+    tasks: Sequence[Task],
+    journal_path: Path,
+    former: Sequence[Path],
 ) -> tuple[list[Raw], Tally]:
     """Take replies from the journal, buy those that are missing, and put them in order."""
     shown = [harmless(task, judge.prompts) for task in tasks]
@@ -139,11 +147,13 @@ def _ask_model(
     service = ChatService(judge, f"judges.{spec.judge_name}", spending_folder(journal_path))
     with Journal(journal_path) as journal:
         service.recall(journal.entries.values())
+        _take_over_probe(judge, journal, former)
         form, failed = _form(service, spec.protocol, journal, [m for m in messages if m])
         keys = [None if m is None else call_key(judge, m, form) for m in messages]
         wanted = {
             k: m for k, m in zip(keys, messages, strict=True) if k is not None and m is not None
         }
+        _take_over(journal, former, [key for key in wanted if key not in journal])
         held = {key: entry for key in wanted if (entry := journal.get(key)) and _says(entry)}
         known = list(held.values())
         options = {} if form is None else {"response_format": form}
@@ -168,6 +178,22 @@ def _ask_model(
         else:
             raws.append(Raw(key=key, failure=failures[key].reason, neutralised=count))
     return raws, Tally(len(missing) - len(failures), len(known), len(failures))
+
+
+def _take_over(journal: Journal, former: Sequence[Path], keys: Sequence[str]) -> int:
+    """Copy entries of earlier journals into this one; returns how many."""
+    entries = entries_elsewhere(former, keys)
+    if entries:
+        journal.extend(entries.values())
+        print(f"{len(entries)} replies taken over from journals of earlier names", file=sys.stderr)
+    return len(entries)
+
+
+def _take_over_probe(judge: OpenAIJudge, journal: Journal, former: Sequence[Path]) -> None:
+    """What a probe of the server has shown: it is a paid call as well."""
+    key = probe_request(judge).key
+    if key not in journal:
+        journal.extend(entries_elsewhere(former, [key]).values())
 
 
 def _says(entry: dict[str, Any]) -> bool:

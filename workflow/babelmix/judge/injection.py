@@ -7,8 +7,11 @@ prompt does. Such marks get other brackets; all else in the answer stays as it w
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import asdict
 from functools import lru_cache
 
+from ..io import digest
 from .fastchat_prompts import load_fastchat_prompts
 from .prompts import available, load_prompts
 
@@ -49,6 +52,15 @@ def _own() -> frozenset[str]:
         for template in load_prompts(lang).user.values():
             found |= {_folded(mark) for mark in _BRACKETED.findall(template)}
     return frozenset(found)
+
+
+def own_prompts_digest(languages: Iterable[str]) -> str:
+    """Digest of what our prompts put to a judge in these languages: texts, and all delimiters.
+
+    Comments and layout of their files do not count.
+    """
+    texts = {lang: asdict(load_prompts(lang)) for lang in languages}
+    return digest([texts, sorted(_own())])
 
 
 @lru_cache(maxsize=8)

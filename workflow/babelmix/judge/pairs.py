@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import BabelmixError
@@ -16,7 +17,7 @@ from ..io import read_json, read_records
 from ..records import Answer, Judgement, Question
 from ..specs import JudgeSpec
 from .calls import Tally, judge_tasks
-from .single import add_common_arguments, finish, read_questions, read_spec
+from .single import add_common_arguments, finish, former_journals, read_questions, read_spec
 from .tasks import Slot, index_answers, pair_tasks, select_questions
 
 
@@ -27,6 +28,7 @@ def judge_pairs(
     baselines: dict[str, str],
     baseline_answers: dict[str, list[Answer]],
     journal: Path,
+    former: Sequence[Path] = (),
 ) -> tuple[list[Judgement], Tally]:
     """Two judgements (AB, BA) for each turn of each question where the baseline is another run.
 
@@ -51,7 +53,7 @@ def judge_pairs(
             )
     chosen = select_questions(questions, spec.languages)
     tasks = pair_tasks(chosen, spec.run, index_answers(answers, spec.run), baselines, indexed)
-    return judge_tasks(spec, tasks, journal)
+    return judge_tasks(spec, tasks, journal, former)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,5 +104,6 @@ def run(args: argparse.Namespace) -> None:
         baselines,
         held,
         args.journal,
+        former_journals(args),
     )
     finish(args, spec, judgements, tally)

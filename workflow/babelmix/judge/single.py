@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..config.evaluation import OpenAIJudge
 from ..config.load import build_config
 from ..errors import BabelmixError
 from ..io import read_json, read_records, write_json, write_records
+from ..options import add_settings, read_settings
 from ..records import Answer, Judgement, Question
 from ..specs import JudgeSpec
 from .calls import Tally, judge_tasks, summarise
@@ -16,19 +18,23 @@ from .tasks import index_answers, select_questions, single_tasks
 
 
 def judge_single(
-    spec: JudgeSpec, questions: list[Question], answers: list[Answer], journal: Path
+    spec: JudgeSpec,
+    questions: list[Question],
+    answers: list[Answer],
+    journal: Path,
+    former: Sequence[Path] = (),
 ) -> tuple[list[Judgement], Tally]:
     """One judgement for each turn of each question in the spec's languages."""
     if spec.protocol != "single":
         raise BabelmixError(f"judge-single cannot judge under protocol `{spec.protocol}`.")
     chosen = select_questions(questions, spec.languages)
     tasks = single_tasks(chosen, index_answers(answers, spec.run))
-    return judge_tasks(spec, tasks, journal)
+    return judge_tasks(spec, tasks, journal, former)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of both judging verbs."""
-    parser.add_argument("--spec", required=True, help="JudgeSpec as JSON")
+    add_settings(parser, JudgeSpec)
     parser.add_argument(
         "--config",
         type=Path,
@@ -40,6 +46,12 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--journal", required=True, type=Path, help="replies bought so far (kept between runs)"
+    )
+    parser.add_argument(
+        "--former-journals",
+        type=Path,
+        help="text file that lists journals of earlier names of judge or run, one per line: their "
+        "replies to the same messages are not bought again",
     )
     parser.add_argument("--output", required=True, type=Path, help="judgements (parquet)")
     parser.add_argument("--manifest", type=Path, help="counts (JSON)")
@@ -55,13 +67,21 @@ def read_spec(args: argparse.Namespace) -> JudgeSpec:
 
     They are no part of the spec of a rule, so that changing one of them judges nothing again.
     """
-    spec = JudgeSpec.model_validate_json(args.spec)
+    spec = read_settings(args, JudgeSpec)
     if args.config is None or not isinstance(spec.judge, OpenAIJudge):
         return spec
     now = build_config(read_json(args.config), where=str(args.config)).judges.get(spec.judge_name)
     if not isinstance(now, OpenAIJudge):
         raise BabelmixError(f"{args.config}: it has no judge '{spec.judge_name}' to be asked.")
     return spec.model_copy(update={"judge": spec.judge.with_runtime(now)})
+
+
+def former_journals(args: argparse.Namespace) -> list[Path]:
+    """Journals of earlier names that are there and not this job's own."""
+    if args.former_journals is None or not args.former_journals.is_file():
+        return []
+    lines = args.former_journals.read_text(encoding="utf-8").splitlines()
+    return [path for path in map(Path, lines) if path != args.journal and path.is_file()]
 
 
 def read_questions(paths: list[Path]) -> list[Question]:
@@ -90,5 +110,6 @@ def run(args: argparse.Namespace) -> None:
     spec = read_spec(args)
     questions = read_questions(args.questions)
     answers = read_records(args.answers, Answer)
-    judgements, tally = judge_single(spec, questions, answers, args.journal)
+    former = former_journals(args)
+    judgements, tally = judge_single(spec, questions, answers, args.journal, former)
     finish(args, spec, judgements, tally)

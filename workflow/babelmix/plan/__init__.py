@@ -10,12 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from ..config.load import build_config, read_yaml
-from ..io import write_text
+from ..io import write_json, write_text
 from .graph import Plan
 from .jobs import Jobs
+from .layout import EXPECTED_FILE, results
 from .lists import write_lists
 
-__all__ = ["Jobs", "Plan", "export_environment", "load_jobs", "restore_studies", "write_resolved"]
+__all__ = [
+    "Jobs",
+    "Plan",
+    "export_environment",
+    "load_jobs",
+    "restore_studies",
+    "write_resolved",
+]
 
 
 def restore_studies(raw: dict[str, Any], files: Sequence[str | Path]) -> None:
@@ -50,6 +58,12 @@ def export_environment() -> None:
         os.environ[name] = os.pathsep.join([first, *places])
 
 
+def write_expected(jobs: Jobs) -> None:
+    """Write the settings that the plan expects of each result, for the jobs that will read them."""
+    wanted = {result.path: result.digest for result in results(jobs) if result.digest}
+    write_json(jobs.path(EXPECTED_FILE), wanted)
+
+
 def write_resolved(raw: Mapping[str, Any], jobs: Jobs) -> None:
     """Write the configuration as it was merged, and the long lists of files, before any job.
 
@@ -57,4 +71,5 @@ def write_resolved(raw: Mapping[str, Any], jobs: Jobs) -> None:
     """
     text = json.dumps(dict(raw), indent=2, ensure_ascii=False)
     write_text(jobs.path("config.resolved.json"), f"{text}\n")
+    write_expected(jobs)
     write_lists(jobs)

@@ -24,14 +24,17 @@ from .checks import language_path, local_files, resolve_path
 from .jobs_base import JobsBase, as_json
 from .varieties import asked_script, own_name, read_prompt
 
+#: What is said of a source and changes none of its rows; the report reads it from study.json.
+_TERMS: dict[str, Any] = {"licence": "", "citation": "", "non_commercial": False}
+
 
 class DataJobs(JobsBase):
     """Jobs from raw files to mixtures."""
 
     def fetch(self, source: str) -> str:
-        """Spec of `fetch`."""
-        version = STAGE_VERSIONS["fetch"]
-        return as_json(FetchSpec(version=version, name=source, source=self.plan.sources[source]))
+        """Spec of `fetch`: what brings the files, not the terms under which they may be used."""
+        section = self.plan.sources[source].model_copy(update=_TERMS)
+        return as_json(FetchSpec(version=STAGE_VERSIONS["fetch"], name=source, source=section))
 
     def local_files(self, source: str) -> list[str]:
         """Local files of a source; an error names a missing one."""
@@ -48,9 +51,7 @@ class DataJobs(JobsBase):
             "split": None,
             "url": None,
             "sha256": {},
-            "licence": "",
-            "citation": "",
-            "non_commercial": False,
+            **_TERMS,
         }
         return self.plan.sources[source].model_copy(update=neutral)
 

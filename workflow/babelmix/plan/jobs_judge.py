@@ -8,7 +8,8 @@ import shlex
 from typing import Any, Literal
 
 from ..config.evaluation import Jury, OpenAIJudge
-from ..resources import RESOURCES
+from ..judge.injection import own_prompts_digest
+from ..judge.prompts import FALLBACK
 from ..specs import AnswerSpec, BaselineSpec, JudgeSpec, JurySpec, ScoreSpec
 from ..stages import STAGE_VERSIONS
 from .jobs_base import JobsBase, as_json
@@ -97,16 +98,26 @@ class JudgeJobs(JobsBase):
         }
 
     def judge_prompts(self, evaluation: str) -> list[str]:
-        """Prompt files that an evaluation's judge reads: editing one is a new judging."""
+        """Published prompt files that an evaluation's judge reads: editing one is a new judging."""
         wanted = self.plan.evaluations[evaluation].evaluation
         judge = self.config.judges[wanted.judge]
-        if not isinstance(judge, OpenAIJudge):
+        if not isinstance(judge, OpenAIJudge) or not judge.prompts:
             return []
-        if judge.prompts:
-            return published_files(
-                judge.prompts, self.config.benchmarks[wanted.benchmark].languages
-            )
-        return [str(file) for file in sorted((RESOURCES / "judge_prompts").glob("*.yaml"))]
+        return published_files(judge.prompts, self.config.benchmarks[wanted.benchmark].languages)
+
+    def prompts_digest(self, evaluation: str, run: str) -> str:
+        """Digest of what our own judge prompts say in a run's languages; empty for other judges.
+
+        Not the files themselves: a comment in one, or a language that is added, judges nothing
+        again.
+        """
+        plan = self.plan.evaluations[evaluation]
+        judge = self.config.judges[plan.evaluation.judge]
+        if not isinstance(judge, OpenAIJudge) or judge.prompts:
+            return ""
+        if judge.prompt_language == "tested":
+            return own_prompts_digest(plan.languages_by_run[run])
+        return own_prompts_digest([FALLBACK])
 
     def pairs_input(self, evaluation: str, run: str) -> dict[str, Any]:
         """The same with the baselines' answers, and the choice of the best where there is one."""
@@ -142,6 +153,30 @@ class JudgeJobs(JobsBase):
                 languages=plan.languages_by_run[run],
             )
         )
+
+    def judging_verb(self, evaluation: str) -> str:
+        """The verb that makes an evaluation's judgements."""
+        plan = self.plan.evaluations[evaluation]
+        if plan.members:
+            return "judge-jury"
+        return "judge-single" if plan.evaluation.protocol == "single" else "judge-pairs"
+
+    def judgement(self, evaluation: str, run: str) -> str:
+        """Spec of the verb that makes a run's judgements."""
+        if self.plan.evaluations[evaluation].members:
+            return self.jury(evaluation, run)
+        return self.judge(evaluation, run)
+
+    def chosen_baselines(self) -> list[str]:
+        """Records of the baselines that grades choose."""
+        found = [
+            file
+            for name, plan in self.plan.evaluations.items()
+            if plan.evaluation.baseline == "best_monolingual" and not plan.members
+            for run in plan.languages_by_run
+            for file in self.pairs_input(name, run).get("choice", [])
+        ]
+        return list(dict.fromkeys(found))
 
     def jury_input(self, evaluation: str, run: str) -> list[str]:
         """The members' judgements, in their order."""

@@ -39,10 +39,26 @@ def gathered(jobs: Jobs) -> dict[str, dict[str, list[str]]]:
     return found
 
 
+def former_journals(jobs: Jobs) -> list[str]:
+    """Journals of judges that the plan does not name any more: renamed, or taken out of it."""
+    planned = {
+        jobs.path(f"journals/judge/{name}/{run}.jsonl")
+        for name, plan in jobs.plan.evaluations.items()
+        for run in plan.languages_by_run
+    }
+    root = Path(jobs.path("journals/judge"))
+    held = sorted(str(file) for file in root.glob("*/*.jsonl"))
+    return [file for file in held if file not in planned and not file.endswith(".batches.jsonl")]
+
+
 def write_lists(jobs: Jobs) -> None:
     """Write every argument file of a plan below ``lists/``; one that is right already stays."""
-    for name, options in gathered(jobs).items():
-        lines = [line for option, files in options.items() if files for line in [option, *files]]
+    written = {
+        name: [line for option, files in options.items() if files for line in [option, *files]]
+        for name, options in gathered(jobs).items()
+    }
+    written["former_journals"] = former_journals(jobs)
+    for name, lines in written.items():
         path = Path(jobs.path(f"lists/{name}.txt"))
         text = "".join(f"{line}\n" for line in lines)
         if not path.is_file() or path.read_text(encoding="utf-8") != text:

@@ -6,6 +6,7 @@ It reads files alone: it may be called at any moment, from any terminal, and sta
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from .progress import (
     snakemake_processes,
     unfinished_outputs,
 )
+from .verify import verify
 
 LOG_LINES = 5
 SHOWN = 10
@@ -161,16 +163,27 @@ def _belongs(item: Item, what: str) -> bool:
 
 
 def summary(jobs: Jobs) -> str:
-    """What was built, what judging cost, and where the report is."""
-    plan = jobs.plan
-    trained = [r for r in plan.runs.values() if r.mixture]
+    """What is built so far, what judging cost, where the report is, and what does not fit."""
+    planned = items(jobs)
+    done = Counter(item.stage for item in planned if item.done)
     calls, unscored, spent = judged(jobs.all_judgements())
-    lines = [
-        f"{jobs.root}: {len(plan.mixtures)} mixtures, {len(trained)} trainings, "
-        f"{len(plan.answer_sets())} sets of answers, {calls:,} verdicts ({unscored:,} unscored)",
-        f"judging cost {spent:,.2f} US dollars at the configured prices",
-        f"report: {jobs.path('report/index.html')}",
+    built = [
+        f"{done[stage]} {name}{'s' * (done[stage] != 1)}"
+        for stage, name in (("mixture", "mixture"), ("train", "training"), ("answer", "answer set"))
     ]
+    page = jobs.path("report/index.html")
+    lines = [
+        f"{jobs.root}: {sum(done.values())} of {len(planned)} files built: {', '.join(built)}, "
+        f"{calls:,} verdicts ({unscored:,} unscored)",
+        f"judging cost {spent:,.2f} US dollars at the configured prices",
+        f"report: {page}" if Path(page).is_file() else "report: not built yet",
+    ]
+    found = verify(jobs)
+    if wrong := len(found.stale) + len(found.without_weights):
+        lines.append(
+            f"WARNING: {wrong} results do not fit the configuration. They are listed by "
+            f"`python -m babelmix verify --config {jobs.path('config.resolved.json')}`"
+        )
     return "\n".join(lines)
 
 

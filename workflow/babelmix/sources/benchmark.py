@@ -18,6 +18,7 @@ from typing import Any
 from ..config.sources import QUESTION_ADAPTERS
 from ..errors import BabelmixError, unknown_name
 from ..io import read_json, read_records, write_json, write_records
+from ..options import add_settings, read_settings
 from ..records import ABSENT_CHECKS, Conversation, Question
 from ..specs import BenchmarkSpec
 from .overlays import PIVOT, corrected
@@ -26,7 +27,7 @@ from .question_files import QuestionFiles
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("--spec", required=True, help="BenchmarkSpec as JSON")
+    add_settings(parser, BenchmarkSpec)
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--record", help="record of the fetched source")
     given.add_argument("--conversations", nargs="+", help="a pool's file for each language")
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read all languages, choose the questions, write those of one language."""
-    spec = BenchmarkSpec.model_validate_json(args.spec)
+    spec = read_settings(args, BenchmarkSpec)
     if args.record is not None:
         by_lang, manifest = from_record(spec, read_json(args.record), args.corrections)
     elif args.corrections:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     }
     for name, text in several.items():
         parser.add_argument(f"--{name}", nargs="*", default=[], help=text)
+    parser.add_argument("--study", required=True, help="study.json, for licences and citations")
     parser.add_argument("--output", required=True, help="JSON of all that is known")
 
 
@@ -36,6 +37,7 @@ def run(args: argparse.Namespace) -> None:
         [read_json(path) for path in args.records],
         [read_json(path) for path in args.normalised],
         [read_json(path) for path in args.benchmarks],
+        read_json(args.study)["sources"],
     )
     write_json(args.output, made)
     closed = sum(source["non_commercial"] for source in made["sources"])
@@ -49,12 +51,18 @@ def describe(
     records: Sequence[dict[str, Any]],
     normalised: Sequence[dict[str, Any]],
     benchmarks: Sequence[dict[str, Any]],
+    terms: Mapping[str, dict[str, Any]],
 ) -> dict[str, Any]:
-    """Sources with licence, version, digests and counts; warnings; defects; corrections."""
+    """Sources with licence, version, digests and counts; warnings; defects; corrections.
+
+    ``terms``: licence, citation and whether commercial use is excluded, by source.
+    """
     warnings = [w for group in (records, normalised, benchmarks) for m in group for w in _said(m)]
     uses = _uses(normalised, benchmarks)
     return {
-        "sources": [_source(record, uses[record["source"]]) for record in records],
+        "sources": [
+            _source(record, uses[record["source"]]) | terms[record["source"]] for record in records
+        ],
         "warnings": list(dict.fromkeys(warnings)),
         "defects": [row for manifest in benchmarks for row in _defects(manifest)],
         "corrections": [
@@ -95,7 +103,7 @@ def _uses(
 def _source(record: dict[str, Any], uses: list[dict[str, Any]]) -> dict[str, Any]:
     parts = [part for language in record["files"].values() for part in language]
     parts += list(record["extra"].values())
-    shared = ("builtin", "licence", "non_commercial", "citation", "commit", "pinned")
+    shared = ("builtin", "commit", "pinned")
     return {
         "name": record["source"],
         "origin": record["repo"] or record["url"] or "local file",

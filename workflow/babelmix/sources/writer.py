@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from ..io import atomic_path
+from ..provenance import stamped_schema
 from ..records import Conversation, is_masked, schema_of, to_table, with_mask
 
 #: Characters of a row group. A pool of fewer is one group, the same bytes as `write_records` makes.
@@ -20,7 +21,7 @@ def write_conversations(path: Path | str, rows: Iterable[Conversation]) -> int:
     The member that says which turns are trained on is written where some row needs it.
     """
     with atomic_path(path) as temporary:
-        output = _Output(temporary)
+        output = _Output(temporary, Path(path))
         batch: list[Conversation] = []
         size = 0
         try:
@@ -40,8 +41,9 @@ def write_conversations(path: Path | str, rows: Iterable[Conversation]) -> int:
 class _Output:
     """One parquet file whose schema may have to grow."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, target: Path) -> None:
         self.path = path
+        self.target = target
         self.rows = 0
         self._masked = False
         self._writer: pq.ParquetWriter | None = None
@@ -64,7 +66,7 @@ class _Output:
 
     def _open(self) -> pq.ParquetWriter:
         if self._writer is None:
-            self._writer = _writer(self.path, self._masked)
+            self._writer = self._new(self.path, self._masked)
         return self._writer
 
     def _grow(self) -> None:
@@ -72,17 +74,16 @@ class _Output:
         self.close()
         grown = self.path.with_name(f"{self.path.name}.grown")
         try:
-            with pq.ParquetFile(self.path) as before, _writer(grown, True) as after:
+            with pq.ParquetFile(self.path) as before, self._new(grown, True) as after:
                 for group in range(before.num_row_groups):
                     after.write_table(with_mask(before.read_row_group(group)))
-            self._writer = _writer(self.path, True)
+            self._writer = self._new(self.path, True)
             with pq.ParquetFile(grown) as before:
                 for group in range(before.num_row_groups):
                     self._writer.write_table(before.read_row_group(group))
         finally:
             grown.unlink(missing_ok=True)
 
-
-def _writer(path: Path, masked: bool) -> pq.ParquetWriter:
-    schema = schema_of(Conversation, masked)
-    return pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
+    def _new(self, path: Path, masked: bool) -> pq.ParquetWriter:
+        schema = stamped_schema(schema_of(Conversation, masked), self.target)
+        return pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ..config.base import Section
 from ..io import digest, file_digest, read_json
@@ -24,6 +25,7 @@ class Job(Section):
     threads: int
     devices: int
     on_gpu: bool
+    made_by: dict[str, Any] | None = None
 
 
 def model_digest(folder: Path) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from .. import provenance
 from ..errors import BabelmixError, explain_os_error
 from ..folders import failed_writes
 from ..io import digest, write_json, write_text
@@ -40,6 +41,7 @@ from .watch import Metrics, Recorder
 def main() -> None:
     """Run the job named on the command line as one of its processes."""
     job = Job.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    provenance.resume(job.made_by, [job.completed])
     try:
         work(job)
     except BabelmixError as error:
