@@ -53,7 +53,7 @@ def lora_stops(context: Context) -> dict[str, Any]:
     losses = study.losses("lora")
     said = f"{stopped} of {len(answers)} answers stop"
     require(stopped >= 18, f"{said}; the loss is {losses[-1]:.3f}")
-    return {"stopped": said, "first_loss": losses[0], "loss": losses[-1]}
+    return {"seen": said, "first_loss": losses[0], "loss": losses[-1]}
 
 
 def resume(context: Context) -> dict[str, Any]:

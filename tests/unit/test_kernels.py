@@ -368,3 +368,15 @@ def test_fused_kernels_where_they_are_installed(monkeypatch: pytest.MonkeyPatch)
         uses(True, on_gpu=True, installed=False)
     with pytest.raises(BabelmixError, match="needs a GPU"):
         uses(True, on_gpu=False, installed=True)
+
+
+def test_a_name_chosen_in_another_process_is_known_in_this_one() -> None:
+    from transformers import AttentionInterface, AttentionMaskInterface, LlamaConfig
+
+    for table in (AttentionInterface, AttentionMaskInterface):
+        table._global_mapping.pop(PACKED_ATTENTION, None)
+    config = LlamaConfig(**SIZES)
+    chosen = fastest_attention(PACKED_ATTENTION, config, packed=True, half=False, on_gpu=False)
+    assert chosen == PACKED_ATTENTION
+    assert PACKED_ATTENTION in AttentionInterface()
+    assert PACKED_ATTENTION in AttentionMaskInterface()

@@ -162,10 +162,10 @@ def test_packing_and_micro_batches_leave_the_loss(
 def test_packing_that_leaks_is_refused(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from babelmix.train import batches
+    from babelmix.train import attention
 
     def leaky(*args: Any, document_lengths: Any = None, **kwargs: Any) -> Any:
-        return batches.packed_attention(*args, **kwargs)
+        return attention.packed_attention(*args, **kwargs)
 
     def register(config: Any, **_: Any) -> str:
         from transformers import AttentionInterface, AttentionMaskInterface
@@ -475,7 +475,7 @@ def test_packed_attention_ignores_other_documents_on_both_paths() -> None:
     import torch
     import torch.nn.functional as F
 
-    from babelmix.train.batches import packed_attention
+    from babelmix.train.attention import packed_attention
 
     torch.manual_seed(0)
     query, key, value = torch.randn(1, 4, 9, 8), torch.randn(1, 2, 9, 8), torch.randn(1, 2, 9, 8)

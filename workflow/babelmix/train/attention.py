@@ -34,6 +34,8 @@ def fastest_attention(
     the packages: flash-attn (3 or 2), or `kernels` with its flash-attn2 already downloaded (nothing
     is fetched at the start of a training).
     """
+    if chosen == PACKED_ATTENTION:
+        register_packed_attention()  # what chose it may have been another process
     if not (packed and on_gpu and half and torch.cuda.is_available()):
         return chosen
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
@@ -162,3 +164,11 @@ def varlen(
     out = varlen_attn(query, key, value, bounds, bounds, longest, longest, **options)
     assert isinstance(out, torch.Tensor)
     return out[None]
+
+
+def register_packed_attention() -> None:
+    """Make ``PACKED_ATTENTION`` known to transformers."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+
+    AttentionInterface.register(PACKED_ATTENTION, packed_attention)
+    AttentionMaskInterface.register(PACKED_ATTENTION, lambda *_, **__: None)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ..errors import BabelmixError
-from .attention import PACKED_ATTENTION, packed_attention
+from .attention import PACKED_ATTENTION, register_packed_attention
 from .data import Rows
 from .schedule import FILLER
 
@@ -84,14 +84,6 @@ class Collator:
             "max_length_q": max(lengths),
             "max_length_k": max(lengths),
         }
-
-
-def register_packed_attention() -> None:
-    """Make ``PACKED_ATTENTION`` known to transformers."""
-    from transformers import AttentionInterface, AttentionMaskInterface
-
-    AttentionInterface.register(PACKED_ATTENTION, packed_attention)
-    AttentionMaskInterface.register(PACKED_ATTENTION, lambda *_, **__: None)
 
 
 def attention_for(config: Any, *, packed: bool, longest: int = 2**31) -> str | None:
