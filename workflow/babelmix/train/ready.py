@@ -29,6 +29,7 @@ def make_ready(job: Job) -> None:
         f"{job.devices} now; converting it",
         file=sys.stderr,
     )
+    assert deepspeed.stage != "auto", "settled before any process starts"
     to_universal(found.folder, deepspeed.stage, job.threads, job.spec.run)
 
 
