@@ -208,6 +208,7 @@ def export(
     last = max(row["step"] for row in metrics.rows if "loss" in row)
     record = {
         "run": job.spec.run,
+        "training": kept["training"],
         "template_digest": digest,
         "selected_step": kept["step"],
         "final_loss": next(r["loss"] for r in metrics.rows if r["step"] == last and "loss" in r),

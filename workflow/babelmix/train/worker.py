@@ -19,6 +19,7 @@ from .. import provenance
 from ..errors import BabelmixError, explain_os_error
 from ..folders import failed_writes
 from ..io import digest, write_json, write_text
+from .adopt import adopt
 from .architectures import Batching, find_batching, forget_batching
 from .attention import attention_name
 from .batches import Collator, Scheduled
@@ -121,7 +122,8 @@ def work(job: Job) -> None:
     quieten()
     plan = make_plan(job)
     with failed_writes(job.work):
-        _work(plan)
+        if job.devices > 1 or not adopt(job, plan.training):
+            _work(plan)
 
 
 def _work(plan: Plan) -> None:
