@@ -123,7 +123,7 @@ def paid(job: Job, base_url: str, bench: Bench) -> Job:
         config = json.loads(file.read_text())
         config["judges"]["service"] = service
         file.write_text(json.dumps(config))
-        judge = OpenAIJudge.model_validate(service).essence().model_dump()
+        judge = OpenAIJudge.model_validate(service).without_execution_settings().model_dump()
         job = job.with_settings(judge=judge, judge_name="service", all_languages=[])
     return job.replaced(journal=f"journals/paid-{job.verb}.jsonl")
 

@@ -32,7 +32,6 @@ from babelmix.plan import Jobs, Plan, load_jobs, write_resolved
 from babelmix.plan.check import remarks
 from babelmix.plan.checks import count_gpus, low_caps
 from babelmix.plan.cost import cost_lines, evaluation_calls, render
-from babelmix.plan.jobs_train import _PLACE
 from babelmix.resources import ROOT
 from babelmix.specs import TrainSpec
 
@@ -206,21 +205,17 @@ DECIDING = {
     GoogleTranslator: "backend",
     LibreTranslateTranslator: "backend",
     AzureTranslator: "backend category",
+    Model: "repo path revision packaged chat_template template_args template_date"
+    " trust_remote_code",
 }
 
 
 @pytest.mark.parametrize("section", DECIDING, ids=lambda section: section.__name__)
 def test_each_key_of_a_client_either_reruns_its_jobs_or_nothing(section: Any) -> None:
-    """A key that is added belongs in ``RUNTIME`` (it changes no output) or in ``DECIDING``."""
+    """A new key belongs in ``EXECUTION_ONLY`` (it changes no output) or in ``DECIDING``."""
     deciding = set(DECIDING[section].split())
-    assert set(section.RUNTIME) | deciding == set(section.model_fields)
-    assert not set(section.RUNTIME) & deciding
-
-
-def test_each_key_of_a_model_is_its_place_or_retrains() -> None:
-    deciding = "repo path revision packaged chat_template template_args template_date"
-    deciding += " trust_remote_code device"
-    assert set(_PLACE) | set(deciding.split()) == set(Model.model_fields)
+    assert set(section.EXECUTION_ONLY) | deciding == set(section.model_fields)
+    assert not set(section.EXECUTION_ONLY) & deciding
 
 
 def translated(**runtime: Any) -> Jobs:

@@ -70,7 +70,7 @@ def test_one_price_alone_is_an_error(given: dict[str, float]) -> None:
 def test_jobs_without_a_server_keep_their_settings() -> None:
     assert "max_cost" not in Generation().model_dump()
     assert Generation.model_validate({"max_cost": 3}).model_dump()["max_cost"] == 3
-    assert Generation.model_validate({"max_cost": 3}).essence() == Generation()
+    assert Generation.model_validate({"max_cost": 3}).without_execution_settings() == Generation()
 
 
 # --- usage ---------------------------------------------------------------------------------------

@@ -363,8 +363,8 @@ def test_a_training_goes_on_in_smaller_micro_batches(
 
     out = tmp_path / "run"
     out.mkdir()
-    words = tiny_model.train_arguments(study, out, recipe().essence())
-    given = recipe(checkpoint_steps=5, micro_batch_size=8).runtime()
+    words = tiny_model.train_arguments(study, out, recipe().without_execution_settings())
+    given = recipe(checkpoint_steps=5, micro_batch_size=8).execution_settings()
     assert given["micro_batch_size"] == 8
     seal = watch.mark_whole
 

@@ -152,8 +152,14 @@ def test_the_key_of_the_journal_holds_no_secret_host_price_or_mode() -> None:
     other = spec("http://localhost:2/v1", timeout_s=3, requests_per_minute=5, **runtime)
     assert make_backend(other).settings == one
     assert make_backend(spec(local, temperature=0.5)).settings != one
-    assert other.translator.essence() == spec(local).translator.essence()
-    assert other.translator.essence().with_runtime(other.translator) == other.translator
+    assert (
+        other.translator.without_execution_settings()
+        == spec(local).translator.without_execution_settings()
+    )
+    assert (
+        other.translator.without_execution_settings().with_execution_settings(other.translator)
+        == other.translator
+    )
 
 
 def test_languages_without_a_name() -> None:

@@ -30,7 +30,7 @@ from .holding import (
     load_formatter,
     resuming,
     serving_job,
-    with_runtime,
+    with_execution_settings,
 )
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ def run(args: argparse.Namespace) -> None:
     from ..folders import check_model
 
     spec = read_settings(args, AnswerSpec)
-    spec = with_runtime(spec, args.config, args.journal)
+    spec = with_execution_settings(spec, args.config, args.journal)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     questions = [row for path in args.questions for row in read_records(path, Question)]
     formatter = load_formatter(args.checkpoint, args.completed)

@@ -66,7 +66,9 @@ def load_engine(
     )
 
 
-def with_runtime(spec: AnswerSpec, config: Path | None, journal: Path | None) -> AnswerSpec:
+def with_execution_settings(
+    spec: AnswerSpec, config: Path | None, journal: Path | None
+) -> AnswerSpec:
     """Return the spec with the server's host, price, cap and speed, and the number of GPUs, as the
     configuration has them.
 
@@ -79,7 +81,9 @@ def with_runtime(spec: AnswerSpec, config: Path | None, journal: Path | None) ->
     now = build_config(read_json(config), where=str(config)).benchmarks.get(spec.benchmark)
     if now is None:
         return spec
-    return spec.model_copy(update={"generation": spec.generation.with_runtime(now.generation)})
+    return spec.model_copy(
+        update={"generation": spec.generation.with_execution_settings(now.generation)}
+    )
 
 
 @contextlib.contextmanager
@@ -133,7 +137,7 @@ def resuming(
 
     generation = spec.generation
     # What changes no answer: where the server is, and how many more samples are wanted.
-    apart = {*Generation.RUNTIME, "served_model", "samples"}
+    apart = {*Generation.EXECUTION_ONLY, "served_model", "samples"}
     identity: list[Any] = [
         file_digest(args.completed),
         generation.model_dump(mode="json", exclude=apart),

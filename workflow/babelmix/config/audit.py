@@ -39,7 +39,7 @@ class Quality(Section):
     """Quality estimation of translations by a function of your own (COMET, MetricX, a model)."""
 
     #: Keys that say where it runs: they change no score.
-    RUNTIME: ClassVar[frozenset[str]] = frozenset({"mem_mb", "gpus"})
+    EXECUTION_ONLY: ClassVar[frozenset[str]] = frozenset({"mem_mb", "gpus"})
 
     function: str = Field(
         pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
@@ -27,7 +27,37 @@ def languages_of(code: str) -> tuple[str, ...]:
     return (parts[0],) if len(parts) == 1 else (parts[0], parts[2])
 
 
+def _mark_execution_only(schema: dict[str, Any], section: type[Section]) -> None:
+    """Say in the schema which keys make nothing again (an editor shows it)."""
+    for name in sorted(section.EXECUTION_ONLY & schema.get("properties", {}).keys()):
+        schema["properties"][name]["x-reruns"] = "nothing"
+
+
 class Section(BaseModel):
     """A closed section: a key that no field knows is an error, never ignored."""
 
-    model_config = ConfigDict(extra="forbid", defer_build=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", defer_build=True, frozen=True, json_schema_extra=_mark_execution_only
+    )
+
+    #: Fields that say where, how fast, for how much or under which terms: they change no result
+    #: (beyond rounding), so changing one makes nothing again.
+    EXECUTION_ONLY: ClassVar[frozenset[str]] = frozenset()
+
+    def without_execution_settings(self) -> Self:
+        """Return this section with all that changes no result at its default.
+
+        Reruns depend on it. A field that has no default (a server's address) is empty.
+        """
+        fields = type(self).model_fields
+        neutral = {
+            name: ""
+            if fields[name].is_required()
+            else fields[name].get_default(call_default_factory=True)
+            for name in self.EXECUTION_ONLY
+        }
+        return self.model_copy(update=neutral)
+
+    def with_execution_settings(self, other: Section) -> Self:
+        """Return this section with the execution settings of another of its kind."""
+        return self.model_copy(update={n: getattr(other, n) for n in self.EXECUTION_ONLY})

@@ -67,7 +67,10 @@ def _table(model: dict[str, Any]) -> list[str]:
         default = "**needed**" if name in required else f"`{json.dumps(field.get('default'))}`"
         if "default" not in field and name not in required:
             default = ""
-        cells = [f"`{name}`", _type(field), default, field.get("description", "")]
+        meaning = field.get("description", "")
+        if field.get("x-reruns") == "nothing":
+            meaning += " *A change reruns nothing.*"
+        cells = [f"`{name}`", _type(field), default, meaning]
         lines.append(
             "| " + " | ".join(c.replace("|", "\\|").replace("\n", " ") for c in cells) + " |"
         )

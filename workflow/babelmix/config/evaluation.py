@@ -88,7 +88,7 @@ class Generation(Endpoint, _Decoding):
 
     #: How many GPUs take part, how large batches are and how vLLM is started changes no answer
     #: beyond rounding.
-    RUNTIME: ClassVar[frozenset[str]] = Endpoint.RUNTIME | {
+    EXECUTION_ONLY: ClassVar[frozenset[str]] = Endpoint.EXECUTION_ONLY | {
         "batch_tokens",
         "tensor_parallel",
         "data_parallel",

@@ -1,7 +1,7 @@
 """What every paid or served model has in common, whoever asks it: judges, translators, answers.
 
-A class's ``RUNTIME`` names the keys that say where, how fast and for how much it is asked. They
-change no result: changing one reruns nothing (see ``essence``).
+A class's ``EXECUTION_ONLY`` names the keys that say where, how fast and for how much it is asked.
+They change no result: changing one reruns nothing (see ``Section``).
 """
 
 from __future__ import annotations
@@ -22,34 +22,10 @@ def _unset(value: Any) -> bool:
     return value is None or value in ({}, 0.0, "openai")
 
 
-class Runnable(Section):
-    """A section of which some keys change no result."""
-
-    RUNTIME: ClassVar[frozenset[str]] = frozenset()
-
-    def essence(self) -> Self:
-        """Return this section without what changes no result: what reruns depend on.
-
-        A key that has no default (a server's address) is empty.
-        """
-        fields = type(self).model_fields
-        neutral = {
-            name: ""
-            if fields[name].is_required()
-            else fields[name].get_default(call_default_factory=True)
-            for name in self.RUNTIME
-        }
-        return self.model_copy(update=neutral)
-
-    def with_runtime(self, other: Runnable) -> Self:
-        """Return this section with the runtime keys of another of its kind."""
-        return self.model_copy(update={name: getattr(other, name) for name in self.RUNTIME})
-
-
-class PaidService(Runnable):
+class PaidService(Section):
     """A paid or shared service over the network: its key, cap and rates."""
 
-    RUNTIME: ClassVar[frozenset[str]] = frozenset(
+    EXECUTION_ONLY: ClassVar[frozenset[str]] = frozenset(
         {
             "key_env",
             "max_cost",
@@ -103,7 +79,7 @@ class PaidService(Runnable):
 class Endpoint(PaidService):
     """A model behind any OpenAI-compatible endpoint: where it is and what it costs."""
 
-    RUNTIME: ClassVar[frozenset[str]] = PaidService.RUNTIME | {
+    EXECUTION_ONLY: ClassVar[frozenset[str]] = PaidService.EXECUTION_ONLY | {
         "base_url",
         "api",
         "api_version",
@@ -211,7 +187,7 @@ class Endpoint(PaidService):
 class ChatModel(Endpoint):
     """A chat model: how it is sampled, and in which mode it is asked."""
 
-    RUNTIME: ClassVar[frozenset[str]] = Endpoint.RUNTIME | {"mode", "poll_s"}
+    EXECUTION_ONLY: ClassVar[frozenset[str]] = Endpoint.EXECUTION_ONLY | {"mode", "poll_s"}
 
     model: str = Field(description="Model id as the server knows it.")
     temperature: float | None = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
@@ -30,6 +30,8 @@ QUESTION_ADAPTERS = ("mt_bench", "mt_bench_x")
 
 class Source(Section):
     """Raw data as published, and the adapter that reads its shape."""
+
+    EXECUTION_ONLY: ClassVar[frozenset[str]] = frozenset({"licence", "citation", "non_commercial"})
 
     builtin: str | None = Field(
         default=None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -20,6 +20,20 @@ class PackagedModel(Section):
 
 class Model(Section):
     """A base model: any causal language model that transformers can load."""
+
+    EXECUTION_ONLY: ClassVar[frozenset[str]] = frozenset(
+        {
+            "device",
+            "gpus",
+            "nodes",
+            "gpu_memory_gb",
+            "threads",
+            "parameters_b",
+            "token_env",
+            "licence",
+            "gated",
+        }
+    )
 
     path: str | None = Field(default=None, description="Local folder with safetensors weights.")
     repo: str | None = Field(default=None, description="Hugging Face Hub repository.")
@@ -149,14 +163,16 @@ class Recipe(Section):
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_nothing_required)
 
     #: Keys that say how it fits a machine: they change no result beyond rounding.
-    RUNTIME: ClassVar[tuple[str, ...]] = (
-        "micro_batch_size",
-        "micro_batch_tokens",
-        "gradient_checkpointing",
-        "fused_kernels",
-        "checkpoint_steps",
-        "keep_checkpoints",
-        "collective_timeout_minutes",
+    EXECUTION_ONLY: ClassVar[frozenset[str]] = frozenset(
+        {
+            "micro_batch_size",
+            "micro_batch_tokens",
+            "gradient_checkpointing",
+            "fused_kernels",
+            "checkpoint_steps",
+            "keep_checkpoints",
+            "collective_timeout_minutes",
+        }
     )
 
     preset: Literal["fastchat-vicuna", "lima", "pinch"] | None = Field(
@@ -274,19 +290,19 @@ class Recipe(Section):
         description="The one of `keep_epochs` to export; another choice costs no training.",
     )
 
-    def essence(self) -> Recipe:
-        """This recipe without what changes no result: what reruns depend on."""
+    def without_execution_settings(self) -> Self:
+        """Return this recipe without what changes no result: what reruns depend on."""
         fields = type(self).model_fields
-        neutral = {name: fields[name].default for name in self.RUNTIME}
+        neutral: dict[str, Any] = {n: fields[n].default for n in sorted(self.EXECUTION_ONLY)}
         if self.deepspeed is not None:  # how weights and state are spread, not what they become
             neutral["deepspeed"] = DeepSpeed(overrides=self.deepspeed.overrides)
         if self.select.startswith("best"):  # then checkpoints are what it chooses among
             neutral.pop("checkpoint_steps")
         return self.model_copy(update=neutral)
 
-    def runtime(self) -> dict[str, Any]:
-        """The keys that ``essence`` leaves out, as JSON values."""
-        names = {*self.RUNTIME, *(["deepspeed"] if self.deepspeed is not None else [])}
+    def execution_settings(self) -> dict[str, Any]:
+        """Return the keys that ``without_execution_settings`` leaves out, as JSON values."""
+        names = {*self.EXECUTION_ONLY, *(["deepspeed"] if self.deepspeed is not None else [])}
         return self.model_dump(mode="json", include=names)
 
     @model_validator(mode="before")

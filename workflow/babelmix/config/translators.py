@@ -1,7 +1,7 @@
 """`translators`: how a language is made from the pivot.
 
-Keys named in a class's ``RUNTIME`` say where, how fast and for how much, never what comes out:
-changing one reruns nothing (see ``service.Runnable``).
+Keys named in a class's ``EXECUTION_ONLY`` say where, how fast and for how much, never what comes
+out: changing one reruns nothing (see ``base.Section``).
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from .base import Lang
+from .base import Lang, Section
 from .prompt import check_prompt, is_prompt_file
-from .service import ChatModel, PaidService, Runnable
+from .service import ChatModel, PaidService
 
 Unit = Literal["message", "line", "sentence"]
 
 
-class _Translator(Runnable):
-    RUNTIME: ClassVar[frozenset[str]] = frozenset({"price_per_million_chars"})
+class _Translator(Section):
+    EXECUTION_ONLY: ClassVar[frozenset[str]] = frozenset({"price_per_million_chars"})
 
     price_per_million_chars: float | None = Field(
         default=None,
@@ -31,7 +31,9 @@ class _Translator(Runnable):
 class _Service(PaidService, _Translator):
     """A paid or shared service over the network."""
 
-    RUNTIME: ClassVar[frozenset[str]] = _Translator.RUNTIME | PaidService.RUNTIME
+    EXECUTION_ONLY: ClassVar[frozenset[str]] = (
+        _Translator.EXECUTION_ONLY | PaidService.EXECUTION_ONLY
+    )
 
 
 class MemoryTranslator(_Translator):
@@ -62,7 +64,11 @@ class ApertiumTranslator(_Translator):
 class Seq2SeqTranslator(_Translator):
     """A local translation model through transformers or CTranslate2."""
 
-    RUNTIME: ClassVar[frozenset[str]] = _Translator.RUNTIME | {"device", "batch_tokens", "threads"}
+    EXECUTION_ONLY: ClassVar[frozenset[str]] = _Translator.EXECUTION_ONLY | {
+        "device",
+        "batch_tokens",
+        "threads",
+    }
 
     backend: Literal["seq2seq"] = Field(description="Backend.")
     family: Literal["nllb", "m2m100", "madlad", "opus-mt"] = Field(
@@ -109,7 +115,7 @@ class Seq2SeqTranslator(_Translator):
 class OpenAITranslator(ChatModel, _Service):
     """A chat model behind any OpenAI-compatible endpoint."""
 
-    RUNTIME: ClassVar[frozenset[str]] = _Service.RUNTIME | ChatModel.RUNTIME
+    EXECUTION_ONLY: ClassVar[frozenset[str]] = _Service.EXECUTION_ONLY | ChatModel.EXECUTION_ONLY
 
     backend: Literal["openai"] = Field(description="Backend.")
     max_tokens: int = Field(default=4096, ge=1, description="Longest translation, in tokens.")
@@ -151,7 +157,7 @@ class OpenAITranslator(ChatModel, _Service):
 class DeepLTranslator(_Service):
     """DeepL's API through its official client (`pip install babelmix[deepl]`)."""
 
-    RUNTIME: ClassVar[frozenset[str]] = _Service.RUNTIME | {"server_url"}
+    EXECUTION_ONLY: ClassVar[frozenset[str]] = _Service.EXECUTION_ONLY | {"server_url"}
 
     backend: Literal["deepl"] = Field(description="Backend.")
     key_env: str = Field(
@@ -169,7 +175,7 @@ class DeepLTranslator(_Service):
 class GoogleTranslator(_Service):
     """Google Cloud Translation (basic edition, REST)."""
 
-    RUNTIME: ClassVar[frozenset[str]] = _Service.RUNTIME | {"server_url"}
+    EXECUTION_ONLY: ClassVar[frozenset[str]] = _Service.EXECUTION_ONLY | {"server_url"}
 
     backend: Literal["google"] = Field(description="Backend.")
     key_env: str = Field(
@@ -183,7 +189,7 @@ class GoogleTranslator(_Service):
 class LibreTranslateTranslator(_Service):
     """LibreTranslate, on a server of your own or a hosted one."""
 
-    RUNTIME: ClassVar[frozenset[str]] = _Service.RUNTIME | {
+    EXECUTION_ONLY: ClassVar[frozenset[str]] = _Service.EXECUTION_ONLY | {
         "server_url",
         "batch_texts",
         "max_chars",
@@ -209,7 +215,7 @@ class LibreTranslateTranslator(_Service):
 class AzureTranslator(_Service):
     """Azure AI Translator (text translation 3.0, REST)."""
 
-    RUNTIME: ClassVar[frozenset[str]] = _Service.RUNTIME | {"server_url", "region"}
+    EXECUTION_ONLY: ClassVar[frozenset[str]] = _Service.EXECUTION_ONLY | {"server_url", "region"}
 
     backend: Literal["azure"] = Field(description="Backend.")
     key_env: str = Field(

@@ -73,7 +73,7 @@ def read_spec(args: argparse.Namespace) -> JudgeSpec:
     now = build_config(read_json(args.config), where=str(args.config)).judges.get(spec.judge_name)
     if not isinstance(now, OpenAIJudge):
         raise BabelmixError(f"{args.config}: it has no judge '{spec.judge_name}' to be asked.")
-    return spec.model_copy(update={"judge": spec.judge.with_runtime(now)})
+    return spec.model_copy(update={"judge": spec.judge.with_execution_settings(now)})
 
 
 def former_journals(args: argparse.Namespace) -> list[Path]:

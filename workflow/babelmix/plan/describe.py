@@ -132,7 +132,7 @@ def describe(plan: Plan) -> dict[str, Any]:
         },
         "recipes": {
             name: config.training[name].model_dump(
-                exclude={*Recipe.RUNTIME, "deepspeed"}, exclude_defaults=True
+                exclude={*Recipe.EXECUTION_ONLY, "deepspeed"}, exclude_defaults=True
             )
             for name in dict.fromkeys(r.recipe for r in plan.runs.values() if r.recipe)
         },

@@ -24,16 +24,13 @@ from .checks import language_path, local_files, resolve_path
 from .jobs_base import JobsBase, as_json
 from .varieties import asked_script, own_name, read_prompt
 
-#: What is said of a source and changes none of its rows; the report reads it from study.json.
-_TERMS: dict[str, Any] = {"licence": "", "citation": "", "non_commercial": False}
-
 
 class DataJobs(JobsBase):
     """Jobs from raw files to mixtures."""
 
     def fetch(self, source: str) -> str:
         """Spec of `fetch`: what brings the files, not the terms under which they may be used."""
-        section = self.plan.sources[source].model_copy(update=_TERMS)
+        section = self.plan.sources[source].without_execution_settings()
         return as_json(FetchSpec(version=STAGE_VERSIONS["fetch"], name=source, source=section))
 
     def local_files(self, source: str) -> list[str]:
@@ -51,9 +48,9 @@ class DataJobs(JobsBase):
             "split": None,
             "url": None,
             "sha256": {},
-            **_TERMS,
         }
-        return self.plan.sources[source].model_copy(update=neutral)
+        section = self.plan.sources[source].without_execution_settings()
+        return section.model_copy(update=neutral)
 
     def normalise(self, dataset: str, lang: str) -> str:
         """Spec of `normalise`."""
@@ -198,7 +195,7 @@ class DataJobs(JobsBase):
         if isinstance(translator, OpenAITranslator) and translator.prompt is not None:
             text = read_prompt(translator.prompt, self.config, f"translators.{name}.prompt")
             translator = translator.model_copy(update={"prompt": text})
-        return translator.essence()
+        return translator.without_execution_settings()
 
     def round_trip(self, dataset: str, lang: str) -> str:
         """Spec of `round-trip`."""

@@ -47,7 +47,7 @@ class JudgeJobs(JobsBase):
                 languages=languages,
                 device=model.device,
                 trust_remote_code=model.trust_remote_code,
-                generation=section.generation.essence(),
+                generation=section.generation.without_execution_settings(),
                 system_prompts=prompts if section.system_prompt else {},
             )
         )
@@ -80,7 +80,7 @@ class JudgeJobs(JobsBase):
                 protocol=wanted.protocol,
                 judge_name=wanted.judge,
                 # Host, price, cap and speed come from --config: they change no verdict.
-                judge=judge.essence() if isinstance(judge, OpenAIJudge) else judge,
+                judge=judge.without_execution_settings(),
                 baseline=wanted.baseline,
                 all_languages=[] if by_model else list(self.config.languages),
             )

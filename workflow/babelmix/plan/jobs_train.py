@@ -12,26 +12,13 @@ from ..specs import ModelSpec, TokeniseSpec, TrainSpec
 from ..stages import STAGE_VERSIONS
 from .jobs_base import JobsBase, as_json
 
-#: Fields of a model that decide where and how fast it runs, not what comes out.
-_PLACE = {
-    "device": "auto",
-    "gpus": 0,
-    "nodes": 1,
-    "gpu_memory_gb": 80.0,
-    "threads": 1,
-    "parameters_b": None,
-    "token_env": "HF_TOKEN",
-    "licence": "",
-    "gated": False,
-}
-
 
 class TrainJobs(JobsBase):
     """Jobs from a base model to a checkpoint."""
 
     def model(self, model: str) -> str:
         """Spec of `prepare-model`."""
-        section = self.config.models[model].model_copy(update=_PLACE)
+        section = self.config.models[model].without_execution_settings()
         return as_json(ModelSpec(version=STAGE_VERSIONS["model"], name=model, model=section))
 
     def model_files(self, model: str) -> list[str]:
@@ -74,9 +61,9 @@ class TrainJobs(JobsBase):
                 version=STAGE_VERSIONS["train"],
                 run=run,
                 model_name=job.model,
-                model=model.model_copy(update=_PLACE),
+                model=model.without_execution_settings(),
                 mixture=job.mixture or "",
-                recipe=self.config.training[job.recipe or ""].essence(),
+                recipe=self.config.training[job.recipe or ""].without_execution_settings(),
                 seed=job.seed,
             )
         )
@@ -84,7 +71,7 @@ class TrainJobs(JobsBase):
     def train_runtime(self, run: str) -> str:
         """Keys of a run's recipe that its spec leaves out, as JSON."""
         recipe = self.config.training[self.plan.runs[run].recipe or ""]
-        return json.dumps(recipe.runtime())
+        return json.dumps(recipe.execution_settings())
 
     def device(self, run: str) -> str:
         """What a run's model asks for: auto, cpu or cuda."""

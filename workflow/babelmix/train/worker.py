@@ -108,7 +108,7 @@ def make_plan(job: Job) -> Plan:
     # What checkpoints of this training have in common: one begun in larger micro-batches goes on
     # in smaller ones, and any kept epoch may be chosen later. DeepSpeed's depend on its stage.
     # Without defaults, so that a key of a later release takes no checkpoint out of use.
-    said = recipe.essence()
+    said = recipe.without_execution_settings()
     settings = said.model_dump(mode="json", exclude={"select_epoch"}, exclude_defaults=True)
     spread = recipe.model_dump(mode="json", include={"deepspeed"})
     training = digest([settings, spread, spec.seed, rows.digest, model_digest(job.model)])

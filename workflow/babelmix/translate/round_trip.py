@@ -19,7 +19,7 @@ from .collect import assemble
 from .engine import TRANSLATED
 from .measures import comparable, measure_json, worst
 from .quality import collected
-from .shard import translate_shard, with_runtime
+from .shard import translate_shard, with_execution_settings
 
 CHECK = "round_trip"
 
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Translate the rows back, as people corrected them, and write how near they come."""
-    spec = with_runtime(read_settings(args, RoundTripSpec), args.config)
+    spec = with_execution_settings(read_settings(args, RoundTripSpec), args.config)
     pivot = read_records(args.pivot, Conversation)
     rows, _ = assemble(pivot, args.shards, collected(spec), args.corrections)
     values, facts = round_trip(pivot, rows, spec, args.journal)

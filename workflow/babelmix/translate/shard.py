@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Translate the shard's rows, write them and the counts."""
-    spec = with_runtime(read_settings(args, TranslateSpec), args.config)
+    spec = with_execution_settings(read_settings(args, TranslateSpec), args.config)
     rows = [
         r for r in read_records(args.input, Conversation) if in_shard(r.id, spec.shard, spec.shards)
     ]
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
     )
 
 
-def with_runtime(spec: Spec, path: str | None) -> Spec:
+def with_execution_settings(spec: Spec, path: str | None) -> Spec:
     """The spec, its translator with host, price, cap and speed as the configuration now has them.
 
     They are not in a rule's spec: its ``params`` must not change with them. ``path``: None where a
@@ -68,7 +68,7 @@ def with_runtime(spec: Spec, path: str | None) -> Spec:
     named = build_config(read_json(path)).translators.get(spec.translator_name) if path else None
     if named is None or named.backend != spec.translator.backend:
         return spec
-    return spec.model_copy(update={"translator": spec.translator.with_runtime(named)})
+    return spec.model_copy(update={"translator": spec.translator.with_execution_settings(named)})
 
 
 def translate_shard(
