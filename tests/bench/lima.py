@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from babelmix.config.sources import Source
+from babelmix.files.readers import read_rows
 from babelmix.io import file_digest, read_json, read_records, write_json, write_records
 from babelmix.records import Conversation
 from babelmix.sources import adapters
-from babelmix.sources.readers import read_rows
 from babelmix.specs import CollectSpec, TranslateSpec
 from babelmix.stages import STAGE_VERSIONS
 from babelmix.translate.collect import audit_report, audit_rows

@@ -15,10 +15,10 @@ import yaml
 
 from babelmix.config.builtin import catalogue, fill_sources
 from babelmix.config.sources import Source
+from babelmix.files.readers import read_rows
 from babelmix.resources import ROOT
 from babelmix.sources.adapters import Parsed, conversations
 from babelmix.sources.listing import facts
-from babelmix.sources.readers import read_rows
 
 PAGE = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)

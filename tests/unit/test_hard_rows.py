@@ -19,12 +19,12 @@ from babelmix.cli import main
 from babelmix.config.load import build_config
 from babelmix.config.sources import Source
 from babelmix.errors import BabelmixError
+from babelmix.files.readers import read_rows
 from babelmix.io import read_records
 from babelmix.plan import Plan
 from babelmix.plan.check import remarks
 from babelmix.records import Conversation
 from babelmix.sources.fetch import fetch
-from babelmix.sources.readers import read_rows
 from babelmix.specs import FetchSpec, NormaliseSpec
 
 MB = 1_000_000

@@ -14,7 +14,7 @@ from babelmix.config.evaluation import Evaluation
 from babelmix.config.load import load_config
 from babelmix.errors import BabelmixError
 from babelmix.io import write_records
-from babelmix.judge.outcome import RULES, outcome
+from babelmix.outcome import RULES, outcome
 from babelmix.plan.graph import Plan
 from babelmix.records import Judgement
 

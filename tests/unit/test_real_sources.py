@@ -18,6 +18,7 @@ import pytest
 from babelmix.config.builtin import catalogue
 from babelmix.config.sources import Source
 from babelmix.errors import BabelmixError
+from babelmix.files.readers import read_rows
 from babelmix.mixtures.pool import index_language
 from babelmix.records import Conversation, to_table
 from babelmix.sources.adapters import Parsed, conversations
@@ -25,7 +26,6 @@ from babelmix.sources.benchmark import choose_questions, from_record
 from babelmix.sources.fetch import fetch
 from babelmix.sources.normalise import choose_rows
 from babelmix.sources.questions import questions
-from babelmix.sources.readers import read_rows
 from babelmix.specs import BenchmarkSpec, FetchSpec, IndexSpec, NormaliseSpec, TranslateSpec
 from babelmix.translate.audit import audit
 from babelmix.translate.protect import protected_pieces

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from babelmix.config.evaluation import OpenAIJudge, RulesJudge
 from babelmix.judge.cost import estimate_calls, expected_calls
-from babelmix.judge.outcome import outcome
 from babelmix.judge.rules import RulesReferee, repetition
 from babelmix.judge.tasks import Task
 from babelmix.judge.verdict import parse_preference, parse_rating
+from babelmix.outcome import outcome
 from babelmix.records import Answer, Question
 
 LANGUAGES = ["en", "de", "fr", "it", "es"]

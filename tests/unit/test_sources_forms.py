@@ -22,11 +22,11 @@ from babelmix.cli import main
 from babelmix.config.fields import FieldMap
 from babelmix.config.sources import Dataset, Source
 from babelmix.errors import BabelmixError
+from babelmix.files.readers import read_rows
 from babelmix.io import file_digest, read_json, read_records, read_table, write_json, write_records
 from babelmix.records import Conversation, Message
 from babelmix.sources.adapters import Parsed, conversations
 from babelmix.sources.languages import code_of
-from babelmix.sources.readers import read_rows
 from babelmix.sources.writer import write_conversations
 from babelmix.train.tokenise import as_chat
 from babelmix.translate.backends.base import Limits
@@ -345,7 +345,7 @@ def test_files_of_many_forms(tmp_path: Path, name: str, text: str, rows: list[An
 
 
 def test_a_long_list_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("babelmix.sources.readers._CHARS", 7)
+    monkeypatch.setattr("babelmix.files.readers._CHARS", 7)
     rows = [{"n": n, "text": "é]," * (n % 9)} for n in range(200)] + [12345678901]
     for indent in (None, 1):
         (tmp_path / "l.json").write_text(json.dumps(rows, indent=indent, ensure_ascii=False))

@@ -18,9 +18,9 @@ from tests.hub import READ, Hub
 from tests.options import as_options
 
 from babelmix.cli import main
+from babelmix.files.readers import read_rows
 from babelmix.io import read_json, read_records
 from babelmix.records import Conversation
-from babelmix.sources.readers import read_rows
 from babelmix.specs import FetchSpec
 
 ROOT = Path(__file__).parents[2]

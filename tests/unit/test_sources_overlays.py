@@ -10,6 +10,7 @@ from tests.options import as_options
 from babelmix.cli import main
 from babelmix.config.evaluation import Benchmark
 from babelmix.config.load import build_config, read_yaml
+from babelmix.corrections import question_corrections, text_sha
 from babelmix.io import file_digest, read_json, read_records
 from babelmix.judge.calls import render
 from babelmix.judge.tasks import single_tasks
@@ -17,7 +18,6 @@ from babelmix.plan import Jobs, Plan
 from babelmix.records import Answer, Question
 from babelmix.resources import ROOT
 from babelmix.specs import BenchmarkSpec
-from babelmix.translate.corrections import question_corrections, text_sha
 from babelmix.translate.import_review import overlay_text
 
 LANGUAGES = ["en", "de", "fr"]

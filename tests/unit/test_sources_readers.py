@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from babelmix.errors import BabelmixError
-from babelmix.sources.readers import read_all_rows, read_rows
+from babelmix.files.readers import read_all_rows, read_rows
 
 ROWS = [{"a": 1}, {"a": "ü\u2028x"}]
 

@@ -10,8 +10,8 @@ import pytest
 
 from babelmix.config.sources import Source
 from babelmix.errors import BabelmixError
+from babelmix.files.readers import iter_rows
 from babelmix.sources.adapters import Parsed, conversations
-from babelmix.sources.readers import iter_rows
 
 PAIR = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
 

@@ -10,13 +10,13 @@ from tests.options import as_options
 from babelmix.cli import main
 from babelmix.config.audit import Audit
 from babelmix.config.load import build_config, read_yaml
+from babelmix.corrections import text_sha
 from babelmix.errors import BabelmixError
 from babelmix.io import read_json, read_records, write_records
 from babelmix.plan import Jobs, Plan
 from babelmix.records import Check, Conversation, Message
 from babelmix.resources import ROOT
 from babelmix.specs import CollectSpec, QualitySpec
-from babelmix.translate.corrections import text_sha
 from babelmix.translate.quality import load_function
 
 EN = ["What is the capital of France, and how many people live there?", "Paris; 2 million."]

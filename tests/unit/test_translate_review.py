@@ -13,17 +13,17 @@ from tests.options import as_options
 
 from babelmix.cli import main
 from babelmix.config.audit import policy_of
-from babelmix.errors import BabelmixError
-from babelmix.io import read_json, read_records, write_records
-from babelmix.records import Check, Conversation, Message, Question
-from babelmix.specs import CollectSpec
-from babelmix.translate.corrections import (
+from babelmix.corrections import (
     correct_questions,
     question_corrections,
     read_overlay,
     text_sha,
 )
-from babelmix.translate.sheets import read_sheet, write_sheet
+from babelmix.errors import BabelmixError
+from babelmix.files.sheets import read_sheet, write_sheet
+from babelmix.io import read_json, read_records, write_records
+from babelmix.records import Check, Conversation, Message, Question
+from babelmix.specs import CollectSpec
 
 EN = ["What is the capital of France, and how many people live there?", "Paris; 2 million."]
 DE = ["Was ist die Hauptstadt von Frankreich, und wie viele leben dort?", "Paris; 2 Millionen."]

@@ -33,7 +33,7 @@ PEOPLES: Verbs = {
     "export-mixture": ("mixtures.export", "write a mixture or pool with its texts"),
     "push-to-hub": ("publish.push", "upload a dataset, a checkpoint or judgements to the hub"),
     "show-mask": ("train.show_mask", "print rows with their trained tokens in colour"),
-    "show-training": ("train.show_training", "print layout, memory, disk and DeepSpeed JSON"),
+    "show-training": ("plan.show_training", "print layout, memory, disk and DeepSpeed JSON"),
     "compare": ("analyse.compare", "print the paired difference between two runs, with interval"),
     "reparse": ("judge.reparse", "parse the verdicts of judgements again from their raw text"),
     "read-verdict": ("judge.read_verdict", "parse verdicts of replies given on standard input"),

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.evaluation import OrderRule
 from ..errors import BabelmixError
+from ..files.judgements import find_files
 from ..io import file_digest, read_json, read_records, write_json
-from ..judge.outcome import ONE_ORDER, RULES
+from ..outcome import ONE_ORDER, RULES
 from ..records import Judgement
 from ..resources import language_catalogue
 from .frames import ANSWER, grades, load_judgements, without_repeats
@@ -177,16 +178,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--samples", type=int, default=2000, help="bootstrap samples")
     parser.add_argument("--confidence", type=float, default=0.95, help="of every interval")
-
-
-def find_files(places: Sequence[Path]) -> list[Path]:
-    """The parquet files among and below the places; none is an error."""
-    found: list[Path] = []
-    for place in places:
-        found += sorted(place.rglob("*.parquet")) if place.is_dir() else [place]
-    if not found:
-        raise BabelmixError(f"No judgement file in {', '.join(map(str, places))}.")
-    return found
 
 
 def run(args: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..config.evaluation import OrderRule
-    from ..judge.outcome import JoinRule
+    from ..outcome import JoinRule
 
 #: What an outcome is worth in the score (study 1's adjusted win rate, study 2's score).
 WORTH = {"win": 100.0, "tie": 50.0, "loss": 0.0}
@@ -31,7 +31,7 @@ def outcomes(judgements: pd.DataFrame, rules: Mapping[str, JoinRule] | None = No
     that knows no order (``order`` is empty: a person's) is an outcome by itself, and never flipped.
     A run against itself is no pair.
     """
-    from ..judge.outcome import outcome
+    from ..outcome import outcome
 
     pairs = judgements[judgements["protocol"] != "single"]
     pairs = pairs[pairs["run"] != pairs["baseline"]]

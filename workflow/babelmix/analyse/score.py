@@ -14,6 +14,7 @@ from ..io import read_records, write_records
 from ..options import add_settings, read_settings
 from ..records import Answer, Score
 from ..specs import ScoreSpec
+from ..text.repetition import repetition
 from .confusion import line_pass, word_pass
 from .language import UNSURE, Result, answer_languages, line_languages
 
@@ -30,22 +31,6 @@ METRICS = (
 )
 #: Answers whose languages are found together.
 _AT_ONCE = 2000
-#: Words of the n-grams that repetition is measured on; shorter answers are not measured.
-_NGRAM = 4
-
-
-def repetition(text: str) -> float | None:
-    """Share of a text's word 4-grams that occurred before in it, 0 … 1.
-
-    None where there are none. Text without spaces (Chinese, Japanese) is taken by the character.
-    """
-    units: Sequence[str] = text.split()
-    if len(text) > 12 * max(len(units), 1):
-        units = "".join(units)
-    grams = [tuple(units[i : i + _NGRAM]) for i in range(len(units) - _NGRAM + 1)]
-    if not grams:
-        return None
-    return 1.0 - len(set(grams)) / len(grams)
 
 
 def score_answer(answer: Answer, benchmark: str, whole: Result, lines: Result) -> Iterator[Score]:

@@ -15,7 +15,7 @@ from ..errors import BabelmixError
 from ..io import read_json
 
 if TYPE_CHECKING:
-    from ..judge.outcome import JoinRule
+    from ..outcome import JoinRule
 
 #: The pseudo-language of a mean over languages.
 ALL = "all"

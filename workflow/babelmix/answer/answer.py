@@ -200,7 +200,7 @@ def _record(
 
 def is_looping(text: str) -> bool:
     """Whether most of a longer text was said before in it."""
-    from ..analyse.score import repetition
+    from ..text.repetition import repetition
 
     return len(text) >= 80 and (repetition(text) or 0.0) > LOOPING
 

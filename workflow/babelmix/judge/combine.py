@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..analyse.judgement_tables import find_files
 from ..errors import BabelmixError
+from ..files.judgements import find_files
 from ..io import write_records
 from ..records import Judgement
 from .jury import combine, read_member

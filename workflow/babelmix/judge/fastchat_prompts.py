@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BabelmixError
+from ..files.readers import read_rows
 from ..langid import base_code
-from ..sources.readers import read_rows
 from .prompts import Messages
 
 _MARKER = re.compile(r"\{\{|\}\}|\{([a-z_0-9]+)\}")

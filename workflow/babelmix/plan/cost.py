@@ -17,12 +17,12 @@ from ..config.builtin import catalogue
 from ..config.evaluation import OpenAIJudge
 from ..config.load import load_config
 from ..config.sources import Source
+from ..files.readers import iter_rows, read_rows
 from ..judge.cost import CHARS_PER_TOKEN, VERDICT_TOKENS, estimate_calls, expected_calls
 from ..mixtures.shares import half_up
 from ..service.budget import estimate_calls as estimate_service
 from ..sources.adapters import columns_of, conversations, stream
 from ..sources.questions import questions
-from ..sources.readers import iter_rows, read_rows
 from ..sources.rows import Parsed
 from ..specs import MixtureSpec
 from ..translate.cost import estimate as translation_estimate

@@ -17,9 +17,9 @@ from typing import Any
 from ..config.builtin import is_commit
 from ..config.sources import Hub
 from ..errors import BabelmixError
+from ..files.tables import write_rows
 from ..io import file_digest
 from . import web
-from .tables import write_rows
 
 
 class Repository:

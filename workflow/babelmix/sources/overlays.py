@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..corrections import Applied, correct_questions, read_overlays
 from ..io import file_digest
 from ..records import Question
-from ..translate.corrections import Applied, correct_questions, read_overlays
 
 #: Language that the published benchmarks were translated from; `source_sha` is of its texts.
 PIVOT = "en"

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..config.sources import Source
 from ..errors import BabelmixError
+from ..files.readers import read_all_rows, read_rows
 from ..records import Question
 from .defects import (
     Defect,
@@ -17,7 +18,6 @@ from .defects import (
     read_judge_prompts,
 )
 from .questions import questions
-from .readers import read_all_rows, read_rows
 from .reading import files_of, verified
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BabelmixError
+from ..files.readers import iter_all_rows
 from ..io import file_digest
 from ..records import Conversation
 from ..specs import NormaliseSpec
 from .adapters import columns_of, no_usable_row, stream
-from .readers import iter_all_rows
 from .rows import Parsed
 
 

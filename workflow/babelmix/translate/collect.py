@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from ..corrections import Applied, Overlay, correct_rows, read_overlay
 from ..errors import BabelmixError
 from ..io import file_digest, read_records, write_json, write_records
 from ..options import add_settings, read_settings
 from ..records import ABSENT_CHECKS, TASK_FLAG, Check, Conversation, is_verbatim
 from ..specs import CollectSpec
 from .audit import audit_held, audit_texts, task_flag, turn_check
-from .corrections import Applied, Overlay, correct_rows, read_overlay
 from .measures import Measure, read_measures
 from .pair import Pair, learn_pair, plain_pair
 from .texts import Text, identify_texts

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..files.sheets import write_sheet
 from ..io import read_records
 from ..records import Conversation
 from .review import COLUMNS, ranked, sheet
-from .sheets import write_sheet
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

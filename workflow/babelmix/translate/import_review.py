@@ -8,12 +8,12 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..corrections import Correction, correct_rows, read_overlay
+from ..files.sheets import read_sheet
 from ..io import read_records, write_text
 from ..records import Conversation
 from .audit import audit
-from .corrections import Correction, correct_rows, read_overlay
 from .review import corrections_of
-from .sheets import read_sheet
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,10 +10,10 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ..corrections import Correction, text_sha
 from ..errors import BabelmixError
 from ..records import TASK_FLAG, Check, Conversation
 from .audit import is_cut
-from .corrections import Correction, text_sha
 from .pair import Pair, learn_pair
 from .texts import Text
 

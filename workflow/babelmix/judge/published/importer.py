@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...errors import BabelmixError
+from ...files.readers import read_rows
 from ...io import file_digest
-from ...sources.readers import read_rows
 from ..verdict import SCALE
 from .entry import Hints, split_id
 from .formats import FORMATS, KNOWN_FIELDS

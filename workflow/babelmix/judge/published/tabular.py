@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import BabelmixError
-from ...sources.readers import read_rows, read_text
+from ...files.readers import read_rows, read_text
 
 #: Where a JSON object keeps its rows.
 _CONTAINERS = ("data", "rows", "samples", "results", "annotations", "examples", "items", "records")

@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 
 from ...config.translators import MemoryTranslator
 from ...errors import BabelmixError
+from ...files.readers import read_rows
 from ...io import read_table
-from ...sources.readers import read_rows
 from ...specs import TranslateSpec
 from ..segment import Segment, segment
 from .base import Failure, Local, Result, Unit

@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from ..config.evaluation import OrderRule
+from .config.evaluation import OrderRule
 
 Result = Literal["win", "tie", "loss"]
 RULES: tuple[OrderRule, ...] = get_args(OrderRule)

@@ -16,12 +16,12 @@ from typing import Any
 from ..config.load import load_config
 from ..config.training import Model, Recipe
 from ..errors import BabelmixError
-from ..plan.graph import Plan
-from .costs import Machine
-from .devices import gpus_needed
-from .execution import choose, describe_execution, is_open, usual_row_tokens
-from .memory import ModelShape, disk_needs
-from .settings import check_recipe, deepspeed_config, lay_out
+from ..train.costs import Machine
+from ..train.devices import gpus_needed
+from ..train.execution import choose, describe_execution, is_open, usual_row_tokens
+from ..train.memory import ModelShape, disk_needs
+from ..train.settings import check_recipe, deepspeed_config, lay_out
+from .graph import Plan
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

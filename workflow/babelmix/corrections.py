@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import BabelmixError
-from ..io import digest
-from ..records import Check, Conversation, Question
-from ..sources.readers import read_rows
-from .sheets import read_sheet
+from .errors import BabelmixError
+from .files.readers import read_rows
+from .files.sheets import read_sheet
+from .io import digest
+from .records import Check, Conversation, Question
 
 COLUMNS = ("id", "lang", "field", "text", "by", "note", "source_sha")
 CORRECTED, STALE = "corrected", "correction"

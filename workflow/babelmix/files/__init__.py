@@ -1,0 +1,1 @@
+"""Files of others: rows of any shape and packing, sheets that people fill in."""
