@@ -14,7 +14,8 @@ from . import load_jobs
 from .checks import count_gpus, low_caps, unconfirmed
 from .cost import by_payer, cost_lines, mixture_rows
 from .graph import Plan
-from .probe import probe_judges
+from .preflight import refusals
+from .probe import probe_services
 
 
 def preflight(plan: Plan, *, gpus_here: int | None, others: list[str] | None = None) -> None:
@@ -58,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-probe",
         action="store_true",
-        help="do not ask each judge one small question (which finds out what it does not take)",
+        help="do not ask each judge and chat translator one small question, which finds out "
+        "what it does not take",
     )
 
 
@@ -139,10 +141,12 @@ def run(args: argparse.Namespace) -> None:
             if args.try_nodes and not others:
                 others = cluster.try_nodes(profile, args.try_nodes)
     others += unconfirmed(plan.config, by_payer(cost_lines(plan)), Path(plan.root))
+    refused, found_out = refusals(plan)
+    others += refused
     here = None if elsewhere else count_gpus()
-    notes = remarks(plan)
+    notes = remarks(plan) + found_out
     if not args.no_probe and not others and not plan.problems(gpus_here=here):
-        found, told = probe_judges(plan.config, plan.judges, Path(plan.root))
+        found, told = probe_services(plan.config, plan.judges, plan.translators, Path(plan.root))
         others, notes = others + found, notes + told
     preflight(plan, gpus_here=here, others=others)
     for remark in notes:

@@ -12,10 +12,10 @@ from ..config.evaluation import Generation, Jury, OpenAIJudge
 from ..config.mixtures import CodeSwitched, Pinch, PoolFamily, Union
 from ..config.root import Config
 from ..config.service import Endpoint, PaidService
-from ..config.sources import Dataset, Source
+from ..config.sources import QUESTION_ADAPTERS, Dataset, Source
 from ..config.translators import ApertiumTranslator, OpenAITranslator, Service
 from ..errors import BabelmixError, unknown_name
-from ..service.budget import Estimate, require_confirmation
+from ..service.budget import Estimate, require_confirmation, require_price
 from ..service.client import read_key
 from ..service.ledger import Ledger
 from ..service.prices import price_of as endpoint_price
@@ -31,6 +31,14 @@ def check_names(config: Config) -> None:
     for name, dataset in config.datasets.items():
         where = f"datasets.{name}"
         _known("source", dataset.sources, config.sources, f"{where}.sources")
+        for source in dataset.sources:
+            if config.sources[source].holds_questions:
+                raise BabelmixError(
+                    f"{where}.sources: '{source}' (`adapter: {config.sources[source].adapter}`) "
+                    "holds questions, not conversations. Name it as the `source` of a benchmark "
+                    "(with a `translator` for languages that it does not hold), and take it out "
+                    "here."
+                )
         pivot = [dataset.pivot] if dataset.parallel else []
         _known("language", [*dataset.languages, *pivot], config.languages, where)
         _check_own_rows(where, dataset, config)
@@ -57,6 +65,7 @@ def check_names(config: Config) -> None:
         where = f"benchmarks.{name}"
         if benchmark.source:
             _known("source", [benchmark.source], config.sources, where)
+            _check_asked(where, config.sources[benchmark.source], benchmark.source)
             held = dict.fromkeys(config.sources[benchmark.source].languages)
         else:
             _known("dataset", [benchmark.dataset or ""], config.datasets, where)
@@ -83,6 +92,31 @@ def _check_own_rows(where: str, dataset: Dataset, config: Config) -> None:
             f"{where}.languages: no source holds '{lacking[0]}', and with `parallel: false` "
             "nothing is translated. Name it in a source's `languages`, or take it out."
         )
+
+
+def _check_asked(where: str, source: Source, name: str) -> None:
+    """The `source` of a benchmark holds questions."""
+    if source.adapter in (*QUESTION_ADAPTERS, "parallel"):
+        return
+    if source.fields is not None:
+        separate = source.path is None or source.path != language_path(source.path, "")
+        if source.fields.turns and source.fields.speakers != "user":
+            raise BabelmixError(
+                f"{where}.source: `fields.turns` of '{name}' holds answers as well. Say `speakers: "
+                "user` where all turns are the user's, or make a parallel dataset of it and name "
+                "that as the benchmark's `dataset`."
+            )
+        if source.fields.id is None and len(source.languages) > 1 and separate:
+            raise BabelmixError(
+                f"sources.{name}.fields: name the `id` of a question, which is the same in every "
+                "language: it is what makes the languages' files parallel."
+            )
+        return
+    raise BabelmixError(
+        f"{where}.source: '{name}' (`adapter: {source.adapter}`) holds no benchmark questions. "
+        f"Make a parallel dataset of it (`datasets: {{mine: {{sources: [{name}], …}}}}`) and name "
+        "that as the benchmark's `dataset`."
+    )
 
 
 def _check_jury(where: str, jury: Jury, config: Config, singly: list[str]) -> None:
@@ -155,9 +189,9 @@ def local_files(name: str, source: Source) -> list[str]:
     """
     if source.path is None:
         return []
-    files = []
-    for place in dict.fromkeys(language_path(source.path, c) for c in source.languages):
-        files += places.local_files(place, source.split, f"sources.{name}")[0]
+    files = list(
+        dict.fromkeys(f for c in source.languages for f in language_files(name, source, c))
+    )
     for file in files:
         if not Path(file).is_file():
             raise BabelmixError(
@@ -166,6 +200,12 @@ def local_files(name: str, source: Source) -> list[str]:
                 "`data_root` or BABELMIX_DATA_ROOT)."
             )
     return files
+
+
+def language_files(name: str, source: Source, lang: str) -> list[str]:
+    """Files of a local source that hold a language; whether they are there is not looked at."""
+    place = language_path(source.path or "", lang)
+    return places.local_files(place, source.split, f"sources.{name}")[0]
 
 
 def files_of_the_future(sources: dict[str, Source]) -> list[str]:
@@ -223,11 +263,11 @@ def check_machine(
                 "workflow/profiles/slurm`), choose a smaller model, or set `device: cpu` and "
                 "`gpus: 0` for it."
             )
-    problems += _missing_keys(config, judges, translators)
-    return problems
+    return problems + missing_keys(config, judges, translators)
 
 
-def _missing_keys(config: Config, judges: Iterable[str], translators: Iterable[str]) -> list[str]:
+def missing_keys(config: Config, judges: Iterable[str], translators: Iterable[str]) -> list[str]:
+    """Keys of services that the environment lacks, and modes that Apertium does not have."""
     problems = []
     for name in judges:
         judge = config.judges[name]
@@ -303,9 +343,10 @@ def unconfirmed(config: Config, payers: dict[str, float | None], root: Path) -> 
         path = ledger / f"{payer}.jsonl"
         spent = Ledger(ledger, payer).total() if path.is_file() else 0.0
         left = None if dollars is None else max(0.0, dollars - spent)
-        if left == 0.0:
-            continue
         try:
+            require_price(settings, price, payer)
+            if left == 0.0:
+                continue
             estimate = Estimate(1, 0, 0, left)
             require_confirmation(settings, estimate, price, payer, spent, "this study set")
         except BabelmixError as error:

@@ -17,10 +17,11 @@ from ..config.builtin import catalogue
 from ..config.evaluation import OpenAIJudge
 from ..config.load import load_config
 from ..config.sources import Source
+from ..errors import BabelmixError
 from ..judge.cost import CHARS_PER_TOKEN, VERDICT_TOKENS, estimate_calls, expected_calls
 from ..mixtures.shares import half_up
 from ..service.budget import estimate_calls as estimate_service
-from ..sources.adapters import columns_of, conversations, stream
+from ..sources.adapters import columns_of, stream
 from ..sources.questions import questions
 from ..sources.readers import iter_rows, read_rows
 from ..sources.rows import Parsed
@@ -62,18 +63,16 @@ class Line:
     payers: dict[str, float | None] = field(default_factory=dict)
 
 
-def _measure(source: Source, path: str) -> tuple[int, float]:
-    """Conversations (or questions) of a local file, and characters of one."""
-    return _measure_once(source.model_dump_json(), path)
-
-
 @functools.cache
-def _measure_once(source_json: str, path: str) -> tuple[int, float]:
+def _measure(source_json: str, path: str, asked: bool) -> tuple[int, float]:
+    """Conversations (or ``asked``: questions) of a local file, and characters of one.
+
+    What they are read as depends on their use, not on what a row looks like: rows of a pool may
+    have a `question_id` as well.
+    """
     source = Source.model_validate_json(source_json)
     lang = source.languages[0]
-    first = next(iter_rows(path), None)
-    asks = isinstance(first, dict) and "question_id" in first
-    if source.adapter in {"mt_bench", "mt_bench_x"} or (asks and source.fields is None):
+    if asked:
         raw = read_rows(path)
         found = questions(raw, None, source, lang, path)
         return len(found), sum(len(t) for q in found for t in q.turns) / len(found)
@@ -83,18 +82,24 @@ def _measure_once(source_json: str, path: str) -> tuple[int, float]:
     for row in stream(some, source, "", lang, "", path, Parsed()):
         count += 1
         characters += sum(len(m.content) for m in row.messages)
-    if not count:
-        conversations(itertools.islice(iter_rows(path), 100), source, "", lang, "", path)
     return count, characters / max(count, 1)
 
 
 def _local(plan: Plan, source: str) -> tuple[int, float] | None:
-    """What a source's local file holds; None where it has none here."""
+    """What a source's local file holds; None where it has none here, or none that can be read.
+
+    What is wrong with it is said by `preflight`; an estimate need not die of it.
+    """
     section = plan.sources[source]
     if section.path is None:
         return None
     path = language_path(section.path, section.languages[0])
-    return _measure(section, path) if Path(path).is_file() else None
+    asked = source in {plan.config.benchmarks[b].source for b in plan.benchmarks}
+    try:
+        found = _measure(section.model_dump_json(), path, asked) if Path(path).is_file() else None
+    except BabelmixError:
+        return None
+    return found if found and found[0] else None
 
 
 def pool_rows(plan: Plan, dataset: str) -> int:
@@ -113,6 +118,12 @@ def pool_chars(plan: Plan, dataset: str) -> float:
     rows = sum(n for n, _ in measured)
     mean = sum(n * chars for n, chars in measured) / rows if rows else CHARS_PER_ROW
     return min(mean, pool.max_chars or mean)
+
+
+def known_rows(plan: Plan, dataset: str) -> int | None:
+    """The most rows per language that a pool's files can give; None where some are not here."""
+    measured = [_local(plan, s) for s in plan.dataset(dataset).sources]
+    return None if None in measured else sum(m[0] for m in measured if m)
 
 
 def _source_rows(plan: Plan, source: str) -> int:
@@ -358,7 +369,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print the plan."""
+    """Print the plan, and what its jobs would refuse."""
+    from .preflight import refusals
+
     plan = Plan(load_config(args.config))
     print(render(cost_lines(plan)))
     print(
@@ -367,3 +380,9 @@ def run(args: argparse.Namespace) -> None:
         f"{VERDICT_TOKENS} tokens a verdict; for sources that are not here their published "
         f"size and {CHARS_PER_ROW} characters a row."
     )
+    refused, notes = refusals(plan)
+    for note in notes:
+        print(f"note: {note}")
+    if refused:
+        print("\nJobs would refuse this (`check` says what this machine lacks, too):")
+        print("\n".join(f"- {problem}" for problem in refused))

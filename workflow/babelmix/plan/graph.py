@@ -80,6 +80,11 @@ class Plan:
         return list(dict.fromkeys(used))
 
     @cached_property
+    def question_pools(self) -> dict[str, str]:
+        """Pools that hold a benchmark's own questions, to be translated: pool -> benchmark."""
+        return {}
+
+    @cached_property
     def sources(self) -> dict[str, Source]:
         """Sources in use, with the data root put into their paths."""
         names = [s for d in self.datasets for s in self.config.datasets[d].sources]

@@ -84,6 +84,8 @@ def from_record(
     by_lang = {lang: files.questions(lang) for lang in spec.languages}
     found = by_lang[spec.lang]
     manifest: dict[str, Any] = {"source": record["source"], "warnings": []}
+    if passed_over := files.rows(spec.lang) - len(found):
+        manifest["other_rows"] = passed_over  # in another language, or not as `where` asks
     if source.expected_rows not in (None, len(found)):
         manifest["warnings"].append(
             f"source '{record['source']}' gives {len(found)} questions in '{spec.lang}', "

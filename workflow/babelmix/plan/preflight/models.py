@@ -1,0 +1,193 @@
+"""Base models and recipes: the weights are there, the chat template can be masked, the recipe fits.
+
+A tokenizer is loaded only from this machine, and only while its model has not been prepared: what
+`prepare-model` has proved is not proved again. The import of transformers costs about 2 s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ...config.training import Model
+from ...errors import BabelmixError
+from ...service.client import read_key
+from ...train.chat import Formatter, load_tokenizer
+from ...train.places import find_gguf, find_weights
+from ...train.prepare import read_template
+from ...train.settings import check_recipe, lay_out
+from ..graph import Plan
+from .translators import installed
+
+_TURNS = [
+    {"role": "user", "content": "ping"},
+    {"role": "assistant", "content": "pong"},
+    {"role": "user", "content": "Ping again?"},
+    {"role": "assistant", "content": "Pong again."},
+]
+_SYSTEM = {"role": "system", "content": "Be brief."}
+_OTHER = "Choose another `chat_template` for this model (`study1`, `chatml`)"
+#: Files of a tokenizer that the hub's cache must hold for it to be loaded offline.
+_TOKENIZER = ("tokenizer_config.json", "tokenizer.json")
+
+
+def model_findings(plan: Plan) -> tuple[list[str], list[str]]:
+    """Return what preparing, training and answering would refuse, and what is not known yet."""
+    problems = [*_recipe_problems(plan), *_engine_problems(plan)]
+    unknown = []
+    for name in plan.models:
+        if Path(plan.root, "models", f"{name}.json").is_file():
+            continue
+        try:
+            if not _examine(plan, name):
+                unknown.append(name)
+        except BabelmixError as error:
+            problems.append(str(error))
+    if not unknown:
+        return problems, []
+    return problems, [
+        f"models.{', models.'.join(unknown)}: the tokenizer is not on this machine; whether its "
+        "chat template can be masked is known once `prepare_model` has fetched it, before any "
+        "training. `snakemake --until prepare_model` does that alone."
+    ]
+
+
+def _examine(plan: Plan, name: str) -> bool:
+    """Look at a model that is not prepared yet; False where it is not on this machine."""
+    model, where = plan.config.models[name], f"models.{name}"
+    if model.chat_template != "own":
+        read_template(model.chat_template, f"{where}.chat_template")
+    folder: Path | None = None
+    if model.packaged is not None:
+        find_gguf(model.packaged, where)
+        return True  # its tokenizer is inside the file of weights
+    if model.path is not None:
+        folder = find_weights(model, where)
+    else:
+        folder = _cached(model)
+    if model.chat_template != "own":
+        return True
+    if folder is None or not installed("transformers"):
+        return False
+    if not model.trust_remote_code:
+        prove_template(folder, where, system=_system_prompts(plan, name))
+    return True
+
+
+def _cached(model: Model) -> Path | None:
+    """The folder of a hub model whose tokenizer is in the hub's cache here."""
+    if not installed("huggingface_hub"):
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    found = [
+        try_to_load_from_cache(str(model.repo), f, revision=model.revision) for f in _TOKENIZER
+    ]
+    paths = [Path(path) for path in found if isinstance(path, str)]
+    return paths[0].parent if len(paths) == len(_TOKENIZER) else None
+
+
+def _system_prompts(plan: Plan, model: str) -> str:
+    """Where a model is shown system prompts: the setting's name, or an empty text."""
+    for of, recipe, _ in plan.recipes_by_model():
+        if of == model and plan.config.training[recipe].system_prompt:
+            return f"training.{recipe}.system_prompt"
+    for benchmark, run in plan.answer_sets():
+        section = plan.config.benchmarks[benchmark]
+        own = section.generation.engine != "openai"
+        if plan.runs[run].model == model and section.system_prompt and own:
+            return f"benchmarks.{benchmark}.system_prompt"
+    return ""
+
+
+def prove_template(folder: Path, where: str, *, system: str = "") -> None:
+    """Prove that a tokenizer's own chat template can be masked and ends its turns.
+
+    ``system`` names the setting that shows it system prompts. The same proof as `prepare-model`
+    and `tokenise` make.
+
+    Raises:
+        BabelmixError: naming what the template does not do, and what to choose in its place.
+    """
+    tokenizer = _load(folder, where)
+    if not isinstance(tokenizer.chat_template, str):
+        raise BabelmixError(
+            f"{where}: `chat_template: own`, but the tokenizer in {folder} has none (or several). "
+            f"{_OTHER}."
+        )
+    if tokenizer.eos_token is None:
+        raise BabelmixError(f"{where}: the tokenizer names no end-of-sequence token.")
+    formatter = Formatter(tokenizer)
+    try:
+        formatter.end_of_turn_id()
+    except BabelmixError as error:
+        raise BabelmixError(f"{where}: {error}") from None
+    if note := formatter.encode(_TURNS).note:
+        raise BabelmixError(f"{where}: chat template: a dialogue of two turns is {note}. {_OTHER}.")
+    if system and (note := formatter.encode([_SYSTEM, *_TURNS]).note):
+        raise BabelmixError(
+            f"{where}: chat template: a dialogue with a system prompt is {note}. {_OTHER}, or set "
+            f"`{system}` to false."
+        )
+
+
+def _load(folder: Path, where: str) -> Any:
+    if (folder / "tokenizer.json").is_file():
+        return load_tokenizer(folder)  # spares importing torch
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (ValueError, OSError) as error:
+        raise BabelmixError(f"{where}: {folder}: no tokenizer can be loaded ({error}).") from None
+    if not tokenizer.is_fast:
+        raise BabelmixError(f"{where}: {folder}: only slow tokenizer code; a fast one is needed.")
+    return tokenizer
+
+
+def _recipe_problems(plan: Plan) -> Iterator[str]:
+    """What a recipe asks for and its model's devices, or its mixture's rows, do not give."""
+    for run in plan.runs.values():
+        if run.mixture is None or run.recipe is None:
+            continue
+        recipe, model = plan.config.training[run.recipe], plan.config.models[run.model]
+        devices = max(1, model.gpus * model.nodes)
+        where = f"training.{run.recipe} with models.{run.model}"
+        try:
+            check_recipe(recipe, model, where, gpus=0 if model.device == "cpu" else devices)
+            lay_out(recipe, devices, where)
+        except BabelmixError as error:
+            yield str(error)
+        pools = plan.expansion.mixtures[run.mixture].datasets
+        if recipe.select.startswith("best") and not any(plan.dataset(d).dev_rows for d in pools):
+            yield (
+                f"training.{run.recipe}: `select: {recipe.select}` needs held-out rows, and "
+                f"{', '.join(pools)} has no `dev_rows`. Give it some, or use `select: last`."
+            )
+        four_bit = recipe.lora is not None and recipe.lora.quantise != "none"
+        if four_bit and installed("torch") and not installed("bitsandbytes"):
+            yield (
+                f"training.{run.recipe}: `lora.quantise: nf4` needs bitsandbytes: `pip install "
+                "'babelmix[qlora]'`."
+            )
+
+
+def _engine_problems(plan: Plan) -> Iterator[str]:
+    """Engines of benchmarks that this environment does not have."""
+    for name in plan.benchmarks:
+        generation = plan.config.benchmarks[name].generation
+        where = f"benchmarks.{name}.generation"
+        if generation.engine == "vllm" and not installed("vllm"):
+            yield (
+                f"{where}: `engine: vllm` needs the package vllm, which is not installed here. It "
+                "brings its own torch: install it into an environment of its own and start "
+                "Snakemake there, or serve the checkpoint with it and use `engine: openai`."
+            )
+        if generation.engine == "openai" and not generation.base_url:
+            yield f"{where}: `engine: openai` needs a `base_url`, as http://127.0.0.1:8000/v1."
+        elif generation.engine == "openai":
+            try:
+                read_key(generation, where, generation.url)
+            except BabelmixError as error:
+                yield str(error)
