@@ -105,7 +105,19 @@ class Benchmark(Section):
         default=None,
         description=(
             "Overlay of human corrections (JSONL or CSV), put over the questions and references of "
-            "`source`; may hold `{data_root}` and `{lang}`. A pool has its own `corrections`."
+            "`source`; may hold `{data_root}` and `{lang}`. A pool has its own `corrections`. With "
+            "a `translator` and `{lang}`: one file per translated language, which `import-review` "
+            "writes."
+        ),
+    )
+    translator: Name | dict[Lang, Name] | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description=(
+            "Translator of the questions and references into languages that `source` does not "
+            "hold: one name for all, or one per language. Only the questions that are asked are "
+            "translated. The translations lie in `conversations/{benchmark}.{lang}.parquet`, for "
+            "`export-review`."
         ),
     )
     system_prompt: bool = Field(
@@ -119,6 +131,8 @@ class Benchmark(Section):
             raise ValueError("give exactly one of `source` and `dataset`")
         if self.corrections is not None and self.source is None:
             raise ValueError("`corrections` goes with `source`; a dataset names its own overlay")
+        if self.translator is not None and self.source is None:
+            raise ValueError("`translator` goes with `source`; a dataset names its own translator")
         return self
 
 

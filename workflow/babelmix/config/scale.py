@@ -46,6 +46,9 @@ def scaled(config: Config) -> Config:
             section["max_steps"] = _part(section["max_steps"], factor, 1)
     for section in values["benchmarks"].values():
         section["languages"] = _only(section["languages"], kept)
+        if isinstance(section.get("translator"), dict):
+            named = section["translator"]
+            section["translator"] = {c: t for c, t in named.items() if c in kept}
         if section["source"] or section["questions"]:
             asked = section["questions"] or USUAL_QUESTIONS
             section["questions"] = _part(asked, factor, min(asked, QUESTIONS))

@@ -218,6 +218,11 @@ class Source(Section):
         return self.adapter == "alpaca_eval"
 
     @property
+    def pivot(self) -> str:
+        """The language that questions are translated from: English where it is held."""
+        return "en" if "en" in self.languages else self.languages[0]
+
+    @property
     def holds_questions(self) -> bool:
         """Whether its rows are questions of a benchmark, and no conversations."""
         return self.adapter in QUESTION_ADAPTERS or (self.fields is not None and self.fields.asks)

@@ -12,15 +12,16 @@ from ..config.evaluation import Generation, Jury, OpenAIJudge
 from ..config.mixtures import CodeSwitched, Pinch, PoolFamily, Union
 from ..config.root import Config
 from ..config.service import Endpoint, PaidService
-from ..config.sources import QUESTION_ADAPTERS, Dataset, Source
+from ..config.sources import Dataset, Source
 from ..config.translators import ApertiumTranslator, OpenAITranslator, Service
-from ..errors import BabelmixError, unknown_name
+from ..errors import BabelmixError
 from ..service.budget import Estimate, require_confirmation, require_price
 from ..service.client import read_key
 from ..service.ledger import Ledger
 from ..service.prices import price_of as endpoint_price
 from ..sources import places
 from ..translate.cost import price_of
+from .benchmark_checks import check_benchmarks, language_path, require_known
 
 #: Seconds that a file server's clock may go before ours.
 _CLOCK_SKEW_S = 2.0
@@ -30,7 +31,7 @@ def check_names(config: Config) -> None:
     """Every name that a section uses is defined in its own section."""
     for name, dataset in config.datasets.items():
         where = f"datasets.{name}"
-        _known("source", dataset.sources, config.sources, f"{where}.sources")
+        require_known("source", dataset.sources, config.sources, f"{where}.sources")
         for source in dataset.sources:
             if config.sources[source].holds_questions:
                 raise BabelmixError(
@@ -40,42 +41,28 @@ def check_names(config: Config) -> None:
                     "here."
                 )
         pivot = [dataset.pivot] if dataset.parallel else []
-        _known("language", [*dataset.languages, *pivot], config.languages, where)
+        require_known("language", [*dataset.languages, *pivot], config.languages, where)
         _check_own_rows(where, dataset, config)
         if dataset.parallel and dataset.pivot not in dataset.languages:
             raise BabelmixError(f"{where}: `pivot: {dataset.pivot}` is not among its `languages`.")
         if isinstance(back := dataset.audit.round_trip, (str, dict)):
             there = f"{where}.audit.round_trip"
             names, langs = ([back], ()) if isinstance(back, str) else (back.values(), back)
-            _known("translator", names, config.translators, there)
-            _known("language", langs, dict.fromkeys(dataset.languages), there)
+            require_known("translator", names, config.translators, there)
+            require_known("language", langs, dict.fromkeys(dataset.languages), there)
         if isinstance(dataset.translator, str):
-            _known("translator", [dataset.translator], config.translators, where)
+            require_known("translator", [dataset.translator], config.translators, where)
         elif dataset.translator:
-            _known("translator", dataset.translator.values(), config.translators, where)
-            _known("language", dataset.translator, dict.fromkeys(dataset.languages), where)
+            require_known("translator", dataset.translator.values(), config.translators, where)
+            require_known("language", dataset.translator, dict.fromkeys(dataset.languages), where)
     for name, source in config.sources.items():
-        _known("language", source.languages, config.languages, f"sources.{name}.languages")
+        require_known("language", source.languages, config.languages, f"sources.{name}.languages")
     for name, family in config.mixtures.items():
         if family.tokenizer:
-            _known("model", [family.tokenizer], config.models, f"mixtures.{name}.tokenizer")
+            require_known("model", [family.tokenizer], config.models, f"mixtures.{name}.tokenizer")
         if not isinstance(family, Union):
             _check_family(name, family, config)
-    for name, benchmark in config.benchmarks.items():
-        where = f"benchmarks.{name}"
-        if benchmark.source:
-            _known("source", [benchmark.source], config.sources, where)
-            _check_asked(where, config.sources[benchmark.source], benchmark.source)
-            held = dict.fromkeys(config.sources[benchmark.source].languages)
-        else:
-            _known("dataset", [benchmark.dataset or ""], config.datasets, where)
-            if not config.datasets[benchmark.dataset or ""].parallel:
-                raise BabelmixError(
-                    f"{where}.dataset: '{benchmark.dataset}' is not parallel, but a benchmark asks "
-                    "the same questions in every language. Name a parallel dataset or a `source`."
-                )
-            held = dict.fromkeys(config.datasets[benchmark.dataset or ""].languages)
-        _known("language", benchmark.languages, held, f"{where}.languages")
+    check_benchmarks(config)
     singly = [name for name, judge in config.judges.items() if not isinstance(judge, Jury)]
     for name, judge in config.judges.items():
         if isinstance(judge, Jury):
@@ -94,51 +81,26 @@ def _check_own_rows(where: str, dataset: Dataset, config: Config) -> None:
         )
 
 
-def _check_asked(where: str, source: Source, name: str) -> None:
-    """The `source` of a benchmark holds questions."""
-    if source.adapter in (*QUESTION_ADAPTERS, "parallel"):
-        return
-    if source.fields is not None:
-        separate = source.path is None or source.path != language_path(source.path, "")
-        if source.fields.turns and source.fields.speakers != "user":
-            raise BabelmixError(
-                f"{where}.source: `fields.turns` of '{name}' holds answers as well. Say `speakers: "
-                "user` where all turns are the user's, or make a parallel dataset of it and name "
-                "that as the benchmark's `dataset`."
-            )
-        if source.fields.id is None and len(source.languages) > 1 and separate:
-            raise BabelmixError(
-                f"sources.{name}.fields: name the `id` of a question, which is the same in every "
-                "language: it is what makes the languages' files parallel."
-            )
-        return
-    raise BabelmixError(
-        f"{where}.source: '{name}' (`adapter: {source.adapter}`) holds no benchmark questions. "
-        f"Make a parallel dataset of it (`datasets: {{mine: {{sources: [{name}], …}}}}`) and name "
-        "that as the benchmark's `dataset`."
-    )
-
-
 def _check_jury(where: str, jury: Jury, config: Config, singly: list[str]) -> None:
     if within := [m for m in jury.members if isinstance(config.judges.get(m), Jury)]:
         raise BabelmixError(f"{where}: '{within[0]}' is a jury itself. Name its members instead.")
-    _known("judge", jury.members, singly, where)
+    require_known("judge", jury.members, singly, where)
 
 
 def _check_family(name: str, family: PoolFamily, config: Config) -> None:
     where = f"mixtures.{name}"
-    _known("dataset", [family.dataset], config.datasets, where)
+    require_known("dataset", [family.dataset], config.datasets, where)
     main = [family.main] if isinstance(family, Pinch | CodeSwitched) else []
     ordered = family.order.languages if family.order else []
     used = [*family.languages, *main, *(family.parallel_over or []), *ordered]
-    _known("language", used, dict.fromkeys(config.datasets[family.dataset].languages), where)
+    require_known("language", used, dict.fromkeys(config.datasets[family.dataset].languages), where)
     doubled = {c for c in family.languages if family.languages.count(c) > 1}
     if doubled:
         raise BabelmixError(f"{where}.languages: {sorted(doubled)} appear twice.")
     if family.order is not None and family.order.by == "part":
         raise BabelmixError(f"{where}.order: `part` is for unions; this family has no parts.")
     if isinstance(family.rows, dict):
-        _known("language", family.rows, dict.fromkeys(family.languages), f"{where}.rows")
+        require_known("language", family.rows, dict.fromkeys(family.languages), f"{where}.rows")
         if lost := [c for c in family.languages if c not in family.rows]:
             raise BabelmixError(f"{where}.rows: no number for {', '.join(lost)}.")
 
@@ -147,21 +109,14 @@ def _check_studies(config: Config) -> None:
     for name, study in config.studies.items():
         where = f"studies.{name}"
         for run_set in study.runs:
-            _known("model", run_set.models, config.models, f"{where}.runs.models")
-            _known("recipe", [run_set.recipe], config.training, f"{where}.runs.recipe")
+            require_known("model", run_set.models, config.models, f"{where}.runs.models")
+            require_known("recipe", [run_set.recipe], config.training, f"{where}.runs.recipe")
         for evaluation in study.evaluations:
             there = f"{where}.evaluations"
-            _known("benchmark", [evaluation.benchmark], config.benchmarks, there)
-            _known("judge", [evaluation.judge], config.judges, there)
+            require_known("benchmark", [evaluation.benchmark], config.benchmarks, there)
+            require_known("judge", [evaluation.judge], config.judges, there)
             asked = config.benchmarks[evaluation.benchmark].languages
-            _known("language", evaluation.languages or [], dict.fromkeys(asked), there)
-
-
-def _known(kind: str, names: Iterable[str], known: Iterable[str], where: str) -> None:
-    known = list(known)
-    for name in names:
-        if name not in known:
-            raise unknown_name(kind, name, known, where)
+            require_known("language", evaluation.languages or [], dict.fromkeys(asked), there)
 
 
 def resolve_path(text: str, config: Config, where: str) -> str:
@@ -174,11 +129,6 @@ def resolve_path(text: str, config: Config, where: str) -> str:
             "or the environment variable BABELMIX_DATA_ROOT to the folder that holds the data."
         )
     return text.replace("{data_root}", config.data_root.rstrip("/"))
-
-
-def language_path(path: str, lang: str) -> str:
-    """Put a language code into a path."""
-    return path.replace("{lang}", lang).replace("{LANG}", lang.upper())
 
 
 def local_files(name: str, source: Source) -> list[str]:

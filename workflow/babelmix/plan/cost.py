@@ -16,7 +16,7 @@ from pathlib import Path
 from ..config.builtin import catalogue
 from ..config.evaluation import OpenAIJudge
 from ..config.load import load_config
-from ..config.sources import Source
+from ..config.sources import QUESTION_ADAPTERS, Source
 from ..errors import BabelmixError
 from ..judge.cost import CHARS_PER_TOKEN, VERDICT_TOKENS, estimate_calls, expected_calls
 from ..mixtures.shares import half_up
@@ -75,7 +75,8 @@ def _measure(source_json: str, path: str, asked: bool) -> tuple[int, float]:
     if asked:
         raw = read_rows(path)
         found = questions(raw, None, source, lang, path)
-        return len(found), sum(len(t) for q in found for t in q.turns) / len(found)
+        texts = (t for q in found for t in (*q.turns, *q.reference))
+        return len(found), sum(map(len, texts)) / len(found)
     count = characters = 0
     columns = columns_of(source, lang)
     some = itertools.islice(iter_rows(path, columns), source.take)
@@ -103,7 +104,9 @@ def _local(plan: Plan, source: str) -> tuple[int, float] | None:
 
 
 def pool_rows(plan: Plan, dataset: str) -> int:
-    """Rows a language of a pool, from `rows`, or from what its sources hold."""
+    """Rows per language of a pool, from `rows`, or from what its sources hold."""
+    if benchmark := plan.question_pools.get(dataset):
+        return n_questions(plan, benchmark)
     pool = plan.dataset(dataset)
     held = sum(_source_rows(plan, s) for s in pool.sources)
     if pool.fraction is not None:
@@ -175,12 +178,14 @@ def n_dialogues(plan: Plan, benchmark: str) -> int:
 def n_turns(plan: Plan, benchmark: str) -> int:
     """Turns a question: two in the MT-Bench shapes, else one."""
     section = plan.config.benchmarks[benchmark]
-    two = section.source is not None and plan.config.sources[section.source].adapter in {
-        "mt_bench",
-        "mt_bench_x",
-        "parallel",
-    }
-    whole = 2 if two else 1
+    whole = 1
+    if section.source is not None:
+        source = plan.config.sources[section.source]
+        if source.fields is not None:
+            listed = 2 if source.fields.turns else 1
+            whole = max(listed, len(source.fields.turn_paths()))
+        elif source.adapter in (*QUESTION_ADAPTERS, "parallel"):
+            whole = 2
     return min(section.turns or whole, whole)
 
 

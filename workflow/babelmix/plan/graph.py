@@ -11,6 +11,7 @@ from typing import Any
 
 from ..config.base import languages_of
 from ..config.expand import Expansion, expand
+from ..config.question_pools import question_pools, with_question_pools
 from ..config.root import Config
 from ..config.scale import scaled
 from ..config.sources import Dataset, Source
@@ -34,7 +35,7 @@ class Plan:
 
     def __init__(self, config: Config, results: str = "results") -> None:
         checks.check_names(config)
-        self.config = config = scaled(config)
+        self.config = config = with_question_pools(scaled(config))
         self.root = f"{results}/{config.study_set}"
         self.studies = config.active_studies()
         self.expansion: Expansion = expand(config)
@@ -76,13 +77,18 @@ class Plan:
     def datasets(self) -> list[str]:
         """Pools in use, by mixtures or by benchmarks."""
         used = [d for m in self.mixtures for d in self.expansion.mixtures[m].datasets]
-        used += [d for b in self.benchmarks if (d := self.config.benchmarks[b].dataset)]
+        used += [d for b in self.benchmarks if (d := self.pool_of(b))]
         return list(dict.fromkeys(used))
+
+    def pool_of(self, benchmark: str) -> str | None:
+        """The pool whose user turns a benchmark asks; None where its source holds all."""
+        section = self.config.benchmarks[benchmark]
+        return benchmark if section.translator is not None else section.dataset
 
     @cached_property
     def question_pools(self) -> dict[str, str]:
         """Pools that hold a benchmark's own questions, to be translated: pool -> benchmark."""
-        return {}
+        return question_pools(self.config)
 
     @cached_property
     def sources(self) -> dict[str, Source]:
