@@ -15,15 +15,10 @@ min_version("9.27")
 sys.path.insert(0, str(Path(str(workflow.current_basedir)) / "workflow"))
 
 from babelmix.errors import BabelmixError
-from babelmix.plan import (
-    export_environment,
-    export_expected,
-    load_jobs,
-    restore_studies,
-    write_resolved,
-)
+from babelmix.plan import export_environment, load_jobs, restore_studies, write_resolved
+from babelmix.plan.layout import settings_of
 from babelmix.plan.sizes import memory
-from babelmix.plan.verify import refuse_unseen_changes
+from babelmix.plan.verify import guard_results
 
 export_environment()
 
@@ -35,9 +30,8 @@ if "study_set" not in config:
 try:
     restore_studies(config, workflow.configfiles)
     JOBS = load_jobs(config)
-    export_expected(JOBS)
-    if workflow.is_main_process:
-        refuse_unseen_changes(JOBS, " ".join(map(str, workflow.configfiles)))
+    setting = settings_of(JOBS)  # setting("train", "recipe"): a rule's parameter
+    guard_results(JOBS, workflow.configfiles if workflow.is_main_process else [])
 except BabelmixError as error:
     raise WorkflowError(str(error)) from None
 
@@ -93,6 +87,7 @@ onerror:
 
 include: "workflow/rules/sources.smk"
 include: "workflow/rules/translate.smk"
+include: "workflow/rules/audit.smk"
 include: "workflow/rules/pools.smk"
 include: "workflow/rules/mixtures.smk"
 include: "workflow/rules/train.smk"

@@ -23,6 +23,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.options import as_options
+
 LANGUAGES = ["en", "de", "fr", "it", "es"]
 ROWS = 67_017
 LEFT = LANGUAGES[1:]
@@ -76,7 +78,7 @@ def ours(folder: Path, texts: bool, languages: list[str]) -> None:
         places = ["--output", f"{out}/d.{lang}.parquet", "--manifest", f"{out}/d.{lang}.json"]
         main(
             [
-                *("index-language", "--spec", spec.model_dump_json()),
+                *("index-language", *as_options(spec.model_dump_json())),
                 *("--conversations", str(source), *places),
             ]
         )
@@ -87,7 +89,7 @@ def ours(folder: Path, texts: bool, languages: list[str]) -> None:
         rows = f"{out}/{name}.parquet"
         main(
             [
-                *("build-mixture", "--spec", mixture.model_dump_json(), "--pools"),
+                *("build-mixture", *as_options(mixture.model_dump_json()), "--pools"),
                 *(f"{out}/d.{c}.parquet" for c in own),
                 *("--output", rows, "--selection", f"{out}/{name}.json"),
             ]
@@ -158,7 +160,7 @@ def fingerprints(folder: Path) -> None:
         files.append(folder / f"ours/prints/d.{lang}.parquet")
         main(
             [
-                *("fingerprint-language", "--spec", spec.model_dump_json()),
+                *("fingerprint-language", *as_options(spec.model_dump_json())),
                 *("--conversations", f"{folder}/conversations/d.{lang}.parquet"),
                 *("--output", str(files[-1])),
             ]

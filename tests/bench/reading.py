@@ -23,6 +23,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.options import as_options
+
 ROWS = 1000
 
 
@@ -68,7 +70,7 @@ def ours(folder: Path) -> None:
     spec |= {"rows": ROWS, "max_chars": None, "seed": 0}
     code = main(
         [
-            *("normalise", "--spec", json.dumps(spec), "--records", str(out / "s.json")),
+            *("normalise", *as_options(json.dumps(spec)), "--records", str(out / "s.json")),
             *("--output", str(out / "d.parquet"), "--manifest", str(out / "d.json")),
         ]
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from babelmix.config.load import build_config
 from babelmix.plan import Jobs, Plan
 from tests.cluster import toy_slurm
 from tests.cluster.cluster_study import EXECUTOR, ClusterStudy, ended_jobs
+from tests.options import as_options
 from tests.study import kill_group, mini_config
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
@@ -245,7 +247,7 @@ rule two_nodes:
 
 TRAIN = """
 echo "$SLURM_NODEID $CUDA_VISIBLE_DEVICES" >> $1.starts
-exec python -m babelmix train --spec "$(cat spec.json)" \\
+exec python -m babelmix train {settings} \\
   --mixture {mixture} --tokenised {tokenised} --model {model} \\
   --threads 2 --nproc $2 --work $1/work --folder $1/out \\
   --metrics $1/metrics.jsonl --completed $1/done.json
@@ -275,10 +277,10 @@ def test_ranks_are_started_once_on_one_node_and_on_two(study: ClusterStudy) -> N
     )
     (folder / "Snakefile").write_text(rules)
     plain = Jobs(Plan(build_config(study.config)))
-    (folder / "spec.json").write_text(plain.train(RUN))
     inputs = plain.train_input(RUN)
     (folder / "train.sh").write_text(
         TRAIN.format(
+            settings=shlex.join(as_options(plain.train(RUN))),
             mixture=study.folder / inputs["mixture"],
             tokenised=" ".join(str(study.folder / f) for f in inputs["tokenised"]),
             model=study.folder / inputs["model"].removesuffix(".json"),

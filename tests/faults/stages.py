@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.options import as_options
 from tests.study import ROOT, Study
 
 #: What may differ between two runs: seconds, digests of files that hold them, what was bought when.
@@ -57,6 +58,22 @@ class Job:
         return Job(self.verb, arguments, self.outputs)
 
     @property
+    def settings(self) -> list[str]:
+        """The words after ``--set``; none where the verb has no settings."""
+        if "--set" not in self.arguments:
+            return []
+        rest = self.arguments[self.arguments.index("--set") + 1 :]
+        return rest[: next(n for n, word in enumerate(rest) if word.startswith("--"))]
+
+    def with_settings(self, **values: object) -> Job:
+        """The same with other settings."""
+        first = self.arguments.index("--set") + 1
+        kept = [word for word in self.settings if word.partition("=")[0] not in values]
+        arguments = list(self.arguments)
+        arguments[first : first + len(self.settings)] = kept + as_options(json.dumps(values))[1:]
+        return Job(self.verb, arguments, self.outputs)
+
+    @property
     def undeclared(self) -> list[str]:
         """Folders and journals that outlive a killed job."""
         named = [self.value(o) for o in ("--folder", "--work", "--journal")]
@@ -84,7 +101,7 @@ def first_of_each(jobs: list[Job]) -> dict[str, Job]:
     The best monolingual run is its own baseline: its pairs are not asked for.
     """
     found: dict[str, Job] = {}
-    for job in sorted(jobs, key=lambda j: "pinch" not in str(j.value("--spec"))):
+    for job in sorted(jobs, key=lambda j: not any("pinch" in word for word in j.settings)):
         found.setdefault(job.verb, job)
     return found
 

@@ -113,10 +113,9 @@ def test_what_is_paid_for_is_never_bought_twice(
 
 def paid(job: Job, base_url: str, bench: Bench) -> Job:
     """A job whose judge or translator is a service on loopback."""
-    spec = json.loads(str(job.value("--spec")))
     if job.verb == "translate":
-        spec["translator"] = {"backend": "openai", "model": "m", "base_url": base_url}
-        spec["translator_name"] = "service"
+        translator = {"backend": "openai", "model": "m", "base_url": base_url}
+        job = job.with_settings(translator=translator, translator_name="service")
     else:
         service = {"engine": "openai", "model": "m", "base_url": base_url, "concurrency": 2}
         # What the verb looks up when it runs, and what decides whether it runs.
@@ -124,9 +123,9 @@ def paid(job: Job, base_url: str, bench: Bench) -> Job:
         config = json.loads(file.read_text())
         config["judges"]["service"] = service
         file.write_text(json.dumps(config))
-        spec["judge"] = OpenAIJudge.model_validate(service).essence().model_dump()
-        spec["judge_name"], spec["all_languages"] = "service", []
-    return job.replaced(spec=json.dumps(spec), journal=f"journals/paid-{job.verb}.jsonl")
+        judge = OpenAIJudge.model_validate(service).essence().model_dump()
+        job = job.with_settings(judge=judge, judge_name="service", all_languages=[])
+    return job.replaced(journal=f"journals/paid-{job.verb}.jsonl")
 
 
 def entries(file: Path) -> int:

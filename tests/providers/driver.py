@@ -21,6 +21,7 @@ from typing import Any
 
 from babelmix.io import canonical_json, digest, read_records, write_json, write_records
 from babelmix.records import Answer, Conversation, Judgement, Message, Question
+from tests.options import as_options
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-very-secret"
@@ -208,7 +209,7 @@ class Desk:
         evaluation = f"b.{judge_name}.{protocol}"
         output = self.folder / "judgements" / evaluation / f"{run}.parquet"
         journal = self.folder / "journals" / "judge" / evaluation / f"{run}.jsonl"
-        words = ["judge-pairs" if pairs else "judge-single", "--spec", canonical_json(spec)]
+        words = ["judge-pairs" if pairs else "judge-single", *as_options(canonical_json(spec))]
         words += ["--answers", str(self.folder / f"{run}.parquet")]
         words += ["--questions", str(file), "--journal", str(journal)]
         if pairs:
@@ -261,7 +262,7 @@ class Desk:
         }
         output = self.folder / "translations" / f"d.{lang}" / f"{shard}.parquet"
         journal = self.folder / "journals" / "translate" / f"d.{lang}.{shard}.jsonl"
-        words = ["translate", "--spec", canonical_json(spec), "--journal", str(journal)]
+        words = ["translate", *as_options(canonical_json(spec)), "--journal", str(journal)]
         words += ["--input", str(pivot), "--output", str(output)]
         words += ["--manifest", str(output.with_suffix(".json"))]
         return self._start(words, output, Conversation)
@@ -297,7 +298,7 @@ class Desk:
         }
         output = self.folder / "answers" / "b" / f"{run}.parquet"
         journal = self.folder / "journals" / "answer" / "b" / f"{run}.jsonl"
-        words = ["answer", "--spec", canonical_json(spec), "--journal", str(journal)]
+        words = ["answer", *as_options(canonical_json(spec)), "--journal", str(journal)]
         words += ["--questions", str(asked)]
         words += ["--checkpoint", str(checkpoint), "--completed", str(self.folder / "done.json")]
         words += ["--threads", "1"]

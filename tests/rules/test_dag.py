@@ -12,6 +12,10 @@ import pytest
 import yaml
 from tests.study import ROOT, Study, mini_config
 
+from babelmix.config.load import load_config
+from babelmix.plan import Plan
+from babelmix.plan.prune import orphans
+
 
 def snakemake(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     # No key and no GPU: planning needs none.
@@ -169,3 +173,22 @@ def test_a_gated_source_without_a_token_stops_before_any_job(
     assert "huggingface.co/datasets/GAIR/lima" in done.stdout
     assert "HF_TOKEN" in done.stdout
     assert not (study.results / "raw").exists()
+
+
+@pytest.mark.parametrize("config", ["config/demo.yaml", "config/config.yaml"])
+def test_nothing_that_the_workflow_makes_is_an_orphan(config: str, tmp_path: Path) -> None:
+    """The files are Snakemake's own list of outputs, not the planner's."""
+    done = snakemake("--dry-run", "--forceall", "--configfile", config)
+    assert done.returncode == 0, done.stdout[-3000:]
+    plan = Plan(load_config(ROOT / config))
+    listed = re.findall(r"^    output: (.+)$", done.stdout, flags=re.M)
+    files = {file for line in listed for file in line.split(", ")}
+    assert len(files) > 150
+    for file in files:
+        path = tmp_path / file.removeprefix(f"{plan.root}/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert orphans(plan, tmp_path) == []
+    extra = tmp_path / "checkpoints" / "tiny.gone.quick.s1.json"
+    extra.touch()
+    assert [o.path.name for o in orphans(plan, tmp_path)] == [extra.name]

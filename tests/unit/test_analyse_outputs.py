@@ -4,6 +4,7 @@ import gzip
 import json
 import math
 from base64 import b64decode
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,12 +22,15 @@ from babelmix.analyse.table import ReadTable, Table, read_tables
 from babelmix.io import file_digest, read_json
 from babelmix.report.browser import packed
 
-TABLES = built().root / "tables"
+
+def tables() -> Path:
+    """Folder of the built study's tables; built once, when the first test asks."""
+    return built().root / "tables"
 
 
 def test_parquet_holds_the_csv_and_explains_itself() -> None:
-    for name, table in read_tables(TABLES / "index.json").items():
-        arrow = pq.read_table(TABLES / f"{name}.parquet")
+    for name, table in read_tables(tables() / "index.json").items():
+        arrow = pq.read_table(tables() / f"{name}.parquet")
         assert arrow.column_names == [c["name"] for c in table.entry["columns"]], name
         for column in table.entry["columns"]:
             about = arrow.schema.field(column["name"]).metadata[b"about"].decode()
@@ -36,22 +40,22 @@ def test_parquet_holds_the_csv_and_explains_itself() -> None:
 
 def test_the_index_has_the_digest_of_every_input() -> None:
     study = built()
-    inputs = read_json(TABLES / "index.json")["inputs"]
+    inputs = read_json(tables() / "index.json")["inputs"]
     files = [study.study, *study.scores, *study.judgements, *study.manifests, *study.questions]
     for path in files:
         assert inputs[path.relative_to(study.root).as_posix()] == file_digest(path)
 
 
 def test_latex_of_the_main_tables_is_balanced_and_escaped() -> None:
-    text = (TABLES / "grades.tex").read_text()
+    text = (tables() / "grades.tex").read_text()
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert len({line.count("&") for line in rows}) == 1
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 1
     assert "all-ENDEFR" in text
-    gains = (TABLES / "gains.tex").read_text()
+    gains = (tables() / "gains.tex").read_text()
     assert "best monolingual" in gains
     assert escaped("50 % of a_b & {c}") == r"50 \% of a\_b \& \{c\}"
-    assert not (TABLES / "cost.tex").exists()
+    assert not (tables() / "cost.tex").exists()
     empty = Table("grades", "", "", {}, ())
     assert main_latex(empty, load_study(built().study)) is None
 

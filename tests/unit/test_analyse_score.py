@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 import pytest
+from tests.options import as_options
 
 from babelmix.analyse import score
 from babelmix.analyse.language import answer_language
@@ -121,7 +122,11 @@ def test_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_records(tmp_path / "answers.parquet", [answer(GERMAN)], Answer)
     parser = argparse.ArgumentParser()
     score.add_arguments(parser)
-    options = ["--spec", spec().model_dump_json(), "--answers", str(tmp_path / "answers.parquet")]
+    options = [
+        *as_options(spec().model_dump_json()),
+        "--answers",
+        str(tmp_path / "answers.parquet"),
+    ]
     score.run(parser.parse_args([*options, "--output", str(tmp_path / "scores.parquet")]))
     assert len(read_records(tmp_path / "scores.parquet", Score)) == len(score.METRICS)
     assert capsys.readouterr().out.count("\n") == 1

@@ -15,6 +15,7 @@ import tiny_model
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.loopback import Action, Request, ScriptedServer, error
+from tests.options import as_options
 
 from babelmix.answer import answer as verb
 from babelmix.answer.answer import answer_questions, is_looping
@@ -370,7 +371,7 @@ def arguments(folder: Path, tmp_path: Path, spec_: AnswerSpec, name: str = "out"
     if not completed.exists():
         template = Formatter.load(folder).template
         write_json(completed, {"template_digest": template_digest(template)})
-    words = ["--spec", spec_.model_dump_json(), "--questions", str(tmp_path / "q.parquet")]
+    words = [*as_options(spec_.model_dump_json()), "--questions", str(tmp_path / "q.parquet")]
     words += ["--checkpoint", str(folder), "--completed", str(completed), "--threads", "1"]
     words += ["--output", str(tmp_path / f"{name}.parquet")]
     return [*words, "--manifest", str(tmp_path / f"{name}.json")]

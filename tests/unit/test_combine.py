@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.options import as_options
 
 from babelmix.cli import main
 from babelmix.config.base import languages_of
@@ -104,7 +105,7 @@ def run(folder: Path, first: list[Conversation], second: list[Conversation]) -> 
     spec = CombineSpec(version=1, dataset="d", lang="de_to_en", first="de", second="en", seed=0)
     files = ["--first", str(folder / "d.de.parquet"), "--second", str(folder / "d.en.parquet")]
     out = ["--output", str(folder / "o.parquet"), "--manifest", str(folder / "o.json")]
-    return main(["combine-languages", "--spec", spec.model_dump_json(), *files, *out])
+    return main(["combine-languages", *as_options(spec.model_dump_json()), *files, *out])
 
 
 def test_files_are_paired_by_id_or_refused(tmp_path: Path, capsys: Any) -> None:

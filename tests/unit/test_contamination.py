@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.options import as_options
 
 from babelmix.cli import main
 from babelmix.io import read_json, read_table, write_json, write_records
@@ -51,7 +52,7 @@ def search(
     spec = ContaminationSpec(**(fields | changes))
     status = main(
         [
-            *("find-contamination", "--spec", spec.model_dump_json()),
+            *("find-contamination", *as_options(spec.model_dump_json())),
             *("--conversations", *map(str, files), "--questions", *map(str, questions)),
             *("--output", str(tmp_path / "hits.parquet"), "--manifest", str(tmp_path / "m.json")),
         ]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import tiny_model
 import yaml
+from tests.options import as_options
 from tests.study import ROOT
 
 from babelmix.answer import answer
@@ -91,7 +92,7 @@ def test_a_damaged_checkpoint_answers_nothing(study: dict[str, Any], tmp_path: P
     answer.add_arguments(parser)
     words = ["--questions", str(tmp_path / "q.parquet"), "--checkpoint", str(folder)]
     words += ["--completed", str(folder.parent / "tiny.json")]
-    words += ["--output", str(tmp_path / "a.parquet"), "--spec", spec.model_dump_json()]
+    words += ["--output", str(tmp_path / "a.parquet"), *as_options(spec.model_dump_json())]
     with pytest.raises(BabelmixError, match=r"model\.safetensors: not the file"):
         answer.run(parser.parse_args(words))
     assert not (tmp_path / "a.parquet").exists()

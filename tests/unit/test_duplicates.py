@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.options import as_options
 
 from babelmix.cli import main
 from babelmix.io import read_json, read_table, write_json, write_records
@@ -51,7 +52,7 @@ def pool(
         ("fingerprint-language", prints, "fingerprints", []),
     ):
         made = folder / f"{where}/{dataset}.{lang}.parquet"
-        command = [verb, "--spec", spec.model_dump_json(), "--conversations", str(file)]
+        command = [verb, *as_options(spec.model_dump_json()), "--conversations", str(file)]
         assert main([*command, "--output", str(made), *more]) == 0
 
 
@@ -64,14 +65,14 @@ def mixture(folder: Path, capsys: Any, **changes: Any) -> tuple[dict[str, Any], 
     files = [str(folder / name) for name in ("m.parquet", "m.json", "manifest.json")]
     status = main(
         [
-            *("build-mixture", "--spec", spec.model_dump_json(), "--pools", *pools),
+            *("build-mixture", *as_options(spec.model_dump_json()), "--pools", *pools),
             *("--fingerprints", *prints, "--output", files[0], "--selection", files[1]),
         ]
     )
     if status:
         return {}, [], capsys.readouterr().err
     about = ManifestSpec(version=1, mixture="m", licences={}, non_commercial=[])
-    command = ["mixture-manifest", "--spec", about.model_dump_json(), "--mixture", files[0]]
+    command = ["mixture-manifest", *as_options(about.model_dump_json()), "--mixture", files[0]]
     command += ["--selection", files[1], "--fingerprints", *prints, "--output", files[2]]
     assert main(command) == 0
     return (

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.options import as_options
 
 from babelmix.cli import main
 from babelmix.config.load import build_config, read_yaml
@@ -93,7 +94,7 @@ def build(jobs: Jobs) -> dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]:
     plan = jobs.plan
 
     def run(verb: str, spec: str, **files: str | list[str]) -> None:
-        command = [verb, "--spec", spec]
+        command = [verb, *as_options(spec)]
         for name, given in files.items():
             command += [f"--{name}", *([given] if isinstance(given, str) else given)]
         assert main(command) == 0, verb

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from tests.options import as_options
 from tests.study import ROOT
 
 from babelmix.cli import main
@@ -43,7 +44,7 @@ def normalised(folder: Path, rows: str | bytes, **options: Any) -> tuple[int, Pa
         | options
     )
     words = ["--records", str(folder / "s.json"), "--output", str(folder / "o.parquet")]
-    words += ["--manifest", str(folder / "o.json"), "--spec", spec.model_dump_json()]
+    words += ["--manifest", str(folder / "o.json"), *as_options(spec.model_dump_json())]
     return main(["normalise", *words]), folder / "o.parquet"
 
 

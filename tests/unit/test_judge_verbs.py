@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from tests.loopback import Action, Request, ScriptedServer, error, text
+from tests.options import as_options
 
 from babelmix.errors import BabelmixError
 from babelmix.io import Journal, read_json, read_records, write_records
@@ -83,7 +84,7 @@ class Study:
         return str(path)
 
     def words(self, spec_: str, run: str = "mine", *more: str) -> list[str]:
-        words = ["--spec", spec_, "--answers", str(self.folder / f"{run}.parquet")]
+        words = [*as_options(spec_), "--answers", str(self.folder / f"{run}.parquet")]
         words += ["--questions", *self.files, "--journal", str(self.folder / "j.jsonl")]
         words += ["--output", str(self.folder / "out.parquet")]
         return [*words, "--manifest", str(self.folder / "out.json"), *more]
@@ -423,7 +424,7 @@ def test_the_best_mean_over_languages_is_chosen(tmp_path: Path) -> None:
     parser = argparse.ArgumentParser()
     baseline.add_arguments(parser)
     files = [str(tmp_path / "a"), str(tmp_path / "b")]
-    words = ["--spec", chosen, "--judgements", *files, "--output", str(tmp_path / "out.json")]
+    words = [*as_options(chosen), "--judgements", *files, "--output", str(tmp_path / "out.json")]
     baseline.run(parser.parse_args(words))
     choice = read_json(tmp_path / "out.json")
     assert choice["run"] == "a"

@@ -11,6 +11,7 @@ from typing import Any
 import built_study
 import fake_study
 import pytest
+from tests.options import as_options
 from tests.study import mini_config
 
 from babelmix.analyse.study import load_study
@@ -190,7 +191,7 @@ def with_jury(study: fake_study.FakeStudy) -> None:
         output = study.root / "judgements" / evaluation / file
         spec = {"version": 1, "run": file.removesuffix(".parquet"), "judge_name": "panel"}
         spec |= {"members": ["judge", "b", "c"], "languages": ["en", "de", "fr"]}
-        words = ["--spec", json.dumps(spec), "--judgements", *map(str, of)]
+        words = [*as_options(json.dumps(spec)), "--judgements", *map(str, of)]
         built_study.run_verb(jury, *words, "--output", str(output))
         study.judgements += [*of[1:], output]
     for name in {name for name, _ in files}:
@@ -244,7 +245,7 @@ def test_the_verb_joins_what_the_members_say(judged: fake_study.FakeStudy) -> No
 
 def test_the_verb_wants_each_members_file(tmp_path: Path) -> None:
     spec = {"version": 1, "run": "r", "judge_name": "j", "members": ["a", "b"], "languages": ["de"]}
-    words = ["--spec", json.dumps(spec), "--judgements", "one", "--output", str(tmp_path / "o")]
+    words = [*as_options(json.dumps(spec)), "--judgements", "one", "--output", str(tmp_path / "o")]
     with pytest.raises(BabelmixError, match="1 files of 2 members"):
         built_study.run_verb(jury, *words)
 

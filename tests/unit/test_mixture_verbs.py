@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.options import as_options
 
 from babelmix.cli import main
 from babelmix.io import read_table, write_records, write_table
@@ -85,7 +86,7 @@ def test_an_export_names_a_torn_file(tmp_path: Path, capsys: Any) -> None:
 def count(folder: Path, file: Path, model: Path = MODEL) -> int:
     spec = CountSpec(version=1, dataset="d", lang="en").model_dump_json()
     files = ("--conversations", str(file), "--output", str(folder / "counts.parquet"))
-    return main(["count-tokens", "--spec", spec, "--model", str(model), *files])
+    return main(["count-tokens", *as_options(spec), "--model", str(model), *files])
 
 
 def test_tokens_are_counted_turn_by_turn_without_template(tmp_path: Path) -> None:

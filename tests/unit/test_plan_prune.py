@@ -53,7 +53,6 @@ def test_what_hangs_on_a_removed_mixture_is_an_orphan(raw: dict[str, Any], tmp_p
         f"answers/demo-bench/{run}.parquet",
         f"scores/demo-bench/{run}.parquet",
         f"judgements/{evaluation}/{run}.parquet",
-        f"baselines/{evaluation}/{run}.parquet",
         f"journals/judge/{evaluation}/{run}.parquet",
         f"journals/answer/demo-bench/{run}.parquet",
     }
@@ -72,7 +71,7 @@ def test_nothing_is_deleted_untold_and_journals_never_by_the_way(
     before = sorted(root.rglob("*"))
     assert main(["prune", "--config", "config.yaml"]) == 0
     assert sorted(root.rglob("*")) == before
-    assert "9 orphans" in capsys.readouterr().out
+    assert "8 orphans" in capsys.readouterr().out
     assert main(["prune", "--config", "config.yaml", "--delete"]) == 0
     gone = set(before) - set(root.rglob("*"))
     assert {p.name for p in gone if p.suffix} == {

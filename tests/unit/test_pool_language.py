@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.options import as_options
 
 from babelmix.cli import main
 from babelmix.io import read_json, read_records, write_records
@@ -72,8 +73,7 @@ def test_the_pools_policy_decides_and_the_log_and_manifest_count(
     done = main(
         [
             "collect",
-            "--spec",
-            collect.model_dump_json(),
+            *as_options(collect.model_dump_json()),
             "--pivot",
             files["in"],
             "--shards",
@@ -94,8 +94,7 @@ def test_the_pools_policy_decides_and_the_log_and_manifest_count(
     done = main(
         [
             "index-language",
-            "--spec",
-            index.model_dump_json(),
+            *as_options(index.model_dump_json()),
             "--conversations",
             files["out"],
             "--output",

@@ -11,6 +11,7 @@ import built_study
 import fake_study
 import pytest
 from tests.loopback import ScriptedServer, error
+from tests.options import as_options
 
 from babelmix.analyse.table import ReadTable
 from babelmix.io import read_json, read_records, write_json
@@ -47,7 +48,7 @@ def add_silent_judge(study: fake_study.FakeStudy) -> None:
         spec |= {"baseline": None, "all_languages": []}
         for answers in study.answers:
             output = study.root / "judgements" / SILENT / answers.name
-            words = ["--spec", json.dumps(spec | {"run": answers.stem})]
+            words = [*as_options(json.dumps(spec | {"run": answers.stem}))]
             words += ["--answers", str(answers), "--questions", *map(str, study.questions)]
             words += ["--journal", str(study.root / "journals" / answers.stem)]
             built_study.run_verb(single, *words, "--output", str(output))

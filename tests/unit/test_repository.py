@@ -79,7 +79,7 @@ def test_rules_open_with_a_contract_and_call_one_verb(file: Path) -> None:
 
 
 def test_the_snakefile_is_short() -> None:
-    assert len((ROOT / "Snakefile").read_text().splitlines()) <= 100
+    assert len((ROOT / "Snakefile").read_text().splitlines()) <= 105
 
 
 def test_modules_are_short() -> None:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import tiny_model
 from tests.loopback import Request, ScriptedServer, text
+from tests.options import as_options
 from tests.study import mini_config
 
 from babelmix.analyse.score import score_answers
@@ -186,7 +187,7 @@ def test_the_first_sample_is_what_one_sample_gives(folder: Path, tmp_path: Path)
     write_json(tmp_path / "done.json", {"template_digest": template_digest(template)})
 
     def answered(samples: int, name: str) -> list[Answer]:
-        words = ["--spec", spec(samples).model_dump_json(), "--checkpoint", str(folder)]
+        words = [*as_options(spec(samples).model_dump_json()), "--checkpoint", str(folder)]
         words += ["--completed", str(tmp_path / "done.json"), "--threads", "1"]
         words += ["--questions", str(tmp_path / "q.parquet"), "--output", str(tmp_path / name)]
         words += ["--journal", str(tmp_path / f"{name}.jsonl")]
@@ -226,7 +227,7 @@ def judged(module: Any, tmp_path: Path, judge: dict[str, Any], *more: str) -> li
     protocol = "single" if module is single else "pairwise"
     value |= {"protocol": protocol, "judge_name": "j", "baseline": None, "all_languages": LANGUAGES}
     write_records(tmp_path / "q.parquet", questions(), Question)
-    words = ["--spec", json.dumps(value), "--answers", str(tmp_path / "mine.parquet")]
+    words = [*as_options(json.dumps(value)), "--answers", str(tmp_path / "mine.parquet")]
     words += ["--questions", str(tmp_path / "q.parquet"), "--journal", str(tmp_path / "j.jsonl")]
     words += ["--output", str(tmp_path / "out.parquet"), *more]
     parser = argparse.ArgumentParser()

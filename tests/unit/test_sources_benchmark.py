@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.options import as_options
 
 from babelmix.cli import main
 from babelmix.errors import BabelmixError
@@ -134,7 +135,7 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "s.json").write_text(json.dumps(record))
     out = tmp_path / "b.de.parquet"
     options = ["--record", str(tmp_path / "s.json"), "--output", str(out)]
-    assert main(["benchmark", "--spec", spec(lang="de").model_dump_json(), *options]) == 0
+    assert main(["benchmark", *as_options(spec(lang="de").model_dump_json()), *options]) == 0
     assert capsys.readouterr().out == "benchmark b.de: 2 of 2 questions\n"
     assert [q.turns for q in read_records(out, Question)] == [["de81"], ["de100"]]
     assert read_json(tmp_path / "b.de.json")["kept"] == 2
@@ -148,6 +149,6 @@ def test_the_verb_on_a_pool(tmp_path: Path) -> None:
     given = spec(source=None, dataset="d", questions=1).model_dump_json()
     options = ["--conversations", *paths, "--output", str(tmp_path / "b.parquet")]
     options += ["--manifest", str(tmp_path / "m.json")]
-    assert main(["benchmark", "--spec", given, *options]) == 0
+    assert main(["benchmark", *as_options(given), *options]) == 0
     manifest = read_json(tmp_path / "m.json")
     assert (manifest["kept"], manifest["absent"]) == (1, 0)

@@ -16,6 +16,7 @@ import pytest
 from huggingface_hub import errors
 from pydantic import ValidationError
 from tests.file_server import COMMIT, FileServer, Served
+from tests.options import as_options
 
 from babelmix.config.builtin import catalogue
 from babelmix.errors import BabelmixError
@@ -186,7 +187,7 @@ def hub_files(**files: bytes) -> dict[str, Served]:
 
 
 def command(given: FetchSpec, folder: Path) -> list[str]:
-    options = ["--spec", given.model_dump_json(), "--folder", str(folder / "raw")]
+    options = [*as_options(given.model_dump_json()), "--folder", str(folder / "raw")]
     return [sys.executable, "-m", "babelmix", "fetch", *options, "--output", str(folder / "o.json")]
 
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import tiny_model
 from pydantic import ValidationError
+from tests.options import as_options
 from tests.unit.test_chat import TEMPLATES, trained_texts
 
 from babelmix.cli import main
@@ -394,7 +395,7 @@ def pair(folder: Path, german: list[str], **more: Any) -> int:
         extra = ["--pivot-file", str(folder / "en.parquet")] if lang == "de" else []
         code = main(
             [
-                *("normalise", "--spec", json.dumps(spec), "--records", str(folder / "s.json")),
+                *("normalise", *as_options(json.dumps(spec)), "--records", str(folder / "s.json")),
                 *("--output", str(folder / f"{lang}.parquet"), *extra),
                 *("--manifest", str(folder / f"{lang}.json")),
             ]
@@ -467,7 +468,7 @@ def test_a_draw_of_a_large_file_takes_little_memory(tmp_path: Path) -> None:
     )
     done = subprocess.run(
         [
-            *(sys.executable, "-c", script, "normalise", "--spec", json.dumps(spec)),
+            *(sys.executable, "-c", script, "normalise", *as_options(json.dumps(spec))),
             *("--records", str(tmp_path / "s.json"), "--output", str(tmp_path / "o.parquet")),
             *("--manifest", str(tmp_path / "o.json")),
         ],

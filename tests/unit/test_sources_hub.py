@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.hub import READ, Hub
+from tests.options import as_options
 
 from babelmix.cli import main
 from babelmix.io import read_json, read_records
@@ -89,7 +90,7 @@ def fetch(server: Hub, folder: Path, token: str = "", **source: Any) -> tuple[in
     }
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "babelmix", "fetch", "--spec", spec.model_dump_json()),
+            *(sys.executable, "-m", "babelmix", "fetch", *as_options(spec.model_dump_json())),
             *("--folder", str(folder / "raw"), "--output", str(folder / "aya.json")),
         ],
         env=os.environ | place | {"PYTHONPATH": str(ROOT / "workflow")},
@@ -191,7 +192,12 @@ def test_one_file_with_a_column_of_languages(hub: Hub, tmp_path: Path) -> None:
         out = str(tmp_path / f"d.{lang}")
         assert not main(
             [
-                *("normalise", "--spec", json.dumps(spec), "--records", str(tmp_path / "aya.json")),
+                *(
+                    "normalise",
+                    *as_options(json.dumps(spec)),
+                    "--records",
+                    str(tmp_path / "aya.json"),
+                ),
                 *("--output", f"{out}.parquet", "--manifest", f"{out}.json"),
             ]
         )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.options import as_options
 
 from babelmix.cli import main
 from babelmix.errors import BabelmixError
@@ -133,7 +134,7 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         out = str(tmp_path / f"out.{lang}")
         options = ["--records", str(tmp_path / "s.json"), "--output", f"{out}.parquet"]
         options += ["--manifest", f"{out}.json", *more]
-        return main(["normalise", "--spec", spec(lang).model_dump_json(), *options])
+        return main(["normalise", *as_options(spec(lang).model_dump_json()), *options])
 
     assert normalise("de") == 2
     assert "--pivot-file" in capsys.readouterr().err
@@ -162,5 +163,5 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_foreign_records_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "t.json").write_text(json.dumps({"source": "t", "files": {}}))
     options = ["--records", str(tmp_path / "t.json"), "--output", "o", "--manifest", "m"]
-    assert main(["normalise", "--spec", spec().model_dump_json(), *options]) == 2
+    assert main(["normalise", *as_options(spec().model_dump_json()), *options]) == 2
     assert "--records are of ['t']" in capsys.readouterr().err

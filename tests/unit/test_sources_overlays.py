@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.options import as_options
 
 from babelmix.cli import main
 from babelmix.config.evaluation import Benchmark
@@ -61,7 +62,7 @@ def spec(lang: str, **more: Any) -> str:
 def run(bench: Path, overlays: list[list[dict[str, Any]]], lang: str = "de", **more: Any) -> int:
     paths = [lines(bench / f"overlay{n}.jsonl", rows) for n, rows in enumerate(overlays)]
     options = ["--record", str(bench / "s.json"), "--output", str(bench / "out.parquet")]
-    return main(["benchmark", "--spec", spec(lang, **more), *options, "--corrections", *paths])
+    return main(["benchmark", *as_options(spec(lang, **more)), *options, "--corrections", *paths])
 
 
 def correction(**more: Any) -> dict[str, Any]:
@@ -169,7 +170,7 @@ def test_mt_bench_x_originals_and_an_overlay_give_its_corrected_questions(
             options = ["--record", str(tmp_path / "s.json"), *overlay]
             options += ["--output", str(tmp_path / "q.parquet")]
             given = spec(code, languages=["en", lang])
-            assert main(["benchmark", "--spec", given, *options]) == 0
+            assert main(["benchmark", *as_options(given), *options]) == 0
             found[code] = read_records(tmp_path / "q.parquet", Question)
         return found
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from tests.options import as_options
 
 from babelmix.cli import main
 from babelmix.config.sources import Source
@@ -46,7 +47,7 @@ def read(
     spec |= {"max_chars": None, "sources": {"s": reading}, "parallel": parallel}
     code = main(
         [
-            *("normalise", "--spec", json.dumps(spec), "--records", str(folder / "s.json")),
+            *("normalise", *as_options(json.dumps(spec)), "--records", str(folder / "s.json")),
             *("--output", str(folder / "o.parquet"), "--manifest", str(folder / "o.json")),
         ]
     )

@@ -132,7 +132,7 @@ def test_the_verb_reads_the_table_and_counts_its_other_rows(tmp_path: Path) -> N
 
     benchmark(
         argparse.Namespace(
-            spec=spec.model_dump_json(),
+            settings=settings_of(spec),
             record=str(tmp_path / "own.json"),
             conversations=None,
             corrections=[],

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import tiny_model
+from tests.options import as_options
 
 from babelmix.errors import BabelmixError
 from babelmix.io import read_json, read_table, write_records
@@ -40,7 +41,7 @@ def run(folder: Path, rows: list[Conversation], lang: str = "en", system: str = 
     spec = {"version": 1, "dataset": "d", "lang": lang, "max_length": 60, "system_prompt": system}
     parser = argparse.ArgumentParser()
     tokenise.add_arguments(parser)
-    words = ["--spec", json.dumps(spec), "--conversations", str(folder / "in.parquet")]
+    words = [*as_options(json.dumps(spec)), "--conversations", str(folder / "in.parquet")]
     words += ["--model", str(folder / "model"), "--output", str(folder / "out.parquet")]
     tokenise.run(parser.parse_args([*words, "--manifest", str(folder / "out.json")]))
     return folder / "out.parquet"

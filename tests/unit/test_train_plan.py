@@ -15,6 +15,7 @@ import pytest
 import tiny_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.options import as_options
 from tests.study import mini_config
 
 from babelmix.config.load import build_config
@@ -413,7 +414,7 @@ def test_what_changes_no_result_is_in_no_spec_and_still_reaches_the_verb() -> No
     parser = argparse.ArgumentParser()
     train.add_arguments(parser)
     paths = [word for name in files for word in (f"--{name}", "x")]
-    spec = train.read_spec(parser.parse_args(["--spec", after.train(run), *words_, *paths]))
+    spec = train.read_spec(parser.parse_args([*as_options(after.train(run)), *words_, *paths]))
     assert spec.recipe == after.config.training["quick"]
     assert (spec.model.device, spec.model.gpus) == ("cuda", 4)
     # Where the best checkpoint is chosen, their steps decide which there are to choose from.

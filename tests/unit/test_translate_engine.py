@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.options import as_options
 
 from babelmix.cli import main
 from babelmix.errors import BabelmixError
@@ -221,7 +222,7 @@ def test_the_verbs(tmp_path: Path, fake: Fake, capsys: pytest.CaptureFixture[str
         shards.append(str(tmp_path / f"{number}.parquet"))
         options = ["--input", str(pivot), "--journal", str(tmp_path / f"j{number}.jsonl")]
         options += ["--output", shards[-1], "--manifest", str(tmp_path / f"{number}.json")]
-        assert main(["translate", "--spec", given, *options]) == 0
+        assert main(["translate", *as_options(given), *options]) == 0
         manifests.append(read_json(tmp_path / f"{number}.json"))
     assert "translate d.de shard 1/3: " in capsys.readouterr().out
     assert sum(m["rows_in"] for m in manifests) == sum(m["rows_out"] for m in manifests) == 8
@@ -233,7 +234,7 @@ def test_the_verbs(tmp_path: Path, fake: Fake, capsys: pytest.CaptureFixture[str
     spec = CollectSpec(version=1, dataset="d", lang="de", pivot="en", on_failed_check="keep")
     options = ["--pivot", str(pivot), "--output", str(tmp_path / "d.de.parquet")]
     options += ["--audit", str(tmp_path / "audit.json"), "--shards", *shards[::-1]]
-    assert main(["collect", "--spec", spec.model_dump_json(), *options]) == 0
+    assert main(["collect", *as_options(spec.model_dump_json()), *options]) == 0
     made = read_records(tmp_path / "d.de.parquet", Conversation)
     assert [r.id for r in made] == [r.id for r in rows]
     report = read_json(tmp_path / "audit.json")
@@ -249,7 +250,7 @@ def test_a_finished_shard_is_byte_equal_on_the_next_run(tmp_path: Path, fake: Fa
     options += [str(tmp_path / "m"), "--output", str(tmp_path / "o")]
     seen = []
     for _ in range(2):
-        assert main(["translate", "--spec", translate_spec().model_dump_json(), *options]) == 0
+        assert main(["translate", *as_options(translate_spec().model_dump_json()), *options]) == 0
         seen.append((tmp_path / "o").read_bytes())
     assert seen[0] == seen[1]
     assert read_json(tmp_path / "m")["reused"] == 2
@@ -262,7 +263,7 @@ def test_the_pivot_file_must_hold_the_pivot(
     write_records(tmp_path / "x", [row("a", "one", "two")], Conversation)
     given = translate_spec(pivot="fr").model_dump_json()
     options = ["--input", str(tmp_path / "x"), "--journal", "j", "--output", "o", "--manifest", "m"]
-    assert main(["translate", "--spec", given, *options]) == 2
+    assert main(["translate", *as_options(given), *options]) == 2
     assert "holds 'en', not the pivot 'fr'" in capsys.readouterr().err
 
 

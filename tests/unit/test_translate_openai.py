@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from tests.batch_service import BatchService, reply
 from tests.loopback import Action, Request, ScriptedServer, error, garbage, text
+from tests.options import as_options
 
 from babelmix.cli import main
 from babelmix.errors import BabelmixError
@@ -266,7 +267,7 @@ def test_the_cap_stops_cleanly_and_keeps_everything(tmp_path: Path, capsys: Any)
         options = {"input": "d.en.parquet", "journal": "d.de.0.jsonl", "output": "o.parquet"}
         options |= {"manifest": "m.json"}
         flat = [t for n, v in options.items() for t in (f"--{n}", str(tmp_path / v))]
-        return main(["translate", "--spec", given, *flat])
+        return main(["translate", *as_options(given), *flat])
 
     # A reply of 100 + 20 tokens costs 0.12 dollars; a promise is larger.
     with ScriptedServer(upper) as server:
@@ -320,7 +321,7 @@ def test_other_shards_journals_are_used(tmp_path: Path) -> None:
 
 
 def start(tmp_path: Path, given: TranslateSpec) -> subprocess.Popen[bytes]:
-    call = [sys.executable, "-m", "babelmix", "translate", "--spec", given.model_dump_json()]
+    call = [sys.executable, "-m", "babelmix", "translate", *as_options(given.model_dump_json())]
     names = {"input": "in.parquet", "journal": "d.de.0.jsonl", "output": "o.parquet"}
     for option, name in (names | {"manifest": "m.json"}).items():
         call += [f"--{option}", str(tmp_path / name)]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.options import as_options
 
 from babelmix.cli import main
 from babelmix.config.audit import Audit
@@ -73,7 +74,7 @@ def quality(pool: Path, function: str = "my_scores:score", *more: str) -> int:
     )
     files = ["--pivot", str(pool / "en.parquet"), "--shards", str(pool / "de.parquet")]
     files += ["--output", str(pool / "quality.json")]
-    return main(["quality", "--spec", spec.model_dump_json(), *files, *more])
+    return main(["quality", *as_options(spec.model_dump_json()), *files, *more])
 
 
 def collect(pool: Path, **more: Any) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def collect(pool: Path, **more: Any) -> dict[str, Any]:
     files = ["--pivot", str(pool / "en.parquet"), "--shards", str(pool / "de.parquet")]
     files += ["--output", str(pool / "out.parquet"), "--audit", str(pool / "audit.json")]
     files += ["--measures", str(pool / "quality.json")]
-    assert main(["collect", "--spec", spec.model_dump_json(), *files]) == 0
+    assert main(["collect", *as_options(spec.model_dump_json()), *files]) == 0
     report: dict[str, Any] = read_json(pool / "audit.json")
     return report
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from openpyxl import Workbook, load_workbook
+from tests.options import as_options
 
 from babelmix.cli import main
 from babelmix.config.audit import policy_of
@@ -52,7 +53,7 @@ def collect(pool: Path, overlay: list[dict[str, Any]] | None = None) -> dict[str
         lines = "".join(json.dumps(line) + "\n" for line in overlay)
         (pool / "overlay.jsonl").write_text(lines, encoding="utf-8")
         options += ["--corrections", str(pool / "overlay.jsonl")]
-    assert main(["collect", "--spec", spec.model_dump_json(), *options]) == 0
+    assert main(["collect", *as_options(spec.model_dump_json()), *options]) == 0
     found: dict[str, Any] = read_json(pool / "audit.json")
     return found
 

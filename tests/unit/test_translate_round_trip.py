@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.options import as_options
 
 from babelmix.cli import main
 from babelmix.config.audit import Audit
@@ -49,7 +50,7 @@ def spec(translator: dict[str, Any]) -> RoundTripSpec:
 def round_trip(pool: Path, translator: dict[str, Any]) -> dict[str, Any]:
     files = ["--pivot", str(pool / "en.parquet"), "--shards", str(pool / "es.parquet")]
     files += ["--journal", str(pool / "d.es.back.jsonl"), "--output", str(pool / "rt.json")]
-    assert main(["round-trip", "--spec", spec(translator).model_dump_json(), *files]) == 0
+    assert main(["round-trip", *as_options(spec(translator).model_dump_json()), *files]) == 0
     found: dict[str, Any] = read_json(pool / "rt.json")
     return found
 
@@ -90,7 +91,7 @@ def test_apertium_tells_a_translation_from_another_text(pool: Path) -> None:
     files = ["--pivot", str(pool / "en.parquet"), "--shards", str(pool / "es.parquet")]
     files += ["--output", str(pool / "out.parquet"), "--audit", str(pool / "audit.json")]
     files += ["--measures", str(pool / "rt.json")]
-    assert main(["collect", "--spec", collect.model_dump_json(), *files]) == 0
+    assert main(["collect", *as_options(collect.model_dump_json()), *files]) == 0
     rows = read_records(pool / "out.parquet", Conversation)
     checks = [[c.ok for c in r.checks if c.name == "round_trip"] for r in rows]
     assert checks == [[True], [False], []]

@@ -8,6 +8,8 @@ import random
 from pathlib import Path
 from typing import Any
 
+from tests.options import as_options
+
 from babelmix.config.training import Recipe
 from babelmix.train.base_data import train_tokenizer
 
@@ -115,7 +117,7 @@ def train_arguments(study: dict[str, Any], out: Path, recipe_: Recipe, *more: st
         "recipe": recipe_.model_dump(mode="json"),
         "seed": 3,
     }
-    words = ["--spec", json.dumps(spec), "--mixture", str(study["mixture"])]
+    words = [*as_options(json.dumps(spec)), "--mixture", str(study["mixture"])]
     words += ["--tokenised", *map(str, study["tokenised"]), "--model", str(study["model"])]
     words += ["--work", str(out / "work"), "--folder", str(out / "result")]
     words += ["--metrics", str(out / "metrics.jsonl"), "--completed", str(out / "done.json")]

@@ -8,84 +8,93 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from . import __version__, provenance
 from .errors import BabelmixError, explain_os_error
+from .options import read_settings
 
-#: verb -> (module below babelmix, one line of help). The order is the order of the data's way.
-VERBS: dict[str, tuple[str, str]] = {
-    "plan": ("plan.cost", "print what a configuration would cost: jobs, tokens, calls, dollars"),
-    "check": ("plan.check", "say what this machine lacks to run a configuration"),
-    "status": ("plan.status", "say what is done, running and failed, and what the rest will cost"),
-    "describe": ("plan.describe", "write study.json: what tables, figures and report must know"),
+Verbs = dict[str, tuple[str, str]]
+
+#: verb -> (module below babelmix, one line of help): what people call.
+PEOPLES: Verbs = {
+    "plan": ("plan.cost", "print what a configuration costs: jobs, tokens, calls, US dollars"),
+    "check": ("plan.check", "list what this machine lacks to run a configuration"),
+    "status": ("plan.status", "show what is done, running or failed, and what the rest costs"),
     "verify": ("plan.verify", "check that every result fits the configuration"),
-    "prune": ("plan.prune", "list results that no study needs any more; delete them when told"),
+    "prune": ("plan.prune", "list results that no study needs any more; delete with --delete"),
     "schema": ("config.document", "write the configuration's JSON schema and reference page"),
     "sources": ("sources.listing", "list the built-in sources: licence, size, gated, pinned"),
+    "export-review": ("translate.export_review", "write a sheet of translations to be reviewed"),
+    "import-review": ("translate.import_review", "turn a reviewed sheet into corrections"),
+    "export-benchmark": (
+        "sources.export_benchmark",
+        "write a benchmark as MT-Bench-X's own files",
+    ),
+    "export-mixture": ("mixtures.export", "write a mixture or pool with its texts"),
+    "push-to-hub": ("publish.push", "upload a dataset, a checkpoint or judgements to the hub"),
+    "show-mask": ("train.show_mask", "print rows with their trained tokens in colour"),
+    "show-training": ("train.show_training", "print layout, memory, disk and DeepSpeed JSON"),
+    "compare": ("analyse.compare", "print the paired difference between two runs, with interval"),
+    "reparse": ("judge.reparse", "parse the verdicts of judgements again from their raw text"),
+    "read-verdict": ("judge.read_verdict", "parse verdicts of replies given on standard input"),
+    "answer-language": ("analyse.ask_language", "identify languages of texts on standard input"),
+    "combine-judgements": (
+        "judge.combine",
+        "combine any judgement files into a jury verdict",
+    ),
+    "import-judgements": ("judge.published.importer", "import judgements published by others"),
+    "import-answers": ("answer.importer", "import answers published by others"),
+    "judgement-tables": ("analyse.judgement_tables", "make tables from judgement files alone"),
+    "export-human": ("human.export", "draw a blind sample for human judges and write its forms"),
+    "import-human": ("human.labels", "check human labels and write them as parquet"),
+    "agreement": ("human.agree", "print how well groups of raters agree, from their labels"),
+}
+
+#: What the workflow's rules call, in the order of the data. By hand they work as well.
+RULES: Verbs = {
     "fetch": ("sources.fetch", "fetch or verify one source; record files and digests"),
     "normalise": ("sources.normalise", "read sources into conversations of one language"),
+    "benchmark": ("sources.benchmark", "read a benchmark's questions in one language"),
+    "describe-sources": ("sources.used", "collect licences, versions and counts of the data"),
     "translate": ("translate.shard", "translate one shard of a pool into one language"),
-    "quality": ("translate.quality", "score translations by a function of your own"),
+    "quality": ("translate.quality", "score translations with a function of your own"),
     "round-trip": ("translate.round_trip", "translate back and compare with the pivot (chrF)"),
-    "collect": ("translate.collect", "join the shards of a language; audit the translation"),
-    "export-review": ("translate.export_review", "write a sheet of the rows that need a human"),
-    "import-review": ("translate.import_review", "take a filled sheet back as corrections"),
-    "index-language": ("mixtures.pool", "index one language of a pool; hold out the dev rows"),
+    "collect": ("translate.collect", "join the shards of a language and audit the translation"),
     "combine-languages": (
         "mixtures.combine",
-        "join two languages of a pool in one row: cross-lingual or code-switched",
+        "join two languages of a pool per row: cross-lingual or code-switched",
     ),
+    "index-language": ("mixtures.pool", "index one language of a pool; hold out the dev rows"),
     "fingerprint-language": (
         "mixtures.fingerprints",
-        "fingerprint conversations, to find equal and nearly equal ones",
+        "fingerprint conversations to find exact and near duplicates",
     ),
-    "find-contamination": ("mixtures.contamination", "look for benchmark questions in a pool"),
-    "count-tokens": ("train.counts", "count tokens of a pool's language, for budgets in tokens"),
+    "count-tokens": ("train.counts", "count tokens per row of a pool's language, for budgets"),
+    "find-contamination": ("mixtures.contamination", "search a pool for benchmark questions"),
+    "clear-mixture": ("mixtures.clear", "approve a mixture whose pools were searched"),
     "build-mixture": ("mixtures.build", "select the rows of one mixture"),
-    "clear-mixture": ("mixtures.clear", "let a mixture be trained on, its pools searched"),
-    "export-mixture": (
-        "mixtures.export",
-        "write a mixture or pool with its texts, for others",
-    ),
-    "push-to-hub": ("publish.push", "upload a dataset, a checkpoint or judgements to the hub"),
     "mixture-manifest": ("mixtures.manifest", "write all that is known of one mixture"),
-    "benchmark": ("sources.benchmark", "read a benchmark's questions in one language"),
     "pretrain-base": ("train.base", "pre-train the demo's tiny five-language base model"),
-    "prepare-model": ("train.prepare", "bring a base model to a folder of safetensors"),
+    "prepare-model": ("train.prepare", "convert a base model to a folder of safetensors"),
     "tokenise": ("train.tokenise", "turn conversations into token ids and masked labels"),
-    "show-mask": ("train.show_mask", "print rows with their trained tokens in colour"),
-    "show-training": ("train.show_training", "print layout, memory, disk, DeepSpeed's JSON"),
     "train": ("train.train", "fine-tune a base model on one mixture"),
     "answer": ("answer.answer", "answer a benchmark with one run's checkpoint"),
-    "judge-single": ("judge.single", "grade one run's answers, turn by turn"),
-    "judge-pairs": ("judge.pairs", "compare one run's answers with a baseline's, both orders"),
-    "reparse": ("judge.reparse", "re-read the verdicts of judgements from their raw text"),
-    "read-verdict": ("judge.read_verdict", "read verdicts in replies given on standard input"),
-    "judge-jury": ("judge.jury", "join the judgements of a jury's members into the jury's"),
-    "combine-judgements": ("judge.combine", "the same by hand, of any judgement files"),
-    "import-judgements": ("judge.published.importer", "bring in judgements that others published"),
-    "import-answers": ("answer.importer", "bring in answers that others published"),
-    "judgement-tables": ("analyse.judgement_tables", "tables from judgement files alone"),
-    "choose-baseline": ("judge.baseline", "choose the best monolingual run by its grades"),
-    "describe-sources": ("sources.used", "put together licences, versions and counts of the data"),
     "score": ("analyse.score", "measure answers without a judge: language, emptiness, length"),
-    "answer-language": (
-        "analyse.ask_language",
-        "say which language texts on standard input are in",
-    ),
+    "judge-single": ("judge.single", "grade one run's answers, turn by turn"),
+    "choose-baseline": ("judge.baseline", "choose the best monolingual run by its grades"),
+    "judge-pairs": ("judge.pairs", "compare one run's answers with a baseline's, in both orders"),
+    "judge-jury": ("judge.jury", "combine the judgements of a jury's members"),
+    "describe": ("plan.describe", "write study.json, which tables, figures and report read"),
     "tables": ("analyse.tables", "make the tables, with intervals"),
     "figures": ("analyse.figures", "make the figures from the tables"),
     "report": ("report.report", "make the self-contained page"),
-    "export-human": ("human.export", "draw a blind sample for people to judge; write its forms"),
-    "import-human": ("human.labels", "read people's labels back, check them, write parquet"),
-    "agreement": ("human.agree", "print how far groups of raters agree, from their labels"),
-    "compare": ("analyse.compare", "print the paired difference between two runs, with interval"),
 }
+
+VERBS: Verbs = PEOPLES | RULES
 
 #: Verbs of rules that have no settings of their own: their results follow from what they read.
 WITHOUT_SETTINGS = {"clear-mixture", "describe-sources", "tables", "figures"}
@@ -97,13 +106,30 @@ OUTPUTS = {
 }
 
 
+class _Help(argparse.HelpFormatter):
+    """Help that names a default where there is one and the text does not name it yet."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        silent = action.default in (None, False, argparse.SUPPRESS, [], "")
+        if silent or not action.option_strings or "default" in (action.help or ""):
+            return action.help
+        return f"{action.help} (default: %(default)s)"
+
+
 def _overview() -> argparse.ArgumentParser:
-    width = max(len(verb) for verb in VERBS)
-    listed = "\n".join(f"  {verb:<{width}}  {text}" for verb, (_, text) in VERBS.items())
+    width = max(map(len, VERBS))
+
+    def listed(verbs: Verbs) -> str:
+        return "\n".join(f"  {verb:<{width}}  {text}" for verb, (_, text) in verbs.items())
+
     parser = argparse.ArgumentParser(
         prog="python -m babelmix",
         description="Which mixture of languages should I tune my model on?",
-        epilog=f"verbs:\n{listed}\n\n`python -m babelmix VERB --help` explains one verb.",
+        epilog=(
+            f"verbs for people:\n{listed(PEOPLES)}\n\n"
+            f"verbs that the workflow's rules call:\n{listed(RULES)}\n\n"
+            "`python -m babelmix VERB --help` explains one verb."
+        ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="%(prog)s VERB [options]",
     )
@@ -113,22 +139,24 @@ def _overview() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; returns the exit status: 2 for what the user can mend, 3 for a cap reached."""
+    """Run one verb; returns the exit status: 2 for what the user can fix, 3 for a cap reached."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     verb = _overview().parse_args(arguments[:1]).verb
     module_name, text = VERBS[verb]
     module = importlib.import_module(f".{module_name}", __package__)
     parser = argparse.ArgumentParser(
         prog=f"python -m babelmix {verb}",
-        description=(module.__doc__ or text).split("\n\n", 1)[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        description=_first_paragraph(module.__doc__ or text),
+        formatter_class=_Help,
         fromfile_prefix_chars="@",
     )
     module.add_arguments(parser)
     args = parser.parse_args(arguments[1:])
     try:
-        if spec := getattr(args, "spec", None):
-            provenance.begin(verb, _settings(spec), _outputs(verb, args))
+        if settings_class := getattr(args, "settings_class", None):
+            settings = read_settings(args, settings_class)
+            said = settings.model_dump(mode="json", exclude_defaults=True)
+            provenance.begin(verb, said, _outputs(verb, args))
         elif verb in WITHOUT_SETTINGS:
             provenance.begin(verb, {}, _outputs(verb, args))
         module.run(args)
@@ -150,13 +178,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _settings(text: str) -> dict[str, Any]:
-    """A job's settings; a text that the verb is about to refuse gives none."""
-    try:
-        settings = json.loads(text)
-    except ValueError:
-        return {}
-    return settings if isinstance(settings, dict) else {}
+def _first_paragraph(text: str) -> str:
+    """What a verb does, without the words that introduce it in its module."""
+    said = re.sub(r"^Verbs? ``[^:]*: ", "", text.split("\n\n", 1)[0])
+    return said[:1].upper() + said[1:]
 
 
 def _outputs(verb: str, args: argparse.Namespace) -> list[Path | str]:

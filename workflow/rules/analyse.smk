@@ -35,10 +35,15 @@ rule score_answers:
         mem_mb=1000,
         runtime=20,
     params:
-        spec=lambda w: JOBS.score(w.benchmark, w.run),
+        version=setting("score", "version"),
+        run=setting("score", "run"),
+        benchmark=setting("score", "benchmark"),
+        languages=setting("score", "languages"),
+        all_languages=setting("score", "all_languages"),
     shell:
         "python -m babelmix score"
-        " --spec {params.spec:q}"
+        " --set {params.version} {params.run} {params.benchmark} {params.languages}"
+        " {params.all_languages}"
         " --answers {input.answers:q}"
         " --output {output.table:q}"
         " 2> {log:q}"

@@ -24,12 +24,21 @@ rule answer:
         mem_mb=lambda w, attempt: JOBS.answer_memory(w.run, attempt),
         runtime=lambda w, attempt: JOBS.answer_minutes(w.benchmark, w.run, attempt),
     params:
-        spec=lambda w: JOBS.answer(w.benchmark, w.run),
+        version=setting("answer", "version"),
+        run=setting("answer", "run"),
+        benchmark=setting("answer", "benchmark"),
+        languages=setting("answer", "languages"),
+        device=setting("answer", "device"),
+        trust_remote_code=setting("answer", "trust_remote_code"),
+        generation=setting("answer", "generation"),
+        system_prompts=setting("answer", "system_prompts"),
         checkpoint=lambda w: JOBS.checkpoint(w.run)["folder"],
         journal=lambda w: JOBS.path(f"journals/answer/{w.benchmark}/{w.run}.jsonl"),
     shell:
         "python -m babelmix answer"
-        " --spec {params.spec:q}"
+        " --set {params.version} {params.run} {params.benchmark} {params.languages}"
+        " {params.device} {params.trust_remote_code} {params.generation}"
+        " {params.system_prompts}"
         " --questions {input.questions:q}"
         " --checkpoint {params.checkpoint:q}"
         " --completed {input.completed:q}"

@@ -29,7 +29,15 @@ rule judge_single:
         mem_mb=lambda w, input, attempt: memory(input, attempt, 1500),
         runtime=lambda w, attempt: JOBS.judge_minutes(w.evaluation, w.run, attempt),
     params:
-        spec=lambda w: JOBS.judge(w.evaluation, w.run),
+        version=setting("judge-single", "version"),
+        run=setting("judge-single", "run"),
+        benchmark=setting("judge-single", "benchmark"),
+        languages=setting("judge-single", "languages"),
+        protocol=setting("judge-single", "protocol"),
+        judge_name=setting("judge-single", "judge_name"),
+        judge=setting("judge-single", "judge"),
+        baseline=setting("judge-single", "baseline"),
+        all_languages=setting("judge-single", "all_languages"),
         prompts=lambda w: JOBS.prompts_digest(w.evaluation, w.run),
         journal=lambda w: JOBS.path(f"journals/judge/{w.evaluation}/{w.run}.jsonl"),
         # Journals of judges and runs that had other names: no reply is bought again.
@@ -38,7 +46,9 @@ rule judge_single:
         config=JOBS.path("config.resolved.json"),
     shell:
         "python -m babelmix judge-single"
-        " --spec {params.spec:q}"
+        " --set {params.version} {params.run} {params.benchmark} {params.languages}"
+        " {params.protocol} {params.judge_name} {params.judge} {params.baseline}"
+        " {params.all_languages}"
         " --config {params.config:q}"
         " --answers {input.answers:q}"
         " --questions {input.questions:q}"
@@ -66,10 +76,13 @@ rule choose_baseline:
         mem_mb=600,
         runtime=5,
     params:
-        spec=lambda w: JOBS.choose_baseline(w.evaluation, w.run),
+        version=setting("choose-baseline", "version"),
+        benchmark=setting("choose-baseline", "benchmark"),
+        judge_name=setting("choose-baseline", "judge_name"),
+        runs=setting("choose-baseline", "runs"),
     shell:
         "python -m babelmix choose-baseline"
-        " --spec {params.spec:q}"
+        " --set {params.version} {params.benchmark} {params.judge_name} {params.runs}"
         " --judgements {input.judgements:q}"
         " --output {output.choice:q}"
         " 2> {log:q}"
@@ -97,7 +110,15 @@ rule judge_pairs:
         mem_mb=lambda w, input, attempt: memory(input, attempt, 1500),
         runtime=lambda w, attempt: JOBS.judge_minutes(w.evaluation, w.run, attempt),
     params:
-        spec=lambda w: JOBS.judge(w.evaluation, w.run),
+        version=setting("judge-pairs", "version"),
+        run=setting("judge-pairs", "run"),
+        benchmark=setting("judge-pairs", "benchmark"),
+        languages=setting("judge-pairs", "languages"),
+        protocol=setting("judge-pairs", "protocol"),
+        judge_name=setting("judge-pairs", "judge_name"),
+        judge=setting("judge-pairs", "judge"),
+        baseline=setting("judge-pairs", "baseline"),
+        all_languages=setting("judge-pairs", "all_languages"),
         baselines=lambda w: JOBS.baseline_map(w.evaluation, w.run),
         choice=lambda w: JOBS.baseline_option(w.evaluation, w.run),
         prompts=lambda w: JOBS.prompts_digest(w.evaluation, w.run),
@@ -108,7 +129,9 @@ rule judge_pairs:
         config=JOBS.path("config.resolved.json"),
     shell:
         "python -m babelmix judge-pairs"
-        " --spec {params.spec:q}"
+        " --set {params.version} {params.run} {params.benchmark} {params.languages}"
+        " {params.protocol} {params.judge_name} {params.judge} {params.baseline}"
+        " {params.all_languages}"
         " --config {params.config:q}"
         " --answers {input.answers:q}"
         " --baseline-answers {input.baseline_answers:q}"
@@ -141,10 +164,15 @@ rule judge_jury:
         mem_mb=lambda w, input, attempt: memory(input, attempt, 600),
         runtime=5,
     params:
-        spec=lambda w: JOBS.jury(w.evaluation, w.run),
+        version=setting("judge-jury", "version"),
+        run=setting("judge-jury", "run"),
+        judge_name=setting("judge-jury", "judge_name"),
+        members=setting("judge-jury", "members"),
+        languages=setting("judge-jury", "languages"),
     shell:
         "python -m babelmix judge-jury"
-        " --spec {params.spec:q}"
+        " --set {params.version} {params.run} {params.judge_name} {params.members}"
+        " {params.languages}"
         " --judgements {input.judgements:q}"
         " --output {output.table:q}"
         " 2> {log:q}"

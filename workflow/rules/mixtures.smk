@@ -32,10 +32,16 @@ rule find_contamination:
         mem_mb=lambda w, attempt: 4000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
-        spec=lambda w: JOBS.contamination(w.dataset),
+        version=setting("find-contamination", "version"),
+        dataset=setting("find-contamination", "dataset"),
+        languages=setting("find-contamination", "languages"),
+        on_contamination=setting("find-contamination", "on_contamination"),
+        similarity=setting("find-contamination", "similarity"),
+        shared_ids=setting("find-contamination", "shared_ids"),
     shell:
         "python -m babelmix find-contamination"
-        " --spec {params.spec:q}"
+        " --set {params.version} {params.dataset} {params.languages}"
+        " {params.on_contamination} {params.similarity} {params.shared_ids}"
         " --conversations {input.conversations:q}"
         " --questions {input.questions:q}"
         " --output {output.hits:q}"
@@ -93,10 +99,45 @@ rule build_mixture:
         mem_mb=1000,
         runtime=20,
     params:
-        spec=lambda w: JOBS.mixture(w.mixture),
+        version=setting("build-mixture", "version"),
+        name=setting("build-mixture", "name"),
+        dataset=setting("build-mixture", "dataset"),
+        kind=setting("build-mixture", "kind"),
+        languages=setting("build-mixture", "languages"),
+        main=setting("build-mixture", "main"),
+        lead=setting("build-mixture", "lead"),
+        mixed_percent=setting("build-mixture", "mixed_percent"),
+        mixed_rows=setting("build-mixture", "mixed_rows"),
+        weights=setting("build-mixture", "weights"),
+        rows=setting("build-mixture", "rows"),
+        fraction=setting("build-mixture", "fraction"),
+        tokens=setting("build-mixture", "tokens"),
+        tokenizer=setting("build-mixture", "tokenizer"),
+        seed=setting("build-mixture", "seed"),
+        rows_seed=setting("build-mixture", "rows_seed"),
+        salt=setting("build-mixture", "salt"),
+        on_contamination=setting("build-mixture", "on_contamination"),
+        sound_in=setting("build-mixture", "sound_in"),
+        filters=setting("build-mixture", "filters"),
+        parts=setting("build-mixture", "parts"),
+        take=setting("build-mixture", "take"),
+        by_size=setting("build-mixture", "by_size"),
+        temperature=setting("build-mixture", "temperature"),
+        repeat=setting("build-mixture", "repeat"),
+        repeated_ids=setting("build-mixture", "repeated_ids"),
+        by_language=setting("build-mixture", "by_language"),
+        order=setting("build-mixture", "order"),
+        deduplicate=setting("build-mixture", "deduplicate"),
     shell:
         "python -m babelmix build-mixture"
-        " --spec {params.spec:q}"
+        " --set {params.version} {params.name} {params.dataset} {params.kind}"
+        " {params.languages} {params.main} {params.lead} {params.mixed_percent}"
+        " {params.mixed_rows} {params.weights} {params.rows} {params.fraction}"
+        " {params.tokens} {params.tokenizer} {params.seed} {params.rows_seed}"
+        " {params.salt} {params.on_contamination} {params.sound_in} {params.filters}"
+        " {params.parts} {params.take} {params.by_size} {params.temperature}"
+        " {params.repeat} {params.repeated_ids} {params.by_language} {params.order}"
+        " {params.deduplicate}"
         " --pools {input.pools:q}"
         " --counts {input.counts:q}"
         " --contamination {input.hits:q}"
@@ -128,10 +169,15 @@ rule mixture_manifest:
         mem_mb=1000,
         runtime=20,
     params:
-        spec=lambda w: JOBS.manifest(w.mixture),
+        version=setting("mixture-manifest", "version"),
+        mixture=setting("mixture-manifest", "mixture"),
+        licences=setting("mixture-manifest", "licences"),
+        non_commercial=setting("mixture-manifest", "non_commercial"),
+        similarity=setting("mixture-manifest", "similarity"),
     shell:
         "python -m babelmix mixture-manifest"
-        " --spec {params.spec:q}"
+        " --set {params.version} {params.mixture} {params.licences}"
+        " {params.non_commercial} {params.similarity}"
         " --mixture {input.table:q}"
         " --selection {input.selection:q}"
         " --contamination {input.contamination:q}"

@@ -29,10 +29,16 @@ rule index_language:
         mem_mb=2000,
         runtime=20,
     params:
-        spec=lambda w: JOBS.index(w.dataset, w.lang),
+        version=setting("index-language", "version"),
+        dataset=setting("index-language", "dataset"),
+        lang=setting("index-language", "lang"),
+        on_failed_check=setting("index-language", "on_failed_check"),
+        dev_rows=setting("index-language", "dev_rows"),
+        seed=setting("index-language", "seed"),
     shell:
         "python -m babelmix index-language"
-        " --spec {params.spec:q}"
+        " --set {params.version} {params.dataset} {params.lang}"
+        " {params.on_failed_check} {params.dev_rows} {params.seed}"
         " --conversations {input.conversations:q}"
         " --output {output.table:q}"
         " --manifest {output.manifest:q}"
@@ -59,10 +65,16 @@ rule combine_languages:
         mem_mb=lambda w, input, attempt: memory(input, attempt, 1000),
         runtime=20,
     params:
-        spec=lambda w: JOBS.combine(w.dataset, w.lang),
+        version=setting("combine-languages", "version"),
+        dataset=setting("combine-languages", "dataset"),
+        lang=setting("combine-languages", "lang"),
+        first=setting("combine-languages", "first"),
+        second=setting("combine-languages", "second"),
+        seed=setting("combine-languages", "seed"),
     shell:
         "python -m babelmix combine-languages"
-        " --spec {params.spec:q}"
+        " --set {params.version} {params.dataset} {params.lang} {params.first}"
+        " {params.second} {params.seed}"
         " --first {input.first:q}"
         " --second {input.second:q}"
         " --output {output.table:q}"
@@ -88,10 +100,12 @@ rule fingerprint_language:
         mem_mb=1000,
         runtime=20,
     params:
-        spec=lambda w: JOBS.fingerprint(w.dataset, w.lang),
+        version=setting("fingerprint-language", "version"),
+        dataset=setting("fingerprint-language", "dataset"),
+        lang=setting("fingerprint-language", "lang"),
     shell:
         "python -m babelmix fingerprint-language"
-        " --spec {params.spec:q}"
+        " --set {params.version} {params.dataset} {params.lang}"
         " --conversations {input.conversations:q}"
         " --output {output.table:q}"
         " 2> {log:q}"
@@ -117,11 +131,13 @@ rule count_tokens:
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=lambda w, attempt: 30 * attempt,
     params:
-        spec=lambda w: JOBS.count(w.dataset, w.lang),
+        version=setting("count-tokens", "version"),
+        dataset=setting("count-tokens", "dataset"),
+        lang=setting("count-tokens", "lang"),
         folder=lambda w: JOBS.path(f"models/{w.model}"),
     shell:
         "python -m babelmix count-tokens"
-        " --spec {params.spec:q}"
+        " --set {params.version} {params.dataset} {params.lang}"
         " --conversations {input.conversations:q}"
         " --model {params.folder:q}"
         " --output {output.table:q}"

@@ -26,11 +26,13 @@ rule fetch_source:
         mem_mb=600,
         runtime=120,
     params:
-        spec=lambda w: JOBS.fetch(w.source),
+        version=setting("fetch", "version"),
+        name=setting("fetch", "name"),
+        source=setting("fetch", "source"),
         folder=lambda w: JOBS.path(f"raw/{w.source}"),
     shell:
         "python -m babelmix fetch"
-        " --spec {params.spec:q}"
+        " --set {params.version} {params.name} {params.source}"
         " --folder {params.folder:q}"
         " --output {output.record:q}"
         " 2> {log:q}"
@@ -55,13 +57,27 @@ rule normalise_dataset:
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
-        spec=lambda w: JOBS.normalise(w.dataset, w.lang),
-        pivot=lambda w, input: f"--pivot-file {input.pivot}" if input.pivot else "",
+        version=setting("normalise", "version"),
+        dataset=setting("normalise", "dataset"),
+        lang=setting("normalise", "lang"),
+        pivot=setting("normalise", "pivot"),
+        sources=setting("normalise", "sources"),
+        rows=setting("normalise", "rows"),
+        fraction=setting("normalise", "fraction"),
+        max_chars=setting("normalise", "max_chars"),
+        seed=setting("normalise", "seed"),
+        parallel=setting("normalise", "parallel"),
+        choice=setting("normalise", "choice"),
+        pivot_option=lambda w, input: (
+            f"--pivot-file {input.pivot}" if input.pivot else ""
+        ),
     shell:
         "python -m babelmix normalise"
-        " --spec {params.spec:q}"
+        " --set {params.version} {params.dataset} {params.lang} {params.pivot}"
+        " {params.sources} {params.rows} {params.fraction} {params.max_chars}"
+        " {params.seed} {params.parallel} {params.choice}"
         " --records {input.records:q}"
-        " {params.pivot}"
+        " {params.pivot_option}"
         " --output {output.table:q}"
         " --manifest {output.manifest:q}"
         " 2> {log:q}"
@@ -85,11 +101,22 @@ rule read_benchmark:
         mem_mb=lambda w, attempt: 1000 * attempt,
         runtime=lambda w, attempt: 20 * attempt,
     params:
-        spec=lambda w: JOBS.benchmark(w.benchmark, w.lang),
+        version=setting("benchmark", "version"),
+        name=setting("benchmark", "name"),
+        lang=setting("benchmark", "lang"),
+        languages=setting("benchmark", "languages"),
+        source=setting("benchmark", "source"),
+        dataset=setting("benchmark", "dataset"),
+        questions=setting("benchmark", "questions"),
+        turns=setting("benchmark", "turns"),
+        max_question_chars=setting("benchmark", "max_question_chars"),
+        categories=setting("benchmark", "categories"),
         place=lambda w, input: JOBS.benchmark_option(w.benchmark),
     shell:
         "python -m babelmix benchmark"
-        " --spec {params.spec:q}"
+        " --set {params.version} {params.name} {params.lang} {params.languages}"
+        " {params.source} {params.dataset} {params.questions} {params.turns}"
+        " {params.max_question_chars} {params.categories}"
         " {params.place}"
         " --output {output.table:q}"
         " --manifest {output.manifest:q}"

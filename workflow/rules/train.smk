@@ -27,11 +27,13 @@ rule prepare_model:
         mem_mb=lambda w, attempt: JOBS.model_memory(w.model, attempt),
         runtime=lambda w, attempt: 120 * attempt,
     params:
-        spec=lambda w: JOBS.model(w.model),
+        version=setting("prepare-model", "version"),
+        name=setting("prepare-model", "name"),
+        model=setting("prepare-model", "model"),
         folder=lambda w: JOBS.path(f"models/{w.model}"),
     shell:
         "python -m babelmix prepare-model"
-        " --spec {params.spec:q}"
+        " --set {params.version} {params.name} {params.model}"
         " --folder {params.folder:q}"
         " --output {output.record:q}"
         " 2> {log:q}"
@@ -58,11 +60,17 @@ rule tokenise:
         mem_mb=lambda w, attempt: 3000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
-        spec=lambda w: JOBS.tokenise(w.recipe, w.dataset, w.lang),
+        version=setting("tokenise", "version"),
+        dataset=setting("tokenise", "dataset"),
+        lang=setting("tokenise", "lang"),
+        max_length=setting("tokenise", "max_length"),
+        system_prompt=setting("tokenise", "system_prompt"),
+        truncation=setting("tokenise", "truncation"),
         folder=lambda w: JOBS.path(f"models/{w.model}"),
     shell:
         "python -m babelmix tokenise"
-        " --spec {params.spec:q}"
+        " --set {params.version} {params.dataset} {params.lang} {params.max_length}"
+        " {params.system_prompt} {params.truncation}"
         " --conversations {input.conversations:q}"
         " --model {params.folder:q}"
         " --output {output.table:q}"
@@ -96,8 +104,14 @@ rule train:
         mem_mb=lambda w, attempt: JOBS.train_memory(w.run, attempt),
         runtime=lambda w, attempt: JOBS.train_minutes(w.run, attempt),
     params:
-        spec=lambda w: JOBS.train(w.run),
-        model=lambda w: JOBS.path(f"models/{JOBS.plan.runs[w.run].model}"),
+        version=setting("train", "version"),
+        run=setting("train", "run"),
+        model_name=setting("train", "model_name"),
+        model=setting("train", "model"),
+        mixture=setting("train", "mixture"),
+        recipe=setting("train", "recipe"),
+        seed=setting("train", "seed"),
+        model_folder=lambda w: JOBS.path(f"models/{JOBS.plan.runs[w.run].model}"),
         folder=lambda w: JOBS.path(f"checkpoints/{w.run}"),
         work=lambda w: JOBS.path(f"work/train/{w.run}"),
         # Where and how it runs: with `resources` among the arguments, a change reruns nothing.
@@ -110,11 +124,12 @@ rule train:
     shell:
         "{params.launcher}"
         "python -m babelmix train"
-        " --spec {params.spec:q}"
+        " --set {params.version} {params.run} {params.model_name} {params.model}"
+        " {params.mixture} {params.recipe} {params.seed}"
         " --mixture {input.mixture:q}"
         " --manifest {input.selection:q}"
         " --tokenised {input.tokenised:q}"
-        " --model {params.model:q}"
+        " --model {params.model_folder:q}"
         " --config {params.config:q}"
         " --work {params.work:q}"
         " --threads {threads}"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..errors import BabelmixError
 from ..io import read_records, write_records
+from ..options import add_settings, read_settings
 from ..records import Answer, Score
 from ..specs import ScoreSpec
 from .confusion import line_pass, word_pass
@@ -107,14 +108,14 @@ def score_answers(answers: Sequence[Answer], spec: ScoreSpec) -> list[Score]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``score``."""
-    parser.add_argument("--spec", required=True, help="ScoreSpec as JSON.")
+    add_settings(parser, ScoreSpec)
     parser.add_argument("--answers", required=True, type=Path, help="Answers of one run.")
     parser.add_argument("--output", required=True, type=Path, help="Scores (parquet).")
 
 
 def run(args: argparse.Namespace) -> None:
     """Score one run's answers."""
-    spec = ScoreSpec.model_validate_json(args.spec)
+    spec = read_settings(args, ScoreSpec)
     answers = read_records(args.answers, Answer)
     scores = score_answers(answers, spec)
     write_records(args.output, scores, Score)

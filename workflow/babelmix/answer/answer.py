@@ -20,6 +20,7 @@ from ..config.evaluation import Generation
 from ..config.load import build_config
 from ..errors import BabelmixError
 from ..io import Journal, digest, file_digest, read_json, read_records, write_json, write_records
+from ..options import add_settings, read_settings
 from ..progress import Progress
 from ..records import Answer, Question
 from ..service import spending_folder, study_folder
@@ -250,7 +251,7 @@ def load_engine(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("--spec", required=True, help="AnswerSpec as JSON")
+    add_settings(parser, AnswerSpec)
     parser.add_argument(
         "--questions", required=True, nargs="+", type=Path, help="questions, one file a language"
     )
@@ -322,7 +323,7 @@ def run(args: argparse.Namespace) -> None:
 
     from ..folders import check_model
 
-    spec = AnswerSpec.model_validate_json(args.spec)
+    spec = read_settings(args, AnswerSpec)
     spec = with_runtime(spec, args.config, args.journal)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     questions = [row for path in args.questions for row in read_records(path, Question)]

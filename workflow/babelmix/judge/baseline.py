@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import BabelmixError
 from ..io import read_records, write_json
+from ..options import add_settings, read_settings
 from ..records import Judgement
 from ..specs import BaselineSpec
 
@@ -45,7 +46,7 @@ def choose_baseline(spec: BaselineSpec, judgements: Iterable[Judgement]) -> dict
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("--spec", required=True, help="BaselineSpec as JSON")
+    add_settings(parser, BaselineSpec)
     parser.add_argument(
         "--judgements", required=True, nargs="+", type=Path, help="single grades of the runs"
     )
@@ -54,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the verb."""
-    spec = BaselineSpec.model_validate_json(args.spec)
+    spec = read_settings(args, BaselineSpec)
     judgements = [row for path in args.judgements for row in read_records(path, Judgement)]
     choice = choose_baseline(spec, judgements)
     write_json(args.output, choice)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from ..errors import BabelmixError
 from ..io import digest, read_records, write_records
+from ..options import add_settings, read_settings
 from ..records import Judgement
 from ..specs import JurySpec
 
@@ -133,7 +134,7 @@ def read_member(path: Path, member: str) -> list[Judgement]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("--spec", required=True, help="JurySpec as JSON")
+    add_settings(parser, JurySpec)
     parser.add_argument(
         "--judgements", required=True, nargs="+", type=Path, help="the members', in their order"
     )
@@ -142,7 +143,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the verb."""
-    spec = JurySpec.model_validate_json(args.spec)
+    spec = read_settings(args, JurySpec)
     if len(args.judgements) != len(spec.members):
         raise BabelmixError(
             f"judge-jury: {len(args.judgements)} files of {len(spec.members)} members "

@@ -10,6 +10,7 @@ from ..config.evaluation import OpenAIJudge
 from ..config.load import build_config
 from ..errors import BabelmixError
 from ..io import read_json, read_records, write_json, write_records
+from ..options import add_settings, read_settings
 from ..records import Answer, Judgement, Question
 from ..specs import JudgeSpec
 from .calls import Tally, judge_tasks, summarise
@@ -33,7 +34,7 @@ def judge_single(
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of both judging verbs."""
-    parser.add_argument("--spec", required=True, help="JudgeSpec as JSON")
+    add_settings(parser, JudgeSpec)
     parser.add_argument(
         "--config",
         type=Path,
@@ -66,7 +67,7 @@ def read_spec(args: argparse.Namespace) -> JudgeSpec:
 
     They are no part of the spec of a rule, so that changing one of them judges nothing again.
     """
-    spec = JudgeSpec.model_validate_json(args.spec)
+    spec = read_settings(args, JudgeSpec)
     if args.config is None or not isinstance(spec.judge, OpenAIJudge):
         return spec
     now = build_config(read_json(args.config), where=str(args.config)).judges.get(spec.judge_name)

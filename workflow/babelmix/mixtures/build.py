@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from ..config.selection import Order
 from ..errors import BabelmixError
 from ..io import file_digest, read_table, write_json, write_table
+from ..options import add_settings, read_settings
 from ..specs import MixtureSpec
 from .duplicates import Prints, read_prints, without_duplicates
 from .pool import Pool, read_pool
@@ -186,7 +187,7 @@ def check_union(table: pa.Table, spec: MixtureSpec) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
-    parser.add_argument("--spec", required=True, help="MixtureSpec as JSON")
+    add_settings(parser, MixtureSpec)
     parser.add_argument(
         "--pools",
         nargs="+",
@@ -228,7 +229,7 @@ def read_counts(path: Path, pool: Pool) -> np.ndarray:
 
 def run(args: argparse.Namespace) -> None:
     """Build one mixture, its counts and its digests."""
-    spec = MixtureSpec.model_validate_json(args.spec)
+    spec = read_settings(args, MixtureSpec)
     files = _paired(spec.looked_at, args.pools, "the pools")
     pools = {}
     for leaf in spec.leaves:

@@ -26,6 +26,7 @@ from pathlib import Path
 from ..config.base import languages_of
 from ..errors import BabelmixError
 from ..io import read_records, write_json, write_records
+from ..options import add_settings, read_settings
 from ..records import Check, Conversation, Message
 from ..specs import CombineSpec
 
@@ -153,7 +154,7 @@ def rows(firsts: Path, seconds: Path, spec: CombineSpec) -> Iterator[Conversatio
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
-    parser.add_argument("--spec", required=True, help="CombineSpec as JSON")
+    add_settings(parser, CombineSpec)
     parser.add_argument("--first", required=True, type=Path, help="conversations (parquet)")
     parser.add_argument("--second", required=True, type=Path, help="of the other language")
     parser.add_argument("--output", required=True, type=Path, help="combined rows (parquet)")
@@ -162,7 +163,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Combine two languages and count."""
-    spec = CombineSpec.model_validate_json(args.spec)
+    spec = read_settings(args, CombineSpec)
     if languages_of(spec.lang) != (spec.first, spec.second):
         raise BabelmixError(f"combine-languages: '{spec.lang}' is not {spec.first}, {spec.second}.")
     made = list(rows(args.first, args.second, spec))

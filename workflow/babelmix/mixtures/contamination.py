@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from ..errors import BabelmixError
 from ..io import read_batches, read_table, write_json, write_table
+from ..options import add_settings, read_settings
 from ..specs import ContaminationSpec
 
 #: A word, or one character of a script that writes without spaces.
@@ -152,7 +153,7 @@ def find(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
-    parser.add_argument("--spec", required=True, help="ContaminationSpec as JSON")
+    add_settings(parser, ContaminationSpec)
     parser.add_argument(
         "--conversations", nargs="+", required=True, type=Path, help="one file a language, in order"
     )
@@ -165,7 +166,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Look for the questions; hits are an error unless the pool says otherwise."""
-    spec = ContaminationSpec.model_validate_json(args.spec)
+    spec = read_settings(args, ContaminationSpec)
     files = dict(zip(spec.languages, args.conversations, strict=True))
     asked = read_questions(args.questions)
     hits = find(files, asked, spec) if asked else []

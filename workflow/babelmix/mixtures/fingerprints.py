@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from ..errors import BabelmixError
 from ..io import read_batches, read_table, write_table
+from ..options import add_settings, read_settings
 from ..specs import FingerprintSpec
 from .contamination import RUN, TOKEN
 
@@ -99,14 +100,14 @@ def read_print(path: Path) -> Print:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
-    parser.add_argument("--spec", required=True, help="FingerprintSpec as JSON")
+    add_settings(parser, FingerprintSpec)
     parser.add_argument("--conversations", required=True, type=Path, help="parquet, one language")
     parser.add_argument("--output", required=True, type=Path, help="fingerprints (parquet)")
 
 
 def run(args: argparse.Namespace) -> None:
     """Fingerprint one language."""
-    spec = FingerprintSpec.model_validate_json(args.spec)
+    spec = read_settings(args, FingerprintSpec)
     tables = list(fingerprint(args.conversations))
     table = pa.concat_tables(tables) if tables else SCHEMA.empty_table()
     write_table(args.output, table)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..io import read_json, read_table, write_json
+from ..options import add_settings, read_settings
 from ..specs import ManifestSpec
 from .duplicates import count_duplicates, read_prints
 from .summary import languages_without_rows, remarks
@@ -62,7 +63,7 @@ def contamination_of(rows: pa.Table, files: Sequence[Path]) -> dict[str, Any]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
-    parser.add_argument("--spec", required=True, help="ManifestSpec as JSON")
+    add_settings(parser, ManifestSpec)
     parser.add_argument("--mixture", required=True, type=Path, help="rows of the mixture (parquet)")
     parser.add_argument("--selection", required=True, type=Path, help="its counts (JSON)")
     parser.add_argument(
@@ -87,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Assemble the manifest."""
-    spec = ManifestSpec.model_validate_json(args.spec)
+    spec = read_settings(args, ManifestSpec)
     rows = read_table(args.mixture)
     manifest: dict[str, Any] = read_json(args.selection)
     manifest |= {

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from ..config.audit import policy_of
 from ..errors import BabelmixError
 from ..io import read_table, write_json, write_table
+from ..options import add_settings, read_settings
 from ..records import ABSENT_CHECKS, TASK_FLAG
 from ..specs import IndexSpec
 
@@ -190,7 +191,7 @@ def _measures(table: pa.Table) -> dict[str, np.ndarray]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
-    parser.add_argument("--spec", required=True, help="IndexSpec as JSON")
+    add_settings(parser, IndexSpec)
     parser.add_argument("--conversations", required=True, type=Path, help="parquet, one language")
     parser.add_argument("--output", required=True, type=Path, help="index (parquet)")
     parser.add_argument("--manifest", required=True, type=Path, help="counts (JSON)")
@@ -198,7 +199,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Index one language and count."""
-    spec = IndexSpec.model_validate_json(args.spec)
+    spec = read_settings(args, IndexSpec)
     table = read_table(args.conversations, columns=["id", "messages", "checks"])
     index = index_language(table, spec)
     write_table(args.output, index)

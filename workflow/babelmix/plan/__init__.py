@@ -11,23 +11,19 @@ from typing import Any
 
 from ..config.load import build_config, read_yaml
 from ..io import write_json, write_text
-from ..provenance import EXPECTED
 from .graph import Plan
 from .jobs import Jobs
-from .layout import results
+from .layout import EXPECTED_FILE, results
 from .lists import write_lists
 
 __all__ = [
     "Jobs",
     "Plan",
     "export_environment",
-    "export_expected",
     "load_jobs",
     "restore_studies",
     "write_resolved",
 ]
-
-_EXPECTED = "expected.json"
 
 
 def restore_studies(raw: dict[str, Any], files: Sequence[str | Path]) -> None:
@@ -65,12 +61,7 @@ def export_environment() -> None:
 def write_expected(jobs: Jobs) -> None:
     """Write the settings that the plan expects of each result, for the jobs that will read them."""
     wanted = {result.path: result.digest for result in results(jobs) if result.digest}
-    write_json(jobs.path(_EXPECTED), wanted)
-
-
-def export_expected(jobs: Jobs) -> None:
-    """Let every job find what `write_expected` wrote: it refuses a result of other settings."""
-    os.environ[EXPECTED] = str(Path(jobs.path(_EXPECTED)).resolve())
+    write_json(jobs.path(EXPECTED_FILE), wanted)
 
 
 def write_resolved(raw: Mapping[str, Any], jobs: Jobs) -> None:

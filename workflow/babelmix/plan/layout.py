@@ -5,13 +5,18 @@ from __future__ import annotations
 import functools
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..options import as_options
 from ..provenance import settings_digest
 from .jobs import Jobs
 from .progress import items
+
+#: Below the study set's folder: result -> digest of the settings that the plan expects.
+EXPECTED_FILE = "expected.json"
 
 Wildcards = Mapping[str, str]
 
@@ -23,7 +28,7 @@ _WITH_DOTS = {"evaluation", "run"}
 class File:
     """A kind of result. ``pattern`` is below the study set's folder; {…} are the rules' wildcards.
 
-    ``settings`` gives the JSON text that the rule passes; None where the verb has no settings.
+    ``settings`` gives the job's settings as JSON text; None where the verb has no settings.
     ``beside`` are further files of the same job that say what made them.
     """
 
@@ -66,7 +71,7 @@ FILES = (
     File(
         "conversations/{dataset}.{pair}.parquet",
         "combine-languages",
-        lambda j, w: j.combine(w["dataset"], w["pair"]),
+        lambda j, w: j.combine(w["dataset"], w.get("pair") or w["lang"]),
         ("conversations/{dataset}.{pair}.json",),
     ),
     File(
@@ -139,6 +144,46 @@ FILES = (
     File("tables/index.json", "tables"),
     File("figures/index.json", "figures"),
 )
+
+
+#: Verb -> the settings of one of its jobs, as JSON text.
+SETTINGS = {k.verb: k.settings for k in FILES if k.settings and k.verb != "judge"} | {
+    "judge-single": lambda j, w: j.judge(w["evaluation"], w["run"]),
+    "judge-pairs": lambda j, w: j.judge(w["evaluation"], w["run"]),
+    "judge-jury": lambda j, w: j.jury(w["evaluation"], w["run"]),
+}
+
+
+class AtDefault:
+    """What a rule's parameter is while its setting is at the default: nothing on the command line.
+
+    Snakemake records no parameter of a type that it does not know, so a setting that a later
+    release adds, at its default, makes no job run again.
+    """
+
+    def __str__(self) -> str:
+        return ""
+
+
+def settings_of(jobs: Jobs) -> Callable[[str, str], Callable[[Any], str | AtDefault]]:
+    """``setting(verb, name)``: a rule's parameter, the text ``NAME=VALUE`` quoted for the shell.
+
+    The name is in the text because Snakemake compares the *set* of a job's parameter values: two
+    settings that swap their values would not be seen otherwise.
+    """
+
+    @functools.cache
+    def options(verb: str, wildcards: tuple[tuple[str, str], ...]) -> dict[str, str]:
+        return as_options(json.loads(SETTINGS[verb](jobs, dict(wildcards))))
+
+    def setting(verb: str, name: str) -> Callable[[Any], str | AtDefault]:
+        def parameter(wildcards: Any) -> str | AtDefault:
+            found = options(verb, tuple(sorted(wildcards.items()))).get(name)
+            return AtDefault() if found is None else shlex.quote(found)
+
+        return parameter
+
+    return setting
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ workflow did not make are left alone.
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,8 +19,10 @@ from ..config.load import build_config, read_yaml
 from ..errors import BabelmixError
 from .graph import Plan
 from .jobs import Jobs
+from .layout import results
 
 JOURNALS = "journals"
+_SUFFIX = re.compile(r"(\.(audit|manifest|selection))?\.(json|parquet)$")
 
 
 @dataclass(frozen=True)
@@ -37,48 +40,32 @@ class Orphan:
 
 def stems(plan: Plan) -> set[str]:
     """What the plan makes: paths below its folder, without what follows the name (``.parquet``)."""
-    expansion = plan.expansion.mixtures
-    found = {f"raw/{s}" for s in plan.sources}
-    for d in plan.datasets:
-        pool = plan.dataset(d)
-        for c in pool.languages:
-            found |= {f"conversations/{d}.{c}", f"normalised/{d}.{plan.pivot_of(d, c)}"}
-            if pool.audit.quality is not None:
-                found.add(f"measures/quality/{d}.{c}")
-            if plan.goes_back(d, c):
-                found |= {f"measures/round_trip/{d}.{c}", f"{JOURNALS}/translate/{d}.{c}.back"}
-            if plan.is_translated(d, c):
-                shards = [f"{d}.{c}/{i}" for i in range(pool.shards)]
-                found |= {f"translations/{shard}" for shard in shards}
-                found |= {f"{JOURNALS}/translate/{d}.{c}.{i}" for i in range(pool.shards)}
-            else:
-                found.add(f"normalised/{d}.{c}")
-    for m in plan.mixtures:
-        found.add(f"mixtures/{m}")
-        found |= {f"pools/{d}.{c}" for d, c in expansion[m].looked_at}
-        found |= {f"conversations/{d}.{c}" for d, c in expansion[m].taken}
-        found |= {f"fingerprints/{Path(f).stem}" for f in Jobs(plan).fingerprints(m)}
-        found |= {f"contamination/{d}" for d in expansion[m].datasets}
-        found |= {f"counts/{t}/{d}.{c}" for t, d, c in expansion[m].counted}
-    found |= {f"models/{m}" for m in plan.models}
-    for run in plan.runs.values():
-        if run.mixture:
-            found |= {f"checkpoints/{run.name}", f"work/train/{run.name}"}
-            taken = expansion[run.mixture].taken
-            found |= {f"tokenised/{run.model}.{run.recipe}/{d}.{c}" for d, c in taken}
-    found |= {f"benchmarks/{b}.{c}" for b in plan.benchmarks for c in _asked(plan, b)}
-    rooms = ("answers", "scores", f"{JOURNALS}/answer")
-    found |= {f"{room}/{b}/{r}" for b, r in plan.answer_sets() for room in rooms}
-    for name, evaluation in plan.evaluations.items():
-        found.add(f"{JOURNALS}/judge/{name}/window")  # how many calls at once its server takes
-        for run_name in evaluation.languages_by_run:
-            rooms = ("judgements", "baselines", f"{JOURNALS}/judge")
-            found |= {f"{room}/{name}/{run_name}" for room in rooms}
-    return found
+    jobs = Jobs(plan)
+    root = f"{jobs.root}/"
+    # Tables and figures have no settings: their folders are made whole each time.
+    made = [result.path for result in results(jobs) if result.settings is not None]
+    places = [path.removeprefix(root) for path in made]
+    found = {_SUFFIX.sub("", place) for place in places}
+    return found | {journal for stem in found for journal in _kept_beside(stem)} | _windows(plan)
 
 
-def _asked(plan: Plan, benchmark: str) -> list[str]:
-    return list(plan.config.benchmarks[benchmark].languages)
+def _kept_beside(stem: str) -> list[str]:
+    """Journals and unfinished work of the job that makes a result."""
+    room, _, name = stem.partition("/")
+    if room == "translations":
+        return [f"{JOURNALS}/translate/{name.replace('/', '.')}"]
+    if room == "measures" and name.startswith("round_trip/"):
+        return [f"{JOURNALS}/translate/{name.removeprefix('round_trip/')}.back"]
+    if room == "judgements":
+        return [f"{JOURNALS}/judge/{name}"]
+    if room == "answers":
+        return [f"{JOURNALS}/answer/{name}"]
+    return [f"work/train/{name}"] if room == "checkpoints" else []
+
+
+def _windows(plan: Plan) -> set[str]:
+    """How many calls at once each judge's server takes, kept beside its journals."""
+    return {f"{JOURNALS}/judge/{name}/window" for name in plan.evaluations}
 
 
 def orphans(plan: Plan, root: Path) -> list[Orphan]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import argparse
 import base64
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,10 @@ from typing import Any
 from ..config.load import read_yaml
 from ..errors import BabelmixError
 from ..io import read_json
-from ..provenance import Provenance, fingerprint, read_inputs, read_provenance
+from ..provenance import EXPECTED, Provenance, fingerprint, read_inputs, read_provenance
 from . import load_jobs
 from .jobs import Jobs
-from .layout import Result, kind_of, results
+from .layout import EXPECTED_FILE, Result, kind_of, results
 
 SHOWN = 20
 #: Snakemake's own limit on the length of a file name of its records.
@@ -136,9 +137,20 @@ def unseen_changes(jobs: Jobs, folder: Path) -> Iterator[tuple[str, str]]:
             yield result.path, wrong
 
 
-def refuse_unseen_changes(jobs: Jobs, config: str, folder: Path | None = None) -> None:
+def guard_results(jobs: Jobs, configs: Sequence[object]) -> None:
+    """Keep results of other settings from being taken for the plan's.
+
+    Jobs find the settings that the plan expects, and refuse to read other results. In the main
+    process, which gives its configuration files, what Snakemake would overlook is refused here.
+    """
+    os.environ[EXPECTED] = str(Path(jobs.path(EXPECTED_FILE)).resolve())
+    if configs:
+        refuse_unseen_changes(jobs, " ".join(map(str, configs)))
+
+
+def refuse_unseen_changes(jobs: Jobs, config: str) -> None:
     """Raise BabelmixError where results of other settings would be taken for the plan's."""
-    found = list(unseen_changes(jobs, folder or Path.cwd()))
+    found = list(unseen_changes(jobs, Path.cwd()))
     if found:
         shown = "\n".join(f"  {path}: {wrong}" for path, wrong in found[:SHOWN])
         more = f"\n  and {len(found) - SHOWN} more" if len(found) > SHOWN else ""

@@ -18,6 +18,7 @@ from typing import Any
 from ..config.sources import QUESTION_ADAPTERS
 from ..errors import BabelmixError, unknown_name
 from ..io import read_json, read_records, write_json, write_records
+from ..options import add_settings, read_settings
 from ..records import ABSENT_CHECKS, Conversation, Question
 from ..specs import BenchmarkSpec
 from .overlays import PIVOT, corrected
@@ -26,7 +27,7 @@ from .question_files import QuestionFiles
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("--spec", required=True, help="BenchmarkSpec as JSON")
+    add_settings(parser, BenchmarkSpec)
     parser.add_argument("--record", help="record of the fetched source")
     parser.add_argument(
         "--conversations",
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read all languages, choose the questions, write those of one language."""
-    spec = BenchmarkSpec.model_validate_json(args.spec)
+    spec = read_settings(args, BenchmarkSpec)
     if args.record is None and not args.conversations:
         raise BabelmixError("benchmark: give --record, --conversations, or both.")
     if args.corrections and args.conversations:

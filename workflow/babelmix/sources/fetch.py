@@ -14,6 +14,7 @@ from ..config.sources import Source
 from ..endpoints import is_loopback
 from ..errors import BabelmixError
 from ..io import file_digest, write_json
+from ..options import add_settings, read_settings
 from ..specs import FetchSpec
 from . import web
 from .hub import Repository
@@ -36,14 +37,14 @@ Bring = Callable[[str, bool], Path | None]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("--spec", required=True, help="FetchSpec as JSON")
+    add_settings(parser, FetchSpec)
     parser.add_argument("--folder", required=True, help="folder for files that are fetched")
     parser.add_argument("--output", required=True, help="JSON record of the files")
 
 
 def run(args: argparse.Namespace) -> None:
     """Fetch or verify the files, write the record."""
-    spec = FetchSpec.model_validate_json(args.spec)
+    spec = read_settings(args, FetchSpec)
     record = fetch(spec, Path(args.folder))
     write_json(args.output, record)
     for warning in record["warnings"]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..errors import BabelmixError
 from ..io import read_json, read_records, write_json
+from ..options import add_settings, read_settings
 from ..records import Check, Conversation
 from ..specs import NormaliseSpec
 from .alignment import check_alignment
@@ -32,7 +33,7 @@ PRESENT = "present"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("--spec", required=True, help="NormaliseSpec as JSON")
+    add_settings(parser, NormaliseSpec)
     parser.add_argument(
         "--records", required=True, nargs="+", help="records of the fetched sources"
     )
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read the raw files, choose the rows, write conversations and counts."""
-    spec = NormaliseSpec.model_validate_json(args.spec)
+    spec = read_settings(args, NormaliseSpec)
     records = dict(_records(args.records, spec))
     if spec.choice is not None:
         _report(spec, *_write_questions(spec, records, args.output), args.manifest)

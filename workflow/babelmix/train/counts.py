@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from ..errors import BabelmixError
 from ..io import read_batches, write_table
+from ..options import add_settings, read_settings
 from ..provenance import note_file
 from ..specs import CountSpec
 
@@ -23,7 +24,7 @@ BATCH = 4096
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
-    parser.add_argument("--spec", required=True, help="CountSpec as JSON")
+    add_settings(parser, CountSpec)
     parser.add_argument("--conversations", required=True, type=Path, help="parquet, one language")
     parser.add_argument("--model", required=True, type=Path, help="folder made by prepare-model")
     parser.add_argument("--output", required=True, type=Path, help="id, tokens (parquet)")
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Count one language."""
-    spec = CountSpec.model_validate_json(args.spec)
+    spec = read_settings(args, CountSpec)
     table = count(args.conversations, args.model)
     write_table(args.output, table)
     total = pc.sum(table["tokens"]).as_py()

@@ -19,6 +19,7 @@ from ..config.training import Model
 from ..errors import BabelmixError, unknown_name
 from ..folders import file_digests, whole_folder
 from ..io import digest, read_json, write_json
+from ..options import add_settings, read_settings
 from ..resources import RESOURCES
 from ..specs import ModelSpec
 from .chat import Formatter, load_tokenizer, template_digest
@@ -41,14 +42,14 @@ _PROBES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's options."""
-    parser.add_argument("--spec", required=True, help="ModelSpec as JSON")
+    add_settings(parser, ModelSpec)
     parser.add_argument("--folder", required=True, type=Path, help="folder to make")
     parser.add_argument("--output", required=True, type=Path, help="JSON written last")
 
 
 def run(args: argparse.Namespace) -> None:
     """Prepare one model."""
-    spec = ModelSpec.model_validate_json(args.spec)
+    spec = read_settings(args, ModelSpec)
     leave_out("deepspeed", "datasets", "peft")
     require_device(spec.model, spec.name)
     quieten()

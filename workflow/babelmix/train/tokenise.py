@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from ..errors import BabelmixError
 from ..io import read_records, write_json, write_table
+from ..options import add_settings, read_settings
 from ..provenance import note_file
 from ..records import Conversation
 from ..specs import TokeniseSpec
@@ -38,7 +39,7 @@ SCHEMA = pa.schema(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's options."""
-    parser.add_argument("--spec", required=True, help="TokeniseSpec as JSON")
+    add_settings(parser, TokeniseSpec)
     parser.add_argument(
         "--conversations", required=True, type=Path, help="parquet of conversations in one language"
     )
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Tokenise one file of conversations."""
-    spec = TokeniseSpec.model_validate_json(args.spec)
+    spec = read_settings(args, TokeniseSpec)
     conversations = read_records(args.conversations, Conversation)
     for row in conversations:
         if row.lang != spec.lang:

@@ -17,6 +17,7 @@ from .. import provenance
 from ..errors import BabelmixError
 from ..folders import check_model
 from ..io import read_json
+from ..options import add_settings, read_settings
 from ..specs import TrainSpec
 from .checkpoints import drop_damaged
 from .data import lay_rows
@@ -29,7 +30,7 @@ from .settings import check_recipe, lay_out
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's options."""
-    parser.add_argument("--spec", required=True, help="TrainSpec as JSON")
+    add_settings(parser, TrainSpec)
     parser.add_argument("--mixture", required=True, type=Path, help="parquet: id, lang, split")
     parser.add_argument(
         "--tokenised", required=True, type=Path, nargs="+", help="tokenised files of its languages"
@@ -112,7 +113,7 @@ def run(args: argparse.Namespace) -> None:
 def read_spec(args: argparse.Namespace) -> TrainSpec:
     """The spec, with what the rule gives beside it: where and how a training runs is no part of
     what it is, and a change there must train nothing again."""
-    spec = TrainSpec.model_validate_json(args.spec).model_dump(mode="json")
+    spec = read_settings(args, TrainSpec).model_dump(mode="json")
     spec["recipe"] |= json.loads(args.runtime or "{}")
     for name in ("gpus", "device"):
         if getattr(args, name) is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import BabelmixError
 from ..io import file_digest, read_records, write_json, write_records
+from ..options import add_settings, read_settings
 from ..records import ABSENT_CHECKS, TASK_FLAG, Check, Conversation, is_verbatim
 from ..specs import CollectSpec
 from .audit import audit_held, audit_texts, task_flag, turn_check
@@ -29,7 +30,7 @@ _BROUGHT = ABSENT_CHECKS
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("--spec", required=True, help="CollectSpec as JSON")
+    add_settings(parser, CollectSpec)
     parser.add_argument("--pivot", required=True, help="normalised conversations of the pivot")
     parser.add_argument(
         "--shards", required=True, nargs="+", help="translated shards, or the normalised file"
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Join the shards in the pivot's order, correct and audit them, write rows and audit."""
-    spec = CollectSpec.model_validate_json(args.spec)
+    spec = read_settings(args, CollectSpec)
     pivot = read_records(args.pivot, Conversation)
     rows, applied = assemble(pivot, args.shards, spec, args.corrections)
     measures = read_measures(args.measures)

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import BabelmixError
 from ..io import read_records, write_json
+from ..options import add_settings, read_settings
 from ..records import Conversation
 from ..specs import CollectSpec, QualitySpec
 from .collect import assemble
@@ -24,7 +25,7 @@ CHECK = "quality"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("--spec", required=True, help="QualitySpec as JSON")
+    add_settings(parser, QualitySpec)
     parser.add_argument("--pivot", required=True, help="normalised conversations of the pivot")
     parser.add_argument(
         "--shards", required=True, nargs="+", help="translated shards, or the normalised file"
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Score the rows as people corrected them, and write the scores."""
-    spec = QualitySpec.model_validate_json(args.spec)
+    spec = read_settings(args, QualitySpec)
     scorer = load_function(spec.function)
     pivot = read_records(args.pivot, Conversation)
     rows, _ = assemble(pivot, args.shards, collected(spec), args.corrections)

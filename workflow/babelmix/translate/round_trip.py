@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import BabelmixError
 from ..io import read_records, write_json
+from ..options import add_settings, read_settings
 from ..records import Conversation
 from ..specs import RoundTripSpec, TranslateSpec
 from .collect import assemble
@@ -25,7 +26,7 @@ CHECK = "round_trip"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("--spec", required=True, help="RoundTripSpec as JSON")
+    add_settings(parser, RoundTripSpec)
     parser.add_argument(
         "--config",
         help="configuration (JSON) whose host, price, cap and speed of the translator are taken",
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Translate the rows back, as people corrected them, and write how near they come."""
-    spec = with_runtime(RoundTripSpec.model_validate_json(args.spec), args.config)
+    spec = with_runtime(read_settings(args, RoundTripSpec), args.config)
     pivot = read_records(args.pivot, Conversation)
     rows, _ = assemble(pivot, args.shards, collected(spec), args.corrections)
     values, facts = round_trip(pivot, rows, spec, args.journal)

@@ -13,6 +13,7 @@ from ..config.load import build_config
 from ..config.translators import Service
 from ..errors import BabelmixError
 from ..io import Journal, read_json, read_records, write_json, write_records
+from ..options import add_settings, read_settings
 from ..records import Conversation
 from ..service import Failure as CallFailure
 from ..service import Ledger, require_complete, spending_folder
@@ -29,7 +30,7 @@ Spec = TypeVar("Spec", bound=TranslateSpec)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("--spec", required=True, help="TranslateSpec as JSON")
+    add_settings(parser, TranslateSpec)
     parser.add_argument(
         "--config",
         help="configuration (JSON) whose host, price, cap and speed of the translator are taken",
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Translate the shard's rows, write them and the counts."""
-    spec = with_runtime(TranslateSpec.model_validate_json(args.spec), args.config)
+    spec = with_runtime(read_settings(args, TranslateSpec), args.config)
     rows = [
         r for r in read_records(args.input, Conversation) if in_shard(r.id, spec.shard, spec.shards)
     ]
