@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.options import as_options
 from tests.unit.test_preflight import lines, plan_of
 
+from babelmix.cli import main
 from babelmix.config.sources import Source
 from babelmix.errors import BabelmixError
 from babelmix.io import read_json, read_records
 from babelmix.records import Question
 from babelmix.sources.adapters import conversations
-from babelmix.sources.benchmark import run as benchmark
 from babelmix.sources.fetch import fetch
 from babelmix.sources.questions import questions
 from babelmix.sources.readers import read_rows
@@ -128,18 +129,8 @@ def test_the_verb_reads_the_table_and_counts_its_other_rows(tmp_path: Path) -> N
         version=1, name="b", lang="de", source=source, dataset=None, languages=["de"],
         questions=None, turns=None, max_question_chars=None, categories=["Mathe"],
     )  # fmt: skip
-    import argparse
-
-    benchmark(
-        argparse.Namespace(
-            settings=settings_of(spec),
-            record=str(tmp_path / "own.json"),
-            conversations=None,
-            corrections=[],
-            output=str(tmp_path / "b.parquet"),
-            manifest=None,
-        )
-    )
+    files = ["--record", str(tmp_path / "own.json"), "--output", str(tmp_path / "b.parquet")]
+    assert main(["benchmark", *as_options(spec.model_dump_json()), *files]) == 0
     (asked,) = read_records(tmp_path / "b.parquet", Question)
     assert asked.turns == ["Was ist 2 + 3?", "Und mal 2?"]
     manifest = read_json(tmp_path / "b.json")
