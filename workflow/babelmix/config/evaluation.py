@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from .base import Lang, Name, Section
 from .service import ChatModel, Endpoint
@@ -273,6 +279,54 @@ class Deviation(Section):
     )
 
 
+class ContrastSide(Section):
+    """One side of a contrast: trainings of the study."""
+
+    mixture: str = Field(
+        description=(
+            "Mixture, by any of its names; a family's name stands for the mean of its mixtures, "
+            "`untuned` for the base model."
+        )
+    )
+    model: Name | None = Field(
+        default=None,
+        description="Its model; left out: each model of the study, in a row of its own.",
+    )
+    recipe: Name | None = Field(
+        default=None, description="Its recipe; left out: each recipe of the study, likewise."
+    )
+
+
+def _as_side(value: object) -> object:
+    return {"mixture": value} if isinstance(value, str) else value
+
+
+Side = Annotated[ContrastSide, BeforeValidator(_as_side)]
+
+
+class Difference(Section):
+    """Left minus right."""
+
+    left: Side = Field(description="A mixture's name, or a section with `recipe` or `model` too.")
+    right: Side = Field(description="What it is compared with.")
+
+
+class Contrast(Difference):
+    """A comparison that was decided on before the results: reported first, and tested as one."""
+
+    question: str = Field(default="", description="What it answers, in one sentence.")
+    languages: list[Lang] | None = Field(
+        default=None, description="Only these languages, each weighing the same; left out: all."
+    )
+    against: Difference | None = Field(
+        default=None,
+        description=(
+            "For an interaction: minus the difference of these two, e.g. the same mixtures under "
+            "another recipe."
+        ),
+    )
+
+
 class Study(Section):
     """A question, the trainings that answer it, and how they are judged."""
 
@@ -285,4 +339,12 @@ class Study(Section):
     evaluations: list[Evaluation] = Field(min_length=1, description="Benchmarks and judges.")
     deviations: list[Deviation] = Field(
         default_factory=list, description="Differences from the paper; printed in the report."
+    )
+    contrasts: dict[Name, Contrast] = Field(
+        default_factory=dict,
+        exclude_if=lambda value: not value,
+        description=(
+            "Comparisons that the study is made for, by name. They come first in tables and "
+            "report, and their p values are corrected for one another alone."
+        ),
     )

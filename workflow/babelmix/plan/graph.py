@@ -18,6 +18,7 @@ from ..config.sources import Dataset, Source
 from ..config.translators import ApertiumTranslator
 from ..errors import BabelmixError
 from . import checks
+from .contrasts import declared_contrasts
 from .runs import (
     EvaluationPlan,
     Peers,
@@ -46,6 +47,7 @@ class Plan:
         for plan in self.evaluations.values():
             self._check_baseline(plan)
         check_varieties(self)
+        self.contrasts = {name: declared_contrasts(self, name) for name in self.studies}
 
     def _check_baseline(self, plan: EvaluationPlan) -> None:
         if plan.evaluation.baseline is None:
