@@ -16,8 +16,9 @@ from babelmix.cli import main
 from babelmix.config.load import build_config
 from babelmix.io import read_json, read_records
 from babelmix.plan import Jobs, Plan
-from babelmix.plan.cost import cost_lines, n_questions
+from babelmix.plan.cost import cost_lines
 from babelmix.plan.preflight import refusals
+from babelmix.plan.quantities import n_questions
 from babelmix.records import Conversation, Question
 from babelmix.sources.fetch import fetch
 from babelmix.sources.question_files import QuestionFiles

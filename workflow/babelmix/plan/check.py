@@ -12,10 +12,11 @@ from ..errors import BabelmixError
 from ..mixtures.shares import half_up
 from . import load_jobs
 from .checks import count_gpus, low_caps, unconfirmed
-from .cost import by_payer, cost_lines, mixture_rows
+from .cost import by_payer, cost_lines
 from .graph import Plan
 from .preflight import refusals
 from .probe import probe_services
+from .quantities import mixture_rows
 
 
 def preflight(plan: Plan, *, gpus_here: int | None, others: list[str] | None = None) -> None:

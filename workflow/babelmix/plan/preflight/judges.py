@@ -9,8 +9,8 @@ from ...config.sources import QUESTION_ADAPTERS
 from ...errors import BabelmixError
 from ...judge.fastchat_prompts import load_fastchat_prompts
 from ...judge.prompts import FALLBACK
-from ..cost import n_turns
 from ..graph import Plan
+from ..quantities import n_turns
 
 
 def judge_problems(plan: Plan) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from ...errors import BabelmixError
 from ...mixtures.select import mixed_count
 from ...mixtures.shares import resolve
-from ..cost import known_rows, pool_rows
 from ..graph import Plan
 from ..nominal import estimates
+from ..quantities import known_rows, pool_rows
 
 
 def size_problems(plan: Plan) -> list[str]:
