@@ -36,8 +36,7 @@ except BabelmixError as error:
     raise WorkflowError(str(error)) from None
 
 
-# In a workflow that uses this one as a module, `onstart` below is not called: it checks by hand
-# (`python -m babelmix check`).
+# Used as a module, `onstart` below is not called: check by hand (`python -m babelmix check`).
 if workflow.is_main_process and not workflow.modifier.is_main_snakefile():
     write_resolved(config, JOBS)
 
@@ -66,7 +65,10 @@ wildcard_constraints:
 
 
 onstart:
-    write_resolved(config, JOBS)
+    try:
+        write_resolved(config, JOBS)
+    except BabelmixError as error:
+        raise WorkflowError(str(error)) from None
     where = "" if workflow.local_exec else "--jobs-run-elsewhere"
     shell(
         "python -m babelmix check --config {JOBS.root}/config.resolved.json {where}"

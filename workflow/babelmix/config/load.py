@@ -16,6 +16,12 @@ from ..resources import language_catalogue
 from .builtin import fill_sources
 from .root import Config
 
+#: What is meant where a language's code came out of YAML as False.
+NORWEGIAN = 'a bare `no` is `false` in YAML; write "no" in quotes for Norwegian (or `nb`, `nn`).'
+
+#: Keys whose values are codes of languages; `[key]` stands for the key of a mapping.
+_OF_LANGUAGES = {"languages", "main", "pivot", "parallel_over", "pairs", "orders", "[key]"}
+
 
 class _UniqueKeys(yaml.SafeLoader):
     """Safe YAML in which a key given twice is an error (YAML itself keeps the last, silently)."""
@@ -82,6 +88,8 @@ def _fill_languages(section: Any, where: str) -> Any:
         return section
     known = language_catalogue()
     filled = {}
+    if False in section:
+        raise BabelmixError(f"{where}: languages: {NORWEGIAN}")
     for code, fields in section.items():
         fields = fields or {}
         if code not in known and not {"name", "iso639_3"} <= set(fields):
@@ -110,6 +118,8 @@ def _explain_one(item: Any) -> str:
         return f"unknown key.{hint}{known}"
     if item["type"] == "missing":
         return "this key is needed and is not given."
+    if item["input"] is False and not _OF_LANGUAGES.isdisjoint(item["loc"]):
+        return NORWEGIAN
     message = item["msg"].removeprefix("Value error, ")
     shown = repr(item["input"])
     if len(shown) > 80:
