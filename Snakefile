@@ -31,6 +31,7 @@ try:
     restore_studies(config, workflow.configfiles)
     JOBS = load_jobs(config)
     setting = settings_of(JOBS)  # setting("train", "recipe"): a rule's parameter
+    JOBS.limit_keys(workflow.global_resources)
     guard_results(JOBS, workflow.configfiles if workflow.is_main_process else [])
 except BabelmixError as error:
     raise WorkflowError(str(error)) from None
@@ -39,6 +40,9 @@ except BabelmixError as error:
 # Used as a module, `onstart` below is not called: check by hand (`python -m babelmix check`).
 if workflow.is_main_process and not workflow.modifier.is_main_snakefile():
     write_resolved(config, JOBS)
+
+
+RESOLVED = JOBS.path("config.resolved.json")
 
 
 pathvars:
@@ -70,21 +74,15 @@ onstart:
     except BabelmixError as error:
         raise WorkflowError(str(error)) from None
     where = "" if workflow.local_exec else "--jobs-run-elsewhere"
-    shell(
-        "python -m babelmix check --config {JOBS.root}/config.resolved.json {where}"
-    )
+    shell("python -m babelmix check --config {RESOLVED} {where}")
 
 
 onsuccess:
-    shell(
-        "python -m babelmix status --summary --config {JOBS.root}/config.resolved.json"
-    )
+    shell("python -m babelmix status --summary --config {RESOLVED}")
 
 
 onerror:
-    print(
-        f"What failed, and why: python -m babelmix status --config {JOBS.root}/config.resolved.json"
-    )
+    print(f"What failed, and why: python -m babelmix status --config {RESOLVED}")
 
 
 include: "workflow/rules/sources.smk"

@@ -249,10 +249,8 @@ class DataJobs(JobsBase):
         return f"../envs/{'seq2seq' if local else 'data'}.yaml"
 
     def back_resource(self, dataset: str, lang: str, resource: str) -> int:
-        """`translator`, `gpu` or `minutes` of the job that translates back."""
+        """`gpu` or `minutes` of the job that translates back."""
         translator = self.config.translators[self.plan.back_translator_of(dataset, lang)]
-        if resource == "translator":
-            return int(hasattr(translator, "key_env"))
         if resource == "gpu":
             return int(getattr(translator, "device", "") == "cuda")
         return 1500 if getattr(translator, "mode", "") == "batch" else 480
