@@ -145,10 +145,17 @@ def _row(
         }
         | estimate_cells(difference, "difference")
         | {
-            "detectable": detectable(difference, bootstrap.confidence),
+            "detectable": _within(detectable(difference, bootstrap.confidence), scale),
             "p": sign_flip_p(left, right, *at),
         }
     )
+
+
+def _within(size: float | None, scale: Scale | None) -> float | None:
+    """A detectable difference; None where it is larger than the scale lets one be."""
+    if size is None or scale is None:
+        return size
+    return size if size <= scale[1] - scale[0] else None
 
 
 def _compared(

@@ -70,8 +70,9 @@ def small_pinches(plan: Plan) -> list[str]:
     found = []
     for name in plan.mixtures:
         for leaf in plan.expansion.mixtures[name].leaves:
-            if leaf.kind != "blocks" or len(leaf.languages) < 2:
-                continue
+            asked = leaf.mixed_percent or leaf.mixed_rows
+            if leaf.kind != "blocks" or (len(leaf.languages) < 2 and not asked):
+                continue  # a pinch over one language may round to no row at all
             rows = leaf.mixed_rows
             if rows is None:
                 percent = 100.0 if leaf.main is None else leaf.mixed_percent or 0.0
@@ -79,10 +80,15 @@ def small_pinches(plan: Plan) -> list[str]:
             if rows < len(leaf.languages):
                 found.append(
                     f"mixture '{leaf.name}': {rows} {'row' if rows == 1 else 'rows'} for "
-                    f"{len(leaf.languages)} languages "
-                    f"({', '.join(leaf.languages)}): some get none."
+                    f"{_counted(leaf.languages)}: "
+                    f"{'some get none' if len(leaf.languages) > 1 else 'it gets none'}."
                 )
     return found
+
+
+def _counted(languages: list[str]) -> str:
+    noun = "language" if len(languages) == 1 else "languages"
+    return f"{len(languages)} {noun} ({', '.join(languages)})"
 
 
 def remarks(plan: Plan) -> list[str]:

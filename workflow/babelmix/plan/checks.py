@@ -32,10 +32,10 @@ def check_names(config: Config) -> None:
     for name, dataset in config.datasets.items():
         where = f"datasets.{name}"
         require_known("source", dataset.sources, config.sources, f"{where}.sources")
-        for source in dataset.sources:
-            if config.sources[source].holds_questions:
+        for held in dataset.sources:
+            if config.sources[held].holds_questions:
                 raise BabelmixError(
-                    f"{where}.sources: '{source}' (`adapter: {config.sources[source].adapter}`) "
+                    f"{where}.sources: '{held}' (`adapter: {config.sources[held].adapter}`) "
                     "holds questions, not conversations. Name it as the `source` of a benchmark "
                     "(with a `translator` for languages that it does not hold), and take it out "
                     "here."

@@ -94,12 +94,12 @@ def _runs_of(plan: Plan, runs: list[Run], side: ContrastSide, where: str) -> lis
         if not mixtures:
             known = [*plan.expansion.families, *plan.expansion.canonical, UNTUNED]
             raise unknown_name("mixture", side.mixture, known, where)
-    for kind, name, known in (
-        ("model", side.model, plan.config.models),
-        ("recipe", side.recipe, plan.config.training),
+    for kind, name, defined in (
+        ("model", side.model, list(plan.config.models)),
+        ("recipe", side.recipe, list(plan.config.training)),
     ):
-        if name is not None and name not in known:
-            raise unknown_name(kind, name, known, where)
+        if name is not None and name not in defined:
+            raise unknown_name(kind, name, defined, where)
     found = [run for run in runs if run.mixture in mixtures and _fits(run, side.model, side.recipe)]
     if not found:
         raise BabelmixError(

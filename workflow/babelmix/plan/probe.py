@@ -39,8 +39,11 @@ def probe_services(
     """
     problems: list[str] = []
     notes: list[str] = []
-    models = {f"judges.{name}": config.judges[name] for name in judges}
-    asked = {w: j for w, j in models.items() if isinstance(j, OpenAIJudge)}
+    asked: dict[str, OpenAIJudge | OpenAITranslator] = {}
+    for name in judges:
+        judge = config.judges[name]
+        if isinstance(judge, OpenAIJudge):
+            asked[f"judges.{name}"] = judge
     for name in translators:
         translator = config.translators[name]
         if isinstance(translator, OpenAITranslator):

@@ -17,14 +17,26 @@ from .views import View, estimate, number, words
 def declared_statements(study: StudySet, name: str, table: ReadTable) -> Iterator[Statement]:
     """One finding per contrast and measure, in the order of the configuration."""
     for contrast in study.studies[name].get("contrasts", []):
-        for row in _of(table, name, contrast):
+        for row in _of(table, study, name, contrast):
             yield _statement(study, row)
 
 
-def _of(table: ReadTable, study: str, contrast: dict[str, Any]) -> list[dict[str, Any]]:
-    named = {"study": study, "contrast": contrast["name"]}
-    rows = select(table, **named, model=contrast["model"])
-    return [row for row in rows if (row["recipe"] or "") == contrast["recipe"]]
+def _of(
+    table: ReadTable, study: StudySet, name: str, contrast: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Rows of a contrast: judged measures in the study's order, then the answers' language.
+
+    Grades of rules are no measure of quality: there the language comes first.
+    """
+    rows = select(table, study=name, contrast=contrast["name"], model=contrast["model"])
+    evaluations = list(study.studies[name]["evaluations"])
+    free = -1 if all(map(study.is_by_rules, evaluations)) else len(evaluations)
+
+    def place(row: dict[str, Any]) -> int:
+        evaluation = row["measure"].partition(":")[2]
+        return evaluations.index(evaluation) if evaluation in evaluations else free
+
+    return sorted((r for r in rows if (r["recipe"] or "") == contrast["recipe"]), key=place)
 
 
 def _statement(study: StudySet, row: dict[str, Any]) -> Statement:
@@ -49,9 +61,9 @@ def _statement(study: StudySet, row: dict[str, Any]) -> Statement:
         corrected=row["p_holm"],
     )
     asked = f"{row['question']} " if row["question"] else ""
-    tests = (
-        "" if not row["tests"] else f" p is corrected for {row['tests']:.0f} declared contrasts."
-    )
+    tests = ""
+    if (row["tests"] or 0) > 1:
+        tests = f" p is corrected for {row['tests']:.0f} declared contrasts."
     missing = (
         f" {row['left_out']:.0f} items are not scored on all sides." if row["left_out"] else ""
     )
@@ -64,7 +76,9 @@ def _statement(study: StudySet, row: dict[str, Any]) -> Statement:
 
 def declared_view(study: StudySet, name: str, table: ReadTable) -> View | None:
     """A study's declared contrasts as a table; None where it declares none."""
-    rows = [row for c in study.studies[name].get("contrasts", []) for row in _of(table, name, c)]
+    rows = [
+        row for c in study.studies[name].get("contrasts", []) for row in _of(table, study, name, c)
+    ]
     if not rows:
         return None
     columns = ["contrast", "measure", "languages", "left", "right", "difference", "p (Holm)"]
