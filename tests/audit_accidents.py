@@ -20,7 +20,7 @@ from pathlib import Path
 from babelmix.records import Conversation, Message
 from babelmix.translate.audit import audit_texts
 from babelmix.translate.pair import Pair, learn_pair
-from babelmix.translate.texts import Text
+from babelmix.translate.texts import Text, identify_texts
 
 PAIRS = (
     ("en", "de"), ("en", "es"), ("en", "fr"), ("en", "it"), ("de", "fr"), ("fr", "es"), ("it", "de")
@@ -58,10 +58,19 @@ def blocks(here: list[str], there: list[str], size: int = 5) -> list[Block]:
     return [(here[end - size : end], there[end - size : end]) for end in ends]
 
 
-def failed(row: Row, pair: Pair) -> set[str]:
+Texts = tuple[list[Text], list[Text]]
+
+
+def as_texts(rows: Sequence[Row]) -> list[Texts]:
+    """Rows as the audit takes them: languages found all at once, each text looked at once."""
+    known = {text: Text(text) for row in rows for side in row for text in side}
+    identify_texts([known[text] for text in {t: None for _, target in rows for t in target}])
+    return [([known[t] for t in a], [known[t] for t in b]) for a, b in rows]
+
+
+def failed(texts: Texts, pair: Pair) -> set[str]:
     """Names of the checks that a row fails."""
-    checks = audit_texts([Text(t) for t in row[0]], [Text(t) for t in row[1]], pair)
-    return {c.name for c in checks if not c.ok}
+    return {c.name for c in audit_texts(*texts, pair) if not c.ok}
 
 
 def learnt(rows: list[Row], pivot: str, lang: str) -> Pair:
@@ -177,8 +186,9 @@ def recall(
         small = learn_pair([], pivot, lang)
         for name, (make, checks) in ACCIDENTS.items():
             rows = [row for block in made if (row := make(block, lang, rnd)) is not None]
-            found = sum(bool(failed(row, pair) & checks) for row in rows)
-            found_small = sum(bool(failed(row, small) & checks) for row in rows)
+            texts = as_texts(rows)
+            found = sum(bool(failed(row, pair) & checks) for row in texts)
+            found_small = sum(bool(failed(row, small) & checks) for row in texts)
             yield name, f"{pivot}-{lang}", len(rows), found, found_small
 
 
@@ -201,8 +211,8 @@ def good_rows(
 def flags(rows: list[Row], pair: Pair) -> Counter[str]:
     """Rows by failed check, with ``any`` and ``new``."""
     counted: Counter[str] = Counter()
-    for row in rows:
-        found = failed(row, pair)
+    for texts in as_texts(rows):
+        found = failed(texts, pair)
         counted.update(found)
         counted["any"] += bool(found)
         counted["new"] += bool(found & NEW)

@@ -1,6 +1,6 @@
 """Figures of the translation audit on real data: what it flags of good rows, finds of bad ones.
 
-    BABELMIX_REAL_DATA=… python -m tests.audit_figures        (Markdown tables; about a minute)
+    BABELMIX_REAL_DATA=… python -m tests.audit_figures        (Markdown tables; about 20 s)
 
 Good rows are FLORES' professional translations and MT-Bench-X's corrected questions. Bad ones are
 copies of them, and of rows of Alpaca, Dolly and LIMA with code, damaged in one way each.
@@ -23,6 +23,7 @@ from babelmix.translate.audit import audit_texts, task_flag
 from babelmix.translate.pair import Pair, learn_pair
 from babelmix.translate.review import ranked
 from babelmix.translate.texts import Text
+from tests.audit_accidents import as_texts, failed
 
 LANGUAGES = ("de", "es", "fr", "it")
 Row = tuple[list[str], list[str]]
@@ -49,10 +50,12 @@ class Kind:
             self.missed = [*(self.missed or []), (lang, row[0][0], row[1][0])]
 
 
-def failed_checks(row: Row, pair: Pair) -> set[str]:
-    """Names of the checks that a row fails."""
-    checks = audit_texts([Text(t) for t in row[0]], [Text(t) for t in row[1]], pair)
-    return {c.name for c in checks if not c.ok}
+def add_all(damaged: list[tuple[Kind, str, Row]], pair: Pair, only: set[str] | None = None) -> None:
+    """Audit damaged rows (kind, language, row); count what they fail, ``only`` of some checks."""
+    texts = as_texts([row for _, _, row in damaged])
+    for (kind, lang, row), one in zip(damaged, texts, strict=True):
+        found = failed(one, pair)
+        kind.add(lang, row, found if only is None else found & only)
 
 
 def learnt(rows: list[Row], lang: str) -> Pair:
@@ -233,10 +236,10 @@ def good_rows(data: Path) -> dict[str, Counter[str]]:
 def flags(rows: list[Row], pair: Pair) -> Counter[str]:
     """Failed checks of rows, with ``rows`` and ``any``."""
     counted: Counter[str] = Counter(rows=len(rows))
-    for row in rows:
-        failed = failed_checks(row, pair)
-        counted.update(failed)
-        counted["any"] += bool(failed)
+    for texts in as_texts(rows):
+        found = failed(texts, pair)
+        counted.update(found)
+        counted["any"] += bool(found)
     return counted
 
 
@@ -264,6 +267,7 @@ def damaged_rows(data: Path, seed: int = 0) -> list[Kind]:
         rows = flores(data, lang)
         pair = learnt(rows, lang)
         others = {other: flores(data, other) for other in LANGUAGES if other != lang}
+        made: list[tuple[Kind, str, Row]] = []
         for index, (source, target) in enumerate(rows):
             damaged = {name: make(target[0], rnd) for name, make in simple.items()}
             damaged["wrong language"] = rnd.choice(list(others.values()))[index][1][0]
@@ -271,29 +275,27 @@ def damaged_rows(data: Path, seed: int = 0) -> list[Kind]:
             damaged["a chat model's remark or refusal"] = remark(target[0], lang, rnd)
             for name, text in damaged.items():
                 if text is not None and text != target[0]:
-                    row = (source, [text])
-                    by_name[name].add(lang, row, failed_checks(row, pair))
+                    made.append((by_name[name], lang, (source, [text])))
         for first in range(0, len(rows) - 2, 3):
             three = rows[first : first + 3]
             kept = rnd.randrange(3)
             source = [" ".join(r[0][0] for r in three)]
             target = [" ".join((r[0] if i == kept else r[1])[0] for i, r in enumerate(three))]
-            row = (source, target)
             kind = by_name["one sentence in three left in English"]
-            kind.add(lang, row, failed_checks(row, pair))
+            made.append((kind, lang, (source, target)))
+        add_all(made, pair)
     return [*kinds, _code(data, rnd), *_answers(data)]
 
 
 def _code(data: Path, rnd: random.Random) -> Kind:
     kind = Kind("code translated", ("protected",))
-    pair = learnt([], "es")
+    made: list[tuple[Kind, str, Row]] = []
     for text in rows_with_code(data):
         damaged = translated_code(text, rnd)
         if damaged is not None:
-            row = ([text], [damaged])
-            # The rest of the text is not translated here: only the one check counts.
-            failed = failed_checks(row, pair) & {"protected"}
-            kind.add("es", row, failed)
+            made.append((kind, "es", ([text], [damaged])))
+    # The rest of the text is not translated here: only the one check counts.
+    add_all(made, learnt([], "es"), {"protected"})
     return kind
 
 
@@ -309,21 +311,19 @@ def _answers(data: Path) -> list[Kind]:
     )
     for lang in LANGUAGES:
         questions = mt_bench_x(data, lang)
-        pair = learnt(list(questions.values()), lang)
-        for number, answers in mt_bench_x_answers(data, lang).items():
-            source, _ = questions[number]
-            for turn, answer in zip(source, answers, strict=True):
-                row = ([turn], [answer])
-                gpt4.add(lang, row, failed_checks(row, pair))
+        made: list[tuple[Kind, str, Row]] = [
+            (gpt4, lang, ([turn], [answer]))
+            for number, answers in mt_bench_x_answers(data, lang).items()
+            for turn, answer in zip(questions[number][0], answers, strict=True)
+        ]
+        add_all(made, learnt(list(questions.values()), lang))
     human = Kind(
         "answered (people's answers to Alpaca's seed tasks, fr)",
         ("answered", "length_ratio", "numbers", "protected"),
     )
     seeds = seed_tasks(data)
-    pair = learnt([([a], [b]) for a, b, _ in seeds], "fr")
-    for english, _, answer in seeds:
-        row = ([english], [answer])
-        human.add("fr", row, failed_checks(row, pair))
+    made = [(human, "fr", ([english], [answer])) for english, _, answer in seeds]
+    add_all(made, learnt([([a], [b]) for a, b, _ in seeds], "fr"))
     return [gpt4, human]
 
 
@@ -365,7 +365,8 @@ def question_139(data: Path) -> dict[str, set[str]]:
     found = {}
     for which in ("question_original", "question"):
         rows = mt_bench_x(data, "it", which)
-        found[which] = failed_checks(rows["139"], learnt(list(rows.values()), "it"))
+        (texts,) = as_texts([rows["139"]])
+        found[which] = failed(texts, learnt(list(rows.values()), "it"))
     return found
 
 

@@ -36,7 +36,13 @@ IN_PLACE = {rule: n for rule, n in CHAIN.items() if rule != "choose_baseline"}
 #: The same where it is new: it waits for the search for benchmark questions.
 NEW = CHAIN | {"clear_mixture": 1}
 #: What reads the description of the study set.
-REPORT = {"describe_study": 1, "make_tables": 1, "make_figures": 1, "make_report": 1}
+REPORT = {
+    "describe_study": 1,
+    "describe_sources": 1,
+    "make_tables": 1,
+    "make_figures": 1,
+    "make_report": 1,
+}
 
 
 def rerun_config() -> dict[str, Any]:
@@ -127,7 +133,7 @@ def test_one_percent_changed_reruns_one_chain(changed: Study) -> None:
 def test_the_seed_of_a_mixture_changed_reruns_one_chain(changed: Study) -> None:
     changed.config["mixtures"]["mix"]["seed"] = 7
     assert changed.planned() == {
-        rule: n for rule, n in (IN_PLACE | REPORT).items() if rule != "describe_study"
+        rule: n for rule, n in (IN_PLACE | REPORT).items() if not rule.startswith("describe")
     }
 
 
@@ -287,7 +293,7 @@ def test_another_host_of_the_judge_judges_nothing_again(
 def test_an_unrelated_key_reruns_the_report_only(changed: Study) -> None:
     changed.config["description"] = "another"
     planned = changed.planned()
-    assert set(planned) == {"describe_study", "make_tables", "make_figures", "make_report"}
+    assert planned == REPORT
 
 
 def test_where_and_how_a_training_runs_reruns_nothing(changed: Study) -> None:

@@ -46,6 +46,17 @@ def test_every_result_of_a_run_fits(study: Study) -> None:
     assert fit > 40
 
 
+def test_a_dry_run_says_which_setting_changed(study: Study) -> None:
+    changed = Study(study.folder, copy.deepcopy(study.config))
+    changed.config["datasets"]["demo"]["similarity"] = 0.8
+    try:
+        said = changed.run("--dry-run").stdout
+    finally:
+        study.command()
+    assert re.search(r"before: .*similarity=0\.7.*now: .*similarity=0\.8", said, flags=re.S), said
+    assert "Params have changed" in said
+
+
 def test_copied_results_are_taken_as_they_are(copied: Study) -> None:
     assert copied.planned() == {}
     assert copied.verify().returncode == 0

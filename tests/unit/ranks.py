@@ -23,9 +23,10 @@ os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # no pool of compilers to for
 
 # Imported late by DeepSpeed itself: each rank would spend 5 s on it.
 import deepspeed.runtime.zero.muon.muon_optimizer  # noqa: F401
+from deepspeed.runtime.zero.partitioned_param_coordinator import PartitionedParameterCoordinator
 
 from babelmix.errors import BabelmixError
-from babelmix.train import launch, train, watch, worker
+from babelmix.train import launch, ready, selection, train, watch, worker
 from babelmix.train.job import Job
 
 KILL: dict[str, Any] = {}
@@ -42,6 +43,26 @@ def die_where_told() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     watch.Recorder.on_step_end = on_step_end  # type: ignore[method-assign]
+
+
+def count_gathering() -> None:
+    """Say how often weights are gathered for a forward pass while answers are written."""
+    gather = PartitionedParameterCoordinator.fetch_sub_module
+    answer, seen = selection._answer, {"answering": False, "gathered": 0}
+
+    def fetch_sub_module(self: Any, *args: Any, **kwargs: Any) -> Any:
+        seen["gathered"] += seen["answering"]
+        return gather(self, *args, **kwargs)
+
+    def _answer(*args: Any) -> list[str]:
+        seen["answering"] = True
+        answers = answer(*args)
+        seen["answering"] = False
+        print(f"gathered while answering: {seen['gathered']}", file=sys.stderr)
+        return answers
+
+    PartitionedParameterCoordinator.fetch_sub_module = fetch_sub_module
+    selection._answer = _answer
 
 
 def rank_main(job: Job, rank: int, ranks: int, port: int) -> None:
@@ -102,7 +123,9 @@ def run_forked(job: Job, processes: int) -> int:
 def main() -> None:
     """Run all scenarios; one that must fail says so."""
     die_where_told()
+    count_gathering()
     launch._run_once = run_forked  # type: ignore[assignment]
+    launch.get_ready = ready.make_ready
     for scenario in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")):
         start = time.monotonic()
         KILL.clear()

@@ -20,6 +20,7 @@ from tests.options import as_options
 from babelmix.answer import answer as verb
 from babelmix.answer.answer import answer_questions, is_looping
 from babelmix.answer.batches import Prompt, plan_batches
+from babelmix.answer.codec import Codec
 from babelmix.answer.engine import Completion, TransformersEngine
 from babelmix.answer.resume import ResumingEngine
 from babelmix.answer.served import ServedEngine
@@ -179,11 +180,19 @@ def test_a_killed_job_goes_on_from_its_journal(tmp_path: Path) -> None:
         assert other.reused == 0
 
 
+def spelled(stop_ids: Sequence[int] = (0,)) -> Codec:
+    """A codec of one token per character."""
+    return Codec(lambda text: list(map(ord, text)), lambda ids: "".join(map(chr, ids)),
+                 list(stop_ids), ["</s>"])  # fmt: skip
+
+
 def completion(request: Request) -> Action:
     body = request.body
+    if not isinstance(body["prompt"], str):
+        return error(400, message="prompt must be a string")
     if "refuse" in body["prompt"]:
         return error(400, message="too long")
-    if request.number == 0:
+    if request.number == 4:
         return error(429)
     ended = "length" if "long" in body["prompt"] else "stop"
     choice = {"text": f" to {body['prompt'][-4:]} ", "finish_reason": ended, "index": 0}
@@ -193,54 +202,116 @@ def completion(request: Request) -> Action:
 
 def test_a_served_checkpoint_answers_rendered_prompts() -> None:
     texts = ["u:one;", "u:long;", "u:refuse;"]
-    prompts = [Prompt([1], 0.7 if text == "u:one;" else 0.0, text) for text in texts]
+    prompts = [Prompt([1] * len(text), 0.7 if text == "u:one;" else 0.0, text) for text in texts]
     with ScriptedServer(completion) as server:
         settings = {"engine": "openai", "base_url": server.base_url, "top_p": 0.9}
-        engine = ServedEngine(Generation.model_validate(settings), "run-1", ["</s>"])
+        engine = ServedEngine(Generation.model_validate(settings), "run-1", spelled())
         found = engine.complete(prompts, lambda n: None)
     assert [(c.text, c.finish_reason) for c in found] == [
         ("to one;", "stop"),
         ("to ong;", "length"),
         ("", "error"),
     ]
-    sent = next(r.body for r in server.requests if r.body["prompt"] == "u:one;")
+    sent = next(r.body for r in server.requests[4:] if r.body["prompt"] == "u:one;")
     assert (sent["model"], sent["top_p"], sent["stop"]) == ("run-1", 0.9, ["</s>"])
     assert isinstance(sent["seed"], int)
 
 
-def test_vllm_is_named_where_it_is_missing_and_used_where_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def decode(ids: list[int]) -> str:
-        return "".join(map(chr, ids))
+class FakeVllm:
+    """The parts of vLLM's engine that are used: each step ends the request that came last."""
 
+    def __init__(self, **settings: Any) -> None:
+        self.settings = settings
+        self.llm_engine = self
+        self.model_config = types.SimpleNamespace(max_model_len=settings.get("max_model_len", 10))
+        self.waiting: list[tuple[str, list[int], dict[str, Any]]] = []
+        self.at_once = 0
+        self.dies_after = 10**9
+
+    def add_request(self, request_id: str, prompt: Any, sampling: dict[str, Any]) -> None:
+        self.waiting.append((request_id, prompt["prompt_token_ids"], sampling))
+        self.at_once = max(self.at_once, len(self.waiting))
+
+    def has_unfinished_requests(self) -> bool:
+        return bool(self.waiting)
+
+    def step(self) -> list[Any]:
+        if self.dies_after == 0:
+            raise KeyboardInterrupt
+        self.dies_after -= 1
+        request_id, ids, _ = self.waiting.pop()
+        output = types.SimpleNamespace(token_ids=[*ids, 0], finish_reason="stop")
+        # Newer versions put something of their own behind the id.
+        ended = types.SimpleNamespace(
+            request_id=f"{request_id}-a1b2", outputs=[output], finished=True
+        )
+        return [types.SimpleNamespace(finished=False), ended]
+
+
+@pytest.fixture
+def fake_vllm(monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = types.SimpleNamespace(FINAL_ONLY=2)
+    module = types.SimpleNamespace(LLM=FakeVllm, SamplingParams=lambda **kw: kw)
+    monkeypatch.setitem(sys.modules, "vllm", module)
+    parameters = types.SimpleNamespace(RequestOutputKind=kinds)
+    monkeypatch.setitem(sys.modules, "vllm.sampling_params", parameters)
+
+
+def test_vllm_is_named_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vllm", None)
-    with pytest.raises(BabelmixError, match="needs the package vllm"):
-        VllmEngine(tmp_path, Generation(), [0], decode)
+    with pytest.raises(BabelmixError, match=r"needs the package vllm.*engine: vllm-server"):
+        VllmEngine(tmp_path, Generation(engine="vllm"), spelled())
 
-    class Llm:
-        def __init__(self, **settings: Any) -> None:
-            config = types.SimpleNamespace(max_model_len=10)
-            self.llm_engine = types.SimpleNamespace(model_config=config)
 
-        def generate(self, prompts: Any, sampling: Any, use_tqdm: bool) -> Any:
-            self.sampling = sampling
-            ids = [[*prompt["prompt_token_ids"], 0] for prompt in prompts]
-            outputs = [types.SimpleNamespace(token_ids=i, finish_reason="stop") for i in ids]
-            return [types.SimpleNamespace(outputs=[output]) for output in outputs]
-
-    fake = types.SimpleNamespace(LLM=Llm, SamplingParams=lambda **kw: kw)
-    monkeypatch.setitem(sys.modules, "vllm", fake)
-    engine = VllmEngine(tmp_path, Generation(max_new_tokens=8, top_p=0.9), [0], decode)
-    prompts = [Prompt([65, 66], 0.7), Prompt([1] * 10), Prompt([67])]
+@pytest.mark.usefixtures("fake_vllm")
+def test_vllm_gets_its_settings_and_all_prompts_at_once(tmp_path: Path) -> None:
+    settings = {"engine": "vllm", "max_new_tokens": 8, "top_p": 0.9, "tensor_parallel": 2}
+    settings |= {"gpu_memory_utilization": 0.8, "vllm_options": {"enforce_eager": True}}
+    generation = Generation.model_validate(settings)
+    engine = VllmEngine(tmp_path, generation, spelled(), trust_remote_code=True)
+    assert engine.model.settings == {
+        "model": str(tmp_path),
+        "dtype": "auto",
+        "seed": 0,
+        "generation_config": "vllm",
+        "tensor_parallel_size": 2,
+        "gpu_memory_utilization": 0.8,
+        "trust_remote_code": True,
+        "enforce_eager": True,
+    }
+    prompts = [Prompt([65, 66], 0.7), Prompt([1] * 10), Prompt([67]), Prompt([68] * 7)]
+    seen: list[dict[str, Any]] = []
+    add = engine.engine.add_request
+    engine.engine.add_request = lambda *told: (seen.append(told[2]), add(*told))
     found = engine.complete(prompts, lambda n: None)
     assert [(c.text, c.finish_reason) for c in found] == [
         ("AB", "stop"),
         ("", "error"),
         ("C", "stop"),
+        ("D" * 7, "stop"),
     ]
-    assert engine.model.sampling[0]["max_tokens"] == 8
-    assert engine.model.sampling[0]["stop_token_ids"] == [0]
+    assert engine.engine.at_once == 3
+    assert [told["max_tokens"] for told in seen] == [3, 8, 8]  # the longest first
+    assert [told["top_p"] for told in seen] == [1.0, 0.9, 1.0]
+    assert {tuple(told["stop_token_ids"]) for told in seen} == {(0,)}
+    told = Generation.model_validate(settings | {"max_model_len": 5})
+    assert VllmEngine(tmp_path, told, spelled()).context == 5
+
+
+@pytest.mark.usefixtures("fake_vllm")
+def test_a_killed_vllm_job_asks_only_for_what_it_had_not_answered(tmp_path: Path) -> None:
+    prompts = [Prompt([65 + n] * (n + 1)) for n in range(6)]
+    generation = Generation(engine="vllm", max_new_tokens=2)
+    right = VllmEngine(tmp_path, generation, spelled()).complete(prompts, lambda n: None)
+    dying = VllmEngine(tmp_path, generation, spelled())
+    dying.engine.dies_after = 2
+    with Journal(tmp_path / "j.jsonl") as journal, pytest.raises(KeyboardInterrupt):
+        ResumingEngine(dying, journal, "id", 60, 8).complete(prompts, lambda n: None)
+    after = VllmEngine(tmp_path, generation, spelled())
+    with Journal(tmp_path / "j.jsonl") as journal:
+        resumed = ResumingEngine(after, journal, "id", 60, 8)
+        assert resumed.complete(prompts, lambda n: None) == right
+        assert (resumed.reused, after.engine.at_once) == (2, 4)
 
 
 def test_temperature_by_category() -> None:

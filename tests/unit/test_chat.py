@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from babelmix.errors import BabelmixError
 from babelmix.train.chat import IGNORED, Formatter, template_digest
-from babelmix.train.prepare import read_template
+from babelmix.train.templates import read_template
 
 #: ChatML as many published models ship it: no markers, a newline after each end of turn.
 UNMARKED = (
@@ -124,7 +124,7 @@ def test_an_end_of_turn_outside_the_markers_is_refused() -> None:
     template = read_template("study1").replace(
         "{{- ' ' + message['content'] | trim + eos_token }}", "{{- ' ' + message['content'] }}"
     )
-    assert "end of turn" in refusal(template, CHAT)
+    assert "generation cannot stop" in refusal(template, CHAT)
 
 
 def test_text_that_holds_a_control_token_is_refused() -> None:
@@ -169,7 +169,7 @@ def test_the_end_of_a_turn_must_be_a_token_that_stops() -> None:
     for name, form in TEMPLATES.items():
         assert form._backend.id_to_token(ids[name]) == ENDS[name]
     plain = Formatter(copy.deepcopy(tiny_model.tokenizer()))
-    plain.template, plain.marked = read_template("chatml"), True  # its tokens were not added
+    plain.template = read_template("chatml")  # its tokens were not added
     with pytest.raises(BabelmixError, match="generation cannot stop"):
         plain.end_of_turn_id()
 

@@ -146,3 +146,44 @@ def test_a_language_without_prompts_is_spoken_of(monkeypatch: pytest.MonkeyPatch
     config["benchmarks"]["demo-bench"]["system_prompt"] = True
     said, _ = remarks(Plan(build_config(config)))
     assert said.startswith("languages.it: no system prompt, although benchmarks.demo-bench,")
+
+
+def test_chats_that_would_open_differently_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A language that we have no system prompt of, in a study that uses them."""
+    monkeypatch.chdir(ROOT)
+    config = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text(encoding="utf-8"))
+    config["languages"] = {c: {} for c in config["languages"]} | {"ja": {}}
+    config["benchmarks"]["demo-bench"]["system_prompt"] = True
+    Plan(build_config(config))  # nothing asks in Japanese
+    config["sources"]["demo-benchmark"]["languages"].append("ja")
+    config["benchmarks"]["demo-bench"]["languages"].append("ja")
+    with pytest.raises(BabelmixError, match=r"benchmarks.demo-bench: .* and ja has none\. Write"):
+        Plan(build_config(config))
+    for prompt in ("", "これはテストです。"):
+        config["languages"]["ja"] = {"system_prompt": prompt}
+        Plan(build_config(config))
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (False, 'write the code of Norwegian in quotes, "no"'),  # `no: {}` in YAML
+        ("iw", "'he' is the usual code of that language"),
+        ("in", "'id' is the usual code of that language"),
+        ("deu", "'de' is the usual code of that language"),
+        ("nb", "Or define it: `nb: {name: …, iso639_3: …}`"),
+    ],
+)
+def test_a_code_that_is_not_known_is_explained(code: Any, said: str) -> None:
+    config = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text(encoding="utf-8"))
+    config["languages"] = [*config["languages"], code]
+    with pytest.raises(BabelmixError) as error:
+        build_config(config)
+    assert said in str(error.value)
+
+
+def test_norwegian_without_quotes_in_a_list() -> None:
+    config = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text(encoding="utf-8"))
+    config["datasets"]["demo"]["languages"] = [*config["datasets"]["demo"]["languages"], False]
+    with pytest.raises(BabelmixError, match="write the code of Norwegian in quotes"):
+        build_config(config)

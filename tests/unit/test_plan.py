@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.options import as_options
 
 from babelmix.config.evaluation import OpenAIJudge
 from babelmix.config.load import build_config, load_config, read_yaml
@@ -193,7 +194,8 @@ def test_where_and_for_how_much_a_judge_is_asked_is_no_part_of_its_spec(tmp_path
     assert Jobs(Plan(build_config(raw))).judge(evaluation, run) != before.judge(evaluation, run)
     # The verb takes them from the configuration as it is when the job runs.
     write_json(tmp_path / "config.json", raw)
-    given = argparse.Namespace(spec=before.judge(evaluation, run), config=tmp_path / "config.json")
+    words = as_options(before.judge(evaluation, run))[1:]
+    given = argparse.Namespace(settings=words, config=tmp_path / "config.json")
     asked = read_spec(given).judge
     assert isinstance(asked, OpenAIJudge)
     assert (asked.base_url, asked.concurrency, asked.max_cost) == ("http://127.0.0.1:9/v1", 3, 1)
@@ -231,7 +233,8 @@ def test_each_key_of_a_client_either_reruns_its_jobs_or_nothing(section: Any) ->
 
 
 def test_each_key_of_a_model_is_its_place_or_retrains() -> None:
-    deciding = "repo path revision packaged chat_template trust_remote_code device"
+    deciding = "repo path revision packaged chat_template template_args template_date"
+    deciding += " trust_remote_code device"
     assert set(_PLACE) | set(deciding.split()) == set(Model.model_fields)
 
 

@@ -207,3 +207,14 @@ def test_both_profiles_agree_on_what_decides_a_rerun() -> None:
     assert not [
         f for f in (ROOT / "workflow" / "rules").glob("*.smk") if "retries:" in f.read_text()
     ]
+
+
+@pytest.mark.parametrize(("parallel", "fits"), [(4, True), (8, False)])
+def test_a_job_of_answers_must_fit_a_node(slurm: Path, parallel: int, fits: bool) -> None:
+    config = mini_config()
+    config["models"]["tiny"] |= {"device": "cuda", "gpus": 4}
+    for benchmark in config["benchmarks"].values():
+        benchmark["generation"] |= {"engine": "vllm-server", "data_parallel": parallel}
+    problems = cluster.cluster_problems(Plan(build_config(config)), profile())
+    assert (problems == []) == fits
+    assert all("a job of answers of tiny asks for 1 node(s), each with 8" in p for p in problems)

@@ -264,7 +264,8 @@ def test_a_model_that_is_prepared_is_not_looked_at_again(model: Path, tmp_path: 
 
 
 def test_vllm_that_is_not_installed_is_named(tmp_path: Path) -> None:
-    found = said(tmp_path, benchmarks={"demo-bench": {"generation": {"engine": "vllm"}}})
+    plan = plan_of(tmp_path, benchmarks={"demo-bench": {"generation": {"engine": "vllm"}}})
+    found = "\n".join(plan.problems(gpus_here=0))
     assert "benchmarks.demo-bench.generation: `engine: vllm` needs the package vllm" in found
 
 

@@ -60,10 +60,13 @@ def test_new_control_tokens_get_rows(base: Path, tmp_path: Path) -> None:
     end = Formatter.load(tmp_path / "m").end_of_turn_id()
     old = AutoModelForCausalLM.from_pretrained(base).get_input_embeddings().weight
     new = AutoModelForCausalLM.from_pretrained(tmp_path / "m").get_input_embeddings().weight
-    if end >= len(old):
-        assert torch.allclose(new[end], old.float().mean(0), atol=1e-6)
-    assert len(new) > end
-    assert torch.equal(new[: len(old)], old)
+    start = Formatter.load(tmp_path / "m").tokens("<|im_start|>")[0]
+    known = min(start, end)
+    assert torch.equal(new[:known], old[:known])
+    assert len(new) > max(start, end)
+    distance = torch.dist(new[start], new[end])
+    assert distance > 0.05 * old[:known].std(0).norm()  # no longer one and the same vector
+    assert torch.dist(new[end], old[:known].mean(0)) < old[:known].std(0).norm()
 
 
 def test_pickled_weights_are_never_loaded(base: Path, tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ def test_a_rate_belongs_to_the_key_and_not_to_the_job(tmp_path: Path) -> None:
 
 def test_turns_that_were_asked_for_and_not_taken_hold_nobody_up(tmp_path: Path) -> None:
     killed = limits(tmp_path, requests=120)
-    assert [killed.claim(requests=1)[0] for _ in range(50)].count(True) == 1
+    assert [killed.claim(requests=1)[0] for _ in range(50)].count(True) < 5  # two a second
     began = time.monotonic()
     for _ in range(2):
         limits(tmp_path, requests=120).wait(requests=1)

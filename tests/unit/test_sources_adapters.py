@@ -87,7 +87,7 @@ def test_sharegpt() -> None:
         said(("human", "q"), ("gpt", "a"), system="s"),
         {"items": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]},
         said(("gpt", "a"), ("human", "q")),
-        said(("human", "q"), ("bing", "a")),
+        said(("human", "q"), ("narrator", "a")),
         said(("human", "q"), ("gpt", "")),
         {"text": "q"},
     ]

@@ -49,7 +49,7 @@ def with_no(tmp_path: Path, section: str, name: str | None, change: dict[str, An
 def test_a_bare_no_is_norwegian_and_said_so(
     tmp_path: Path, section: str, name: str | None, change: dict[str, Any]
 ) -> None:
-    assert 'write "no" in quotes for Norwegian' in with_no(tmp_path, section, name, change)
+    assert 'write the code of Norwegian in quotes, "no"' in with_no(tmp_path, section, name, change)
 
 
 def test_false_elsewhere_is_no_norwegian(tmp_path: Path) -> None:

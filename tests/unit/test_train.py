@@ -167,16 +167,18 @@ def test_packing_that_leaks_is_refused(
     def leaky(*args: Any, document_lengths: Any = None, **kwargs: Any) -> Any:
         return batches.packed_attention(*args, **kwargs)
 
-    def register(config: Any, *, packed: bool) -> str:
-        from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers import AttentionInterface, AttentionMaskInterface
 
-        AttentionInterface.register("leaky", leaky)
-        AttentionMaskInterface.register("leaky", lambda *_, **__: None)
-        return "leaky"
+    from babelmix.train import worker
+    from babelmix.train.architectures import Batching
 
-    monkeypatch.setattr("babelmix.train.models.attention_for", register)
-    with pytest.raises(BabelmixError, match="packing: false"):
-        fit(study, tmp_path / "run", packing=True)
+    AttentionInterface.register("leaky", leaky)
+    AttentionMaskInterface.register("leaky", lambda *_, **__: None)
+    # As if a kernel of the device's leaked, which the trial on the CPU cannot see.
+    monkeypatch.setattr(worker, "find_batching", lambda _: Batching("packed", "leaky"))
+    for precision in ("fp32", "bf16"):
+        with pytest.raises(BabelmixError, match="packing: false"):
+            fit(study, tmp_path / precision, packing=True, precision=precision)
 
 
 def test_an_uneven_last_step_counts_its_own_tokens(study: Study, tmp_path: Path) -> None:
@@ -249,6 +251,29 @@ def test_lora_is_merged_and_its_checkpoints_are_small(
     assert done["steps"] == 8
 
 
+@pytest.mark.parametrize("part", ["lora_A", "base_layer"])
+def test_adapters_or_a_base_that_are_not_the_trained_ones_are_refused(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    import torch
+
+    from babelmix.train import models
+
+    load = models.load_adapters
+
+    def changed(*args: Any) -> Any:
+        model = load(*args)
+        weight = next(w for name, w in model.named_parameters() if part in name)
+        with torch.no_grad():
+            weight[0, 0] = torch.nextafter(weight[0, 0], torch.tensor(9.0))
+        return model
+
+    monkeypatch.setattr(models, "load_adapters", changed)
+    with pytest.raises(BabelmixError, match=rf"{part}\S* differs .1 of"):
+        fit(study, tmp_path / "run", lora={"rank": 2})
+    assert not (tmp_path / "run" / "result").exists()
+
+
 def test_four_bit_weights_train_and_merge(study: Study, tmp_path: Path) -> None:
     pytest.importorskip("bitsandbytes")
     done, metrics = fit(study, tmp_path / "run", lora={"rank": 2, "quantise": "nf4"})
@@ -275,11 +300,11 @@ def test_a_false_export_is_refused(
 ) -> None:
     from babelmix.train import export
 
-    def base_weights(job: Any, kept: Path, fresh: Path) -> None:
+    def base_weights(kept: Path, fresh: Path) -> None:
         for name in ("model.safetensors", "config.json"):
-            (fresh / name).write_bytes((job.model / name).read_bytes())
+            (fresh / name).write_bytes((study["model"] / name).read_bytes())
 
-    monkeypatch.setattr(export, "_weights", base_weights)
+    monkeypatch.setattr(export, "_link_weights", base_weights)
     with pytest.raises(BabelmixError, match="is not the trained one"):
         fit(study, tmp_path / "run")
     assert not (tmp_path / "run" / "result").exists()

@@ -12,9 +12,11 @@ from babelmix.errors import BabelmixError
 from babelmix.langid.codes import is_known
 from babelmix.plan.graph import Plan
 from babelmix.plan.jobs import Jobs
+from babelmix.records import Message
 from babelmix.resources import ROOT, language_catalogue
 from babelmix.specs import TranslateSpec
 from babelmix.tags import Tag, read_tag
+from babelmix.translate.audit import audit
 from babelmix.translate.backends import make_backend
 from babelmix.translate.backends.codes import backend_code
 from babelmix.translate.texts import Text
@@ -112,6 +114,10 @@ def test_each_catalogued_script_is_known() -> None:
         ("es-419", Tag("es", None, "419")),
         ("sr-Latn", Tag("sr", "Latn")),
         ("de", Tag("de")),
+        ("zh-yue", Tag("zh", other="yue")),
+        ("ca-valencia", Tag("ca", other="valencia")),
+        ("de-easy", Tag("de", other="easy")),  # four letters, and no script
+        ("en-orig", Tag("en", other="orig")),
     ],
 )
 def test_a_code_in_its_parts(lang: str, tag: Tag) -> None:
@@ -136,6 +142,14 @@ def test_a_code_in_its_parts(lang: str, tag: Tag) -> None:
         ("madlad", {"zh": "zh", "tl": "fil"}),
         ("opus-mt", {"sr-Latn": "srp_Latn", "zh-Hant": "cmn_Hant", "de": "deu"}),
         ("libretranslate", {"zh-Hant": "zh-Hant", "pt-BR": "pt-BR", "sr": "sr"}),
+        # Languages that the catalogue lacks: ISO 639-3's code, and CLDR's usual script.
+        ("nllb", {"nb": "nob_Latn", "nn": "nno_Latn", "yue": "yue_Hant", "jv": "jav_Latn"}),
+        ("nllb", {"ku": "kmr_Latn", "ckb": "ckb_Arab", "fil": "tgl_Latn", "pa": "pan_Guru"}),
+        ("opus-mt", {"nb": "nob", "bs": "bos", "jv": "jav"}),
+        ("m2m100", {"nb": "no", "fil": "tl"}),
+        ("google", {"nb": "no", "kmr": "ku", "ckb": "ckb", "he": "iw", "mr": "mr"}),
+        ("azure", {"ku": "kmr", "ckb": "ku", "no": "nb", "yue": "yue", "fil": "fil"}),
+        ("deepl", {"no": "NB", "nb": "NB", "yue": "YUE", "mr": "MR", "he": "HE"}),
     ],
 )
 def test_codes(backend: str, codes: dict[str, str]) -> None:
@@ -153,6 +167,11 @@ def test_codes(backend: str, codes: dict[str, str]) -> None:
         ("m2m100", "zh-Hant", "Nearest: zh"),
         ("azure", "zh-HK", "Nearest: zh-Hans, zh-Hant"),
         ("libretranslate", "sr-Latn", "Nearest: sr"),
+        ("google", "zh-yue", "Nearest: zh-CN, zh-TW"),
+        ("azure", "ca-valencia", "Nearest: ca"),
+        ("nllb", "zh-yue", "Nearest: zho_Hans, zho_Hant"),
+        ("m2m100", "uz-Cyrl", "Nearest: uz"),
+        ("google", "yue-Hans", "Nearest: yue"),
     ],
 )
 def test_a_variety_that_cannot_be_asked_for_is_refused(
@@ -213,6 +232,23 @@ def test_refused_when_planned(translator: dict[str, Any], lang: str) -> None:
         plan_of({lang: {}}, translator, lang)
 
 
+@pytest.mark.parametrize(
+    ("translator", "codes"),
+    [
+        ({"backend": "libretranslate", "server_url": "http://127.0.0.1:9"}, ["pt-BR", "de"]),
+        ({"backend": "azure"}, ["sr-Latn", "zh-Hant"]),
+        ({"backend": "google"}, ["pt-BR", "tl"]),
+        ({"backend": "deepl"}, ["pt-BR"]),
+    ],
+)
+def test_every_service_can_be_planned(translator: dict[str, Any], codes: list[str]) -> None:
+    for lang in codes:
+        text = Jobs(plan_of({lang: {}}, translator, lang)).translate("lima", lang, 0)
+        made = TranslateSpec.model_validate_json(text)
+        assert made.translator.backend == translator["backend"]
+        assert "127.0.0.1" not in text  # where it is asked changes no translation
+
+
 def test_a_configured_script_is_checked() -> None:
     plan = plan_of({"sr": {"script": "Latin"}}, {"backend": "identity"}, "sr")
     assert json.loads(Jobs(plan).collect("lima", "sr"))["script"] == "Latn"
@@ -263,6 +299,20 @@ def test_what_cannot_be_told_is_said() -> None:
     assert "region RS of sr cannot be told" in both.detail
     assert script_check([Text("Hallo")], "de") is None
     assert script_check([Text(HANS)], "zh") is None, "the code asks for neither"
+
+
+@pytest.mark.parametrize("lang", ["de-easy", "de-formal", "de-mach"])
+def test_a_variety_of_ones_own_is_no_script(lang: str) -> None:
+    text = "Die Bibliothek öffnet um neun Uhr. Taschen müssen am Eingang abgegeben werden."
+    source = "The library opens at nine. Bags must be left at the entrance."
+    made = audit([Message("user", source)], [Message("user", text)], "en", lang)
+    assert all(check.ok for check in made)
+    check = script_check([Text(text)], lang, "")
+    assert check is not None
+    assert check.ok
+    assert check.detail == f"not measured: variety {lang[3:]} of de cannot be told"
+    with pytest.raises(BabelmixError, match=f"cannot be asked for '{lang}'. Nearest: DE"):
+        backend_code("deepl", lang, {})
 
 
 def test_a_name_in_the_other_writing_does_not_fail_a_text() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,21 @@ def train_arguments(study: dict[str, Any], out: Path, recipe_: Recipe, *more: st
     words += ["--work", str(out / "work"), "--folder", str(out / "result")]
     words += ["--metrics", str(out / "metrics.jsonl"), "--completed", str(out / "done.json")]
     return [*words, *more]
+
+
+def train_in_this_process(study: dict[str, Any], out: Path, recipe_: Recipe) -> None:
+    """Run the verb `train` beside other tests.
+
+    The verb hides PEFT from its process where it needs none. A process that has asked transformers
+    for it before, as other tests may, cannot do without any more.
+    """
+    from babelmix.cli import main
+
+    if sys.modules.get("peft", "") is None:
+        del sys.modules["peft"]
+    import peft  # noqa: F401
+
+    assert main(["train", *train_arguments(study, out, recipe_)]) == 0
 
 
 def recipe(**changes: Any) -> Recipe:

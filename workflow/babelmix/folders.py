@@ -58,10 +58,10 @@ def sync_tree(folder: Path) -> None:
 def file_digests(folder: Path) -> dict[str, str]:
     """SHA-256 of every file below a folder, by relative name."""
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    return _digests(folder, names)
+    return digests_of(folder, names)
 
 
-def _digests(folder: Path, names: Sequence[str]) -> dict[str, str]:
+def digests_of(folder: Path, names: Sequence[str]) -> dict[str, str]:
     """SHA-256 of some files of a folder, several at once (hashing holds no lock of Python's)."""
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         return dict(zip(names, pool.map(lambda n: file_digest(folder / n), names), strict=True))
@@ -70,7 +70,7 @@ def _digests(folder: Path, names: Sequence[str]) -> dict[str, str]:
 def changed_files(folder: Path, digests: dict[str, str]) -> list[str]:
     """The files that are missing or whose bytes are not the recorded ones."""
     there = [name for name in digests if (folder / name).is_file()]
-    found = _digests(folder, there)
+    found = digests_of(folder, there)
     return [name for name in digests if found.get(name) != digests[name]]
 
 

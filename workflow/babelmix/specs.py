@@ -238,7 +238,7 @@ class MixtureSpec(Spec):
     take: Take | None = _rare(None, "Of a part: how much of it the union takes.")
     by_size: bool = _rare(False, "Of a union: weigh the parts by their sizes.")
     temperature: float | None = _rare(None, "Of a union: shares go with weight^(1/temperature).")
-    repeat: bool = _rare(False, "Of a union: repeat the rows of a part that is too small.")
+    repeat: bool = _rare(False, "Repeat rows where a part, or the pool, is too small.")
     repeated_ids: bool = _rare(False, "Of a union: an id may stand in several of its parts.")
     by_language: bool = _rare(False, "The pool is not parallel: each language has its own ids.")
     order: Order | None = _rare(None, "Curriculum: the order in which a training sees the rows.")

@@ -18,10 +18,10 @@ rule answer:
         "<set>/timings/answer/{benchmark}.{run}.tsv"
     conda:
         "../envs/torch.yaml"
-    threads: lambda w: JOBS.threads(w.run)
+    threads: lambda w: JOBS.answer_threads(w.benchmark, w.run)
     resources:
-        gpu=lambda w: JOBS.gpus(w.run),
-        mem_mb=lambda w, attempt: JOBS.answer_memory(w.run, attempt),
+        gpu=lambda w: JOBS.answer_gpus(w.benchmark, w.run),
+        mem_mb=lambda w, attempt: JOBS.answer_memory(w.benchmark, w.run, attempt),
         runtime=lambda w, attempt: JOBS.answer_minutes(w.benchmark, w.run, attempt),
     params:
         version=setting("answer", "version"),

@@ -164,6 +164,12 @@ class StudySet:
         """Names of the translators of a pool; empty where its sources hold every language."""
         return sorted(self.raw.get("datasets", {}).get(dataset or "", {}).get("translators", []))
 
+    def own_rows(self) -> list[str]:
+        """Return the pools whose languages hold different rows, no translations of each other."""
+        pools = sorted({v.dataset for v in self.variants.values() if v.dataset})
+        described = self.raw.get("datasets", {})
+        return [p for p in pools if not described.get(p, {}).get("parallel", True)]
+
     def translated_twice(self) -> list[tuple[str, str, str]]:
         """(pool, benchmark, translator) where one system translated tuning rows and questions."""
         pools = {v.dataset for v in self.variants.values() if v.dataset}

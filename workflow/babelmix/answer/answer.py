@@ -8,27 +8,32 @@ languages.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ..config.evaluation import Generation
-from ..config.load import build_config
 from ..errors import BabelmixError
-from ..io import Journal, digest, file_digest, read_json, read_records, write_json, write_records
+from ..io import digest, read_records, write_json, write_records
 from ..options import add_settings, read_settings
 from ..progress import Progress
 from ..records import Answer, Question
-from ..service import spending_folder, study_folder
+from ..service import spending_folder
 from ..specs import AnswerSpec
 from .batches import Prompt
+from .codec import load_codec
+from .holding import (
+    claimed_gpus,
+    load_engine,
+    load_formatter,
+    resuming,
+    serving_job,
+    with_runtime,
+)
 
 if TYPE_CHECKING:
-    from ..train.chat import Formatter
     from .engine import Completion, Engine
 
 Chat = list[dict[str, str]]
@@ -48,9 +53,16 @@ class Renderer(Protocol):
 
 
 def answer_questions(
-    spec: AnswerSpec, questions: Sequence[Question], renderer: Renderer, engine: Engine
+    spec: AnswerSpec,
+    questions: Sequence[Question],
+    renderer: Renderer,
+    engine: Engine,
+    notes: Counter[str] | None = None,
 ) -> list[Answer]:
     """All turns of all questions, sorted by language, question, sample and turn.
+
+    ``notes`` counts what the answers do not show: ``control_tokens``, answers with control tokens
+    that their text leaves out.
 
     A question asked at temperature 0 is asked once: its answer stands for all samples. A turn whose
     prompt does not fit the model is an answer with ``finish_reason`` ``error`` and no text, and so
@@ -65,11 +77,12 @@ def answer_questions(
         for question in (drawn if sample else chosen)
     ]
     answers: list[Answer] = []
+    notes = Counter() if notes is None else notes
     total = sum(len(dialogue.question.turns) for dialogue in dialogues)
     with Progress(f"answer {spec.run}", total, "turn") as progress:
         for turn in range(1, max((len(q.turns) for q in chosen), default=0) + 1):
             due = [dialogue for dialogue in dialogues if len(dialogue.question.turns) >= turn]
-            answers += _wave(spec, due, turn, renderer, engine, progress.update)
+            answers += _wave(spec, due, turn, renderer, engine, progress.update, notes)
     assert len(answers) == total
     greedy = [answer for answer in answers if _temperature(spec, answer.category) == 0]
     answers += [replace(answer, sample=k) for answer in greedy for k in range(1, samples)]
@@ -93,6 +106,7 @@ def _wave(
     renderer: Renderer,
     engine: Engine,
     on_done: Callable[[int], object],
+    notes: Counter[str],
 ) -> list[Answer]:
     """Ask one turn of all dialogues; their chats grow by the question and the model's answer."""
     texts, prompts = [], []
@@ -107,6 +121,7 @@ def _wave(
     on_done(len(due) - len(asked))
     completions = engine.complete([prompts[k] for k in asked], on_done)
     written = dict(zip(asked, completions, strict=True))
+    notes["control_tokens"] += sum(completion.dropped > 0 for completion in completions)
     answers = []
     for k, dialogue in enumerate(due):
         answer = _record(spec, dialogue.question, turn, texts[k], prompts[k], written.get(k))
@@ -190,65 +205,6 @@ def is_looping(text: str) -> bool:
     return len(text) >= 80 and (repetition(text) or 0.0) > LOOPING
 
 
-def load_formatter(checkpoint: Path, completed: Path) -> Formatter:
-    """The checkpoint's tokenizer; its chat template must be the one that it was trained with."""
-    from ..train.chat import Formatter, template_digest
-
-    formatter = Formatter.load(checkpoint)
-    expected = read_json(completed).get("template_digest")
-    found = template_digest(formatter.template)
-    if expected != found:
-        raise BabelmixError(
-            f"{checkpoint}: its chat template ({found[:12]}…) is not the one that {completed} "
-            f"names ({str(expected)[:12]}…). The folder was changed after training: delete both "
-            "and run the training again."
-        )
-    return formatter
-
-
-def load_engine(
-    spec: AnswerSpec,
-    checkpoint: Path,
-    formatter: Formatter,
-    threads: int,
-    folder: Path | None = None,
-) -> Engine:
-    """Load the checkpoint; generation stops at its end-of-turn and end-of-text tokens.
-
-    ``folder``: where the ledgers and rates of served models lie.
-    """
-    from ..train.chat import load_tokenizer
-    from .engine import TransformersEngine
-
-    tokenizer = load_tokenizer(checkpoint)
-    stops = {formatter.end_of_turn_id()}
-    if tokenizer.eos_token_id is not None:
-        stops.add(tokenizer.eos_token_id)
-
-    def decode(ids: list[int]) -> str:
-        return str(tokenizer.decode(ids, skip_special_tokens=True))
-
-    if spec.generation.engine == "openai":
-        from .served import ServedEngine
-
-        words = [str(tokenizer.decode([stop])) for stop in sorted(stops)]
-        return ServedEngine(spec.generation, spec.run, words, spec.benchmark, folder)
-    if spec.generation.engine == "vllm":
-        from .vllm import VllmEngine
-
-        trust = spec.trust_remote_code
-        return VllmEngine(checkpoint, spec.generation, sorted(stops), decode, trust)
-    return TransformersEngine(
-        checkpoint,
-        spec.generation,
-        sorted(stops),
-        decode,
-        device=spec.device,
-        threads=threads,
-        trust_remote_code=spec.trust_remote_code,
-    )
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
     add_settings(parser, AnswerSpec)
@@ -273,50 +229,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def with_runtime(spec: AnswerSpec, config: Path | None, journal: Path | None) -> AnswerSpec:
-    """Return the spec with the server's host, price, cap and speed as the configuration has them.
-
-    They are no part of a rule's spec, so that changing one of them generates nothing again.
-    """
-    if spec.generation.engine != "openai":
-        return spec
-    if config is None and journal is not None and (root := study_folder(journal)):
-        config = root / "config.resolved.json"
-    if config is None or not config.is_file():
-        return spec
-    now = build_config(read_json(config), where=str(config)).benchmarks.get(spec.benchmark)
-    if now is None:
-        return spec
-    return spec.model_copy(update={"generation": spec.generation.with_runtime(now.generation)})
-
-
-@contextlib.contextmanager
-def _one_gpu(device: str) -> Iterator[None]:
-    """Hold a GPU that no other job of ours holds, where there is one and it is wanted."""
-    from ..train.devices import claim_gpus, gpu_count
-
-    wanted = 1 if device != "cpu" and gpu_count() > 0 else 0
-    with claim_gpus(wanted, wait_s=600):
-        yield
-
-
-@contextlib.contextmanager
-def _resuming(args: argparse.Namespace, spec: AnswerSpec, engine: Engine) -> Iterator[Engine]:
-    """The engine with a memory, where a journal is named."""
-    if args.journal is None:
-        yield engine
-        return
-    from .resume import BATCHES_A_CHUNK, ResumingEngine
-
-    generation = spec.generation
-    # What changes no answer: where the server is, and how many more samples are wanted.
-    apart = {*Generation.RUNTIME, "served_model", "samples"}
-    identity = [file_digest(args.completed), generation.model_dump(mode="json", exclude=apart)]
-    tokens = BATCHES_A_CHUNK * generation.batch_tokens
-    with Journal(args.journal) as journal:
-        yield ResumingEngine(engine, journal, identity, tokens, generation.max_new_tokens)
-
-
 def run(args: argparse.Namespace) -> None:
     """Run the verb."""
     from jinja2 import TemplateError
@@ -328,14 +240,16 @@ def run(args: argparse.Namespace) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     questions = [row for path in args.questions for row in read_records(path, Question)]
     formatter = load_formatter(args.checkpoint, args.completed)
+    codec = load_codec(args.checkpoint, formatter)
     if spec.generation.engine != "openai":  # a server holds weights of its own
         check_model(args.checkpoint, args.completed)
-    with _one_gpu(spec.device):
+    notes: Counter[str] = Counter()
+    with claimed_gpus(spec), serving_job(args, spec) as spec:
         folder = spending_folder(args.journal) if args.journal else None
-        engine = load_engine(spec, args.checkpoint, formatter, args.threads, folder)
+        engine = load_engine(spec, args.checkpoint, codec, args.threads, folder)
         try:
-            with _resuming(args, spec, engine) as resumed:
-                answers = answer_questions(spec, questions, formatter, resumed)
+            with resuming(args, spec, engine, codec) as resumed:
+                answers = answer_questions(spec, questions, formatter, resumed, notes)
         except TemplateError as error:
             raise BabelmixError(
                 f"{args.checkpoint}: its chat template does not take these questions ({error}). If "
@@ -348,6 +262,7 @@ def run(args: argparse.Namespace) -> None:
         "empty": sum(not answer.text for answer in answers),
         "looping": sum(is_looping(answer.text) for answer in answers),
         "tokens": sum(answer.n_tokens for answer in answers),
+        "control_tokens": notes["control_tokens"],
     }
     assert len(answers) == sum(reasons.values())
     write_records(args.output, answers, Answer)
@@ -356,5 +271,6 @@ def run(args: argparse.Namespace) -> None:
     print(
         f"{spec.run}: {len(answers)} answers to {spec.benchmark} in {len(spec.languages)} "
         f"languages ({reasons['stop']} stopped, {reasons['length']} cut at the limit, "
-        f"{reasons['error']} did not fit, {counts['empty']} empty, {counts['looping']} looping)"
+        f"{reasons['error']} did not fit, {counts['empty']} empty, {counts['looping']} looping, "
+        f"{counts['control_tokens']} with control tokens that their text leaves out)"
     )

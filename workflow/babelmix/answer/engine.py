@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,15 +11,31 @@ from typing import Any, Protocol
 from ..config.evaluation import Generation
 from ..errors import BabelmixError
 from .batches import Batch, Prompt, drawn_by, plan_batches
+from .draws import Draws
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What the model wrote: ``finish_reason`` is ``stop``, ``length`` or ``error``."""
+    """What the model wrote: ``finish_reason`` is ``stop``, ``length`` or ``error``.
+
+    ``dropped``: control tokens within the answer, which its text does not show.
+    """
 
     text: str
     finish_reason: str
     n_tokens: int
+    dropped: int = 0
+
+
+def completed(
+    ids: list[int],
+    finish_reason: str,
+    decode: Callable[[list[int]], str],
+    special_ids: Collection[int] = (),
+) -> Completion:
+    """Read the token ids of an answer, without the stop token that ended it."""
+    dropped = sum(token in special_ids for token in ids)
+    return Completion(decode(ids).strip(), finish_reason, len(ids), dropped)
 
 
 #: Tokens between two looks at which rows have finished.
@@ -45,15 +62,21 @@ class TransformersEngine:
         device: str = "auto",
         threads: int = 1,
         trust_remote_code: bool = False,
+        special_ids: Collection[int] = (),
     ) -> None:
         import torch
 
         torch.set_num_threads(threads)
+        self.folder = folder
         self.generation = generation
+        self.special_ids = frozenset(special_ids)
+        #: Why prompts are answered one by one; empty: they are not; None: not tried yet.
+        self.alone_because: str | None = None
         self.stop_ids = sorted(set(stop_ids))
         self.decode = decode
         self.device = _choose_device(device)
-        self.model = _load(folder, self.device, trust_remote_code)
+        spread = generation.tensor_parallel > 1
+        self.model = _load(folder, self.device, trust_remote_code, spread)
         config = self.model.config.get_text_config()
         self.context: int | None = getattr(config, "max_position_embeddings", None)
         # A checkpoint's own sampling defaults must not leak into what the configuration says.
@@ -65,7 +88,7 @@ class TransformersEngine:
         """Complete the prompts, in their order; one that does not fit comes back as ``error``."""
         settings = self.generation
         batches, too_long = plan_batches(
-            prompts, settings.max_new_tokens, self.context, settings.batch_tokens
+            prompts, settings.max_new_tokens, self.context, self._batch_tokens(prompts)
         )
         done: dict[int, Completion] = dict.fromkeys(too_long, Completion("", "error", 0))
         on_done(len(too_long))
@@ -77,10 +100,26 @@ class TransformersEngine:
 
     def _read(self, new_ids: list[int]) -> Completion:
         """Cut a row at its first stop token."""
-        for position, token in enumerate(new_ids):
-            if token in self.stop_ids:
-                return Completion(self.decode(new_ids[:position]).strip(), "stop", position)
-        return Completion(self.decode(new_ids).strip(), "length", len(new_ids))
+        ends = [place for place, token in enumerate(new_ids) if token in self.stop_ids]
+        ids = new_ids[: ends[0]] if ends else new_ids
+        return completed(ids, "stop" if ends else "length", self.decode, self.special_ids)
+
+    def _batch_tokens(self, prompts: Sequence[Prompt]) -> int:
+        """Padded tokens of a batch; 1, so that each prompt is by itself, where batches do not hold.
+
+        Tried once, when there is more than one prompt.
+        """
+        from .agreement import disagreement
+
+        if len(prompts) > 1 and self.alone_because is None:
+            self.alone_because = disagreement(self)
+            if self.alone_because:
+                print(
+                    f"warning: {self.folder}: this model's prompts are answered one by one: "
+                    f"{self.alone_because}.",
+                    file=sys.stderr,
+                )
+        return 1 if self.alone_because else self.generation.batch_tokens
 
     def _run(self, prompts: Sequence[Prompt], batch: Batch) -> Iterator[tuple[int, list[int]]]:
         """Generate one batch; where the GPU's memory is short, in halves."""
@@ -111,59 +150,93 @@ class TransformersEngine:
         """
         import torch
 
+        draws = None
         if batch.temperature > 0:
-            torch.manual_seed(int(drawn_by(self.generation.seed, rows, batch.sample)[:15], 16))
-        width = max(map(len, rows))
-        pad = self.stop_ids[0]
-        ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=self.device)
-        mask = torch.tensor(
-            [[0] * (width - len(row)) + [1] * len(row) for row in rows], device=self.device
-        )
+            settings = self.generation
+            digests = [drawn_by(settings.seed, row, batch.sample) for row in rows]
+            draws = Draws(digests, batch.temperature, settings.top_p)
+        ids, mask = self.padded(rows)
         written: list[list[int]] = [[] for _ in rows]
         live = list(range(len(rows)))
         cache: Any = None
-        left = batch.max_new_tokens
+        left, pause = batch.max_new_tokens, _PAUSE
         with torch.inference_mode():
-            while live and left > 0:
-                result = self.model.generate(
-                    input_ids=ids,
-                    attention_mask=mask,
-                    past_key_values=cache,
-                    generation_config=self._settings(batch.temperature, min(_PAUSE, left)),
-                )
+            while True:
+                result = self.extend(ids, mask, cache, min(pause, left), draws=draws)
                 new = result.sequences[:, ids.shape[1] :]
                 left -= new.shape[1]
                 for row, tokens in zip(live, new.tolist(), strict=True):
                     written[row] += tokens
                 going = [k for k, row in enumerate(live) if not self._stopped(written[row])]
                 live = [live[k] for k in going]
+                if not live or left <= 0:
+                    return written
                 keep = torch.tensor(going, dtype=torch.long, device=self.device)
                 ids = result.sequences[keep]
                 mask = torch.cat([mask, torch.ones_like(new)], dim=1)[keep]
-                cache = result.past_key_values
-                if len(going) < len(new):
-                    cache.batch_select_indices(keep)
-        return written
+                if result.past_key_values is None:
+                    pause = left  # this model hands no state on: each pause reads all again
+                elif len(going) < len(new):
+                    cache = self.select(result.past_key_values, keep)
+                else:
+                    cache = result.past_key_values
+                if draws is not None:
+                    draws.keep(going)
+
+    def padded(self, rows: list[list[int]]) -> tuple[Any, Any]:
+        """Return left-padded ids and their mask, both rows × longest row."""
+        import torch
+
+        width, pad = max(map(len, rows)), self.stop_ids[0]
+        ids = [[pad] * (width - len(row)) + row for row in rows]
+        mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
+        return torch.tensor(ids, device=self.device), torch.tensor(mask, device=self.device)
+
+    def extend(
+        self,
+        ids: Any,
+        mask: Any,
+        cache: Any,
+        new_tokens: int,
+        draws: Draws | None = None,
+        logits: bool = False,
+    ) -> Any:
+        """Continue all rows by so many tokens; greedy, or as drawn. Returns `generate`'s result.
+
+        With ``logits`` no stop token ends a row, and the result holds the logits of each step.
+        """
+        from transformers import GenerationConfig, LogitsProcessorList
+
+        settings = GenerationConfig(
+            do_sample=False,
+            max_new_tokens=new_tokens,
+            eos_token_id=None if logits else self.stop_ids,
+            pad_token_id=self.stop_ids[0],
+            return_dict_in_generate=True,
+            output_logits=logits,
+        )
+        return self.model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            past_key_values=cache,
+            generation_config=settings,
+            logits_processor=LogitsProcessorList([] if draws is None else [draws]),
+        )
+
+    @staticmethod
+    def select(cache: Any, keep: Any) -> Any:
+        """Return the cache with these rows (by place) only."""
+        if cache is None:
+            return None
+        layers = getattr(cache, "layers", [])
+        if any(hasattr(layer, "recurrent_states") for layer in layers):
+            cache.reorder_cache(keep)  # the other way leaves these layers' states as they are
+        else:
+            cache.batch_select_indices(keep)
+        return cache
 
     def _stopped(self, new_ids: list[int]) -> bool:
         return not set(self.stop_ids).isdisjoint(new_ids)
-
-    def _settings(self, temperature: float, max_new_tokens: int) -> Any:
-        """Greedy, or plain temperature and nucleus sampling."""
-        from transformers import GenerationConfig
-
-        sampling: dict[str, Any] = {"do_sample": False}
-        if temperature > 0:
-            # transformers samples from the 50 likeliest tokens unless told otherwise.
-            top_p = self.generation.top_p
-            sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
-        return GenerationConfig(
-            max_new_tokens=max_new_tokens,
-            eos_token_id=self.stop_ids,
-            pad_token_id=self.stop_ids[0],
-            return_dict_in_generate=True,
-            **sampling,
-        )
 
 
 def _choose_device(wanted: str) -> str:
@@ -179,8 +252,9 @@ def _choose_device(wanted: str) -> str:
     return "cuda" if there and wanted != "cpu" else "cpu"
 
 
-def _load(folder: Path, device: str, trust_remote_code: bool) -> Any:
-    """The checkpoint, in its own precision (fp16 is widened on a CPU, which computes it badly)."""
+def _load(folder: Path, device: str, trust_remote_code: bool, spread: bool = False) -> Any:
+    """Load the checkpoint, in its own precision (fp16 is widened on a CPU, which computes it
+    badly); ``spread``: its layers over all GPUs that this process may use."""
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
@@ -188,7 +262,11 @@ def _load(folder: Path, device: str, trust_remote_code: bool) -> Any:
     logging.disable_progress_bar()
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype="auto", trust_remote_code=trust_remote_code, local_files_only=True
+            folder,
+            dtype="auto",
+            trust_remote_code=trust_remote_code,
+            local_files_only=True,
+            device_map="auto" if spread and device == "cuda" else None,
         )
     except (OSError, ValueError) as error:
         raise BabelmixError(
@@ -197,4 +275,4 @@ def _load(folder: Path, device: str, trust_remote_code: bool) -> Any:
     if device == "cpu" and model.dtype == torch.float16:
         model = model.float()
     placed: Any = model
-    return placed.to(device).eval()
+    return (placed if getattr(model, "hf_device_map", None) else placed.to(device)).eval()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..io import Journal, digest
 from .batches import Prompt
@@ -16,8 +16,24 @@ if TYPE_CHECKING:
 BATCHES_A_CHUNK = 8
 
 
+@runtime_checkable
+class StreamingEngine(Protocol):
+    """An engine that is handed all prompts, and hands back each completion as it comes."""
+
+    def recall(self, entries: Iterable[Mapping[str, Any]]) -> None: ...
+
+    def complete_each(
+        self,
+        prompts: Sequence[Prompt],
+        keep: Callable[[int, Completion, dict[str, Any]], object],
+        on_done: Callable[[int], object],
+        sync: Callable[[], None] | None = None,
+    ) -> None: ...
+
+
 class ResumingEngine:
-    """Hands an engine one chunk of prompts after the other and notes each chunk when it is done.
+    """Hands an engine one chunk of prompts after the other and notes each chunk when it is done; an
+    engine that hands back one by one gets all at once.
 
     Chunks depend on the prompts alone, so that a resumed job generates the same batches (and draws
     the same samples) as one that was never stopped. Each holds one sample of its questions, so that
@@ -40,8 +56,8 @@ class ResumingEngine:
     ) -> list[Completion]:
         """Complete the prompts, in their order, those in the journal without the engine."""
         keys = self._keys(prompts)
-        if hasattr(self.engine, "complete_each"):
-            return self._complete_each(prompts, keys, on_done)
+        if isinstance(self.engine, StreamingEngine):
+            return self._complete_each(self.engine, prompts, keys, on_done)
         for chunk in self._chunks(prompts):
             if all(keys[i] in self.journal for i in chunk):
                 self.reused += len(chunk)
@@ -55,16 +71,17 @@ class ResumingEngine:
         return [_completion(self.journal.entries[key]) for key in keys]
 
     def _complete_each(
-        self, prompts: Sequence[Prompt], keys: Sequence[str], on_done: Callable[[int], object]
+        self,
+        engine: StreamingEngine,
+        prompts: Sequence[Prompt],
+        keys: Sequence[str],
+        on_done: Callable[[int], object],
     ) -> list[Completion]:
         """Complete by an engine whose answers come one by one: each is noted as it comes.
 
         What failed is noted nowhere, and an ``error`` of an earlier run is asked for again.
         """
-        from .served import ServedEngine
-
-        assert isinstance(self.engine, ServedEngine)
-        self.engine.recall(self.journal.entries.values())
+        engine.recall(self.journal.entries.values())
         errors: dict[int, Completion] = {}
 
         def known(i: int) -> bool:
@@ -81,7 +98,7 @@ class ResumingEngine:
             self.journal.hand_over(_entry(keys[missing[place]], completion) | beside)
 
         wanted = [prompts[i] for i in missing]
-        self.engine.complete_each(wanted, keep, on_done, self.journal.sync)
+        engine.complete_each(wanted, keep, on_done, self.journal.sync)
         self.journal.sync()
         return [
             errors[i] if i in errors else _completion(self.journal.entries[key])
@@ -94,6 +111,8 @@ class ResumingEngine:
         keys = []
         for prompt in prompts:
             what = [self.identity, prompt.ids, prompt.temperature]
+            if prompt.temperature > 0 and not isinstance(self.engine, StreamingEngine):
+                what.append("drawn by row")  # answers of before were drawn by batch
             own = digest([*what, prompt.sample] if prompt.sample else what)
             keys.append(digest([own, seen[own]]))
             seen[own] += 1
@@ -122,11 +141,13 @@ class ResumingEngine:
 
 def _entry(key: str, completion: Completion) -> dict[str, Any]:
     """What a journal keeps of a completion."""
-    held = {"text": completion.text, "finish_reason": completion.finish_reason}
+    held: dict[str, Any] = {"text": completion.text, "finish_reason": completion.finish_reason}
+    held |= {"dropped": completion.dropped} if completion.dropped else {}
     return {"key": key, **held, "n_tokens": completion.n_tokens}
 
 
 def _completion(entry: dict[str, Any]) -> Completion:
     from .engine import Completion
 
-    return Completion(entry["text"], entry["finish_reason"], entry["n_tokens"])
+    known = entry["text"], entry["finish_reason"], entry["n_tokens"]
+    return Completion(*known, entry.get("dropped", 0))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
-    BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
     model_serializer,
@@ -13,6 +12,7 @@ from pydantic import (
 )
 
 from .base import Lang, Name, Section
+from .contrasts import Contrast, Deviation
 from .service import ChatModel, Endpoint
 
 Protocol = Literal["single", "pairwise", "side_by_side"]
@@ -20,14 +20,34 @@ Protocol = Literal["single", "pairwise", "side_by_side"]
 OrderRule = Literal["strict", "lenient", "score"]
 
 
+#: Arguments of vLLM's engine that are set elsewhere, and where.
+VLLM_SETTINGS = {
+    "model": "it is the run's checkpoint",
+    "tokenizer": "it is the checkpoint's own",
+    "seed": "set `seed`",
+    "trust_remote_code": "set it in the model's section",
+    "generation_config": "sampling is what this section says, never the checkpoint's defaults",
+    "tensor_parallel_size": "set `tensor_parallel`",
+    "data_parallel_size": "set `data_parallel`",
+    "max_model_len": "set `max_model_len`",
+    "gpu_memory_utilization": "set `gpu_memory_utilization`",
+    "served_model_name": "set `served_model`",
+    "host": "the server listens on loopback only",
+    "port": "a free one is taken",
+    "api_key": "one is made for each job",
+}
+
+
 class _Decoding(Section):
     """How answers are generated; its keys come first in a job's settings, as they always did."""
 
-    engine: Literal["transformers", "vllm", "openai"] = Field(
+    engine: Literal["transformers", "vllm", "vllm-server", "openai"] = Field(
         default="transformers",
         description=(
-            "`transformers`, in this process; `vllm`, likewise, where it is installed; `openai`, a "
-            "server with a completions endpoint that serves the run's checkpoint."
+            "`transformers`, in this process; `vllm`, likewise, where it is installed; "
+            "`vllm-server`: each job starts `server_command` on its checkpoint, asks it and stops "
+            "it; `openai`, a server of yours with a completions endpoint that serves the run's "
+            "checkpoint."
         ),
     )
     base_url: str | None = Field(default=None, description="Address of an `openai` engine.")
@@ -70,13 +90,92 @@ class _Decoding(Section):
 
 
 class Generation(Endpoint, _Decoding):
-    """How answers are generated, and the server that an `openai` engine asks."""
+    """How answers are generated, by which engine, and on how many GPUs."""
 
-    #: The server's name for the model changes no answer either: it serves the run's checkpoint.
-    RUNTIME: ClassVar[frozenset[str]] = Endpoint.RUNTIME
+    #: How many GPUs take part, and how vLLM is started, changes no answer beyond rounding.
+    RUNTIME: ClassVar[frozenset[str]] = Endpoint.RUNTIME | {
+        "tensor_parallel",
+        "data_parallel",
+        "gpu_memory_utilization",
+        "server_command",
+        "server_ready_s",
+    }
 
+    tensor_parallel: int = Field(
+        default=1,
+        ge=1,
+        description="GPUs over which one copy of the model is spread: vLLM splits its matrices, "
+        "`transformers` its layers. An answer job of a model with `gpus` asks for this many.",
+    )
+    data_parallel: int = Field(
+        default=1,
+        ge=1,
+        description="`vllm-server`: copies of the model behind one server, each on "
+        "`tensor_parallel` GPUs.",
+    )
+    max_model_len: int | None = Field(
+        default=None,
+        ge=1,
+        description="vLLM: longest prompt and answer together, in tokens; left out, the model's. "
+        "What does not fit into it is cut (`length`) or not asked (`error`).",
+    )
+    gpu_memory_utilization: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="vLLM: share of each GPU's memory that it takes; left out, vLLM's default.",
+    )
+    vllm_options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="vLLM: further engine arguments by their Python names, as "
+        "`{enforce_eager: true}`.",
+    )
+    server_command: list[str] = Field(
+        default=["vllm", "serve"],
+        min_length=1,
+        description="`vllm-server`: what starts the server; vLLM may be in an environment of its "
+        "own, as `[/opt/vllm/bin/vllm, serve]`.",
+    )
+    server_ready_s: float = Field(
+        default=1800.0,
+        gt=0,
+        description="`vllm-server`: seconds until the server must answer, loading included.",
+    )
     concurrency: int = Field(default=128, ge=1, description="Requests under way at once.")
     timeout_s: float = Field(default=600.0, gt=0, description="Patience for one request, seconds.")
+
+    @model_validator(mode="after")
+    def _keys_of_the_engine(self) -> Generation:
+        """Refuse keys that the chosen engine would not read."""
+        vllm = {"max_model_len", "gpu_memory_utilization", "vllm_options"}
+        server = {"data_parallel", "server_command", "server_ready_s"}
+        read = {
+            "transformers": {"tensor_parallel"},
+            "vllm": {"tensor_parallel", *vllm},
+            "vllm-server": {"tensor_parallel", *vllm, *server},
+            "openai": set(),
+        }[self.engine]
+        fields = type(self).model_fields
+        for name in sorted({"tensor_parallel", *vllm, *server} - read):
+            if getattr(self, name) != fields[name].get_default(call_default_factory=True):
+                raise ValueError(f"`{name}` is not read by `engine: {self.engine}`: leave it out")
+        if self.engine == "vllm-server" and self.base_url is not None:
+            raise ValueError(
+                "`engine: vllm-server` starts a server of its own: leave `base_url` out, or choose "
+                "`openai` for a server that runs already"
+            )
+        if taken := sorted(set(self.vllm_options) & VLLM_SETTINGS.keys()):
+            raise ValueError(
+                f"`vllm_options` holds {', '.join(f'`{name}`' for name in taken)}: "
+                f"{VLLM_SETTINGS[taken[0]]}"
+            )
+        return self
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that one job of answers uses where its model is on GPUs; none for a server of
+        yours."""
+        return 0 if self.engine == "openai" else self.tensor_parallel * self.data_parallel
 
     @model_serializer(mode="wrap")
     def _brief(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -266,65 +365,6 @@ class Evaluation(Section):
                 "are judged in two orders. Leave it out, or choose `pairwise` or `side_by_side`"
             )
         return self
-
-
-class Deviation(Section):
-    """A place where a reproduction differs from the paper, or where the paper is silent."""
-
-    what: str = Field(description="The setting in question.")
-    paper: str = Field(description="What the paper says; `unpublished` where it says nothing.")
-    ours: str = Field(description="What this configuration does.")
-    mark: Literal["C", "I", "R", "?"] = Field(
-        description="C confirmed, I inferred, R recalled but not confirmed, ? unpublished (ours)."
-    )
-
-
-class ContrastSide(Section):
-    """One side of a contrast: trainings of the study."""
-
-    mixture: str = Field(
-        description=(
-            "Mixture, by any of its names; a family's name stands for the mean of its mixtures, "
-            "`untuned` for the base model."
-        )
-    )
-    model: Name | None = Field(
-        default=None,
-        description="Its model; left out: each model of the study, in a row of its own.",
-    )
-    recipe: Name | None = Field(
-        default=None, description="Its recipe; left out: each recipe of the study, likewise."
-    )
-
-
-def _as_side(value: object) -> object:
-    return {"mixture": value} if isinstance(value, str) else value
-
-
-Side = Annotated[ContrastSide, BeforeValidator(_as_side)]
-
-
-class Difference(Section):
-    """Left minus right."""
-
-    left: Side = Field(description="A mixture's name, or a section with `recipe` or `model` too.")
-    right: Side = Field(description="What it is compared with.")
-
-
-class Contrast(Difference):
-    """A comparison that was decided on before the results: reported first, and tested as one."""
-
-    question: str = Field(default="", description="What it answers, in one sentence.")
-    languages: list[Lang] | None = Field(
-        default=None, description="Only these languages, each weighing the same; left out: all."
-    )
-    against: Difference | None = Field(
-        default=None,
-        description=(
-            "For an interaction: minus the difference of these two, e.g. the same mixtures under "
-            "another recipe."
-        ),
-    )
 
 
 class Study(Section):

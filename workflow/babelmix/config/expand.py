@@ -134,8 +134,14 @@ def _family(name: str, family: PoolFamily, config: Config) -> Iterator[MixtureSp
     """The mixtures of one family."""
     dataset = config.datasets[family.dataset]
     by_language = not getattr(dataset, "parallel", True)
+    repeat = getattr(family, "repeat", False)
     if by_language:
         refuse_parallel(name, family)
+    elif repeat:
+        raise BabelmixError(
+            f"mixtures.{name}.repeat: dataset '{family.dataset}' is parallel, and each of its ids "
+            "comes once, whatever its language. Use a `fraction` above 1 to repeat rows."
+        )
     order = list(config.languages)
     main = [family.main] if isinstance(family, Pinch | CodeSwitched) else []
     everywhere = dataset.on_failed_check == "quarantine_all" or bool(family.filter)
@@ -156,7 +162,8 @@ def _family(name: str, family: PoolFamily, config: Config) -> Iterator[MixtureSp
         )
         if by_language:
             size = isinstance(family, Random) or _by_size(family)
-            yield as_union(spec, size=size, temperature=getattr(family, "temperature", 1.0))
+            raised = getattr(family, "temperature", 1.0)
+            yield as_union(spec, size=size, temperature=raised, repeat=repeat)
             continue
         own = {c for code in spec.own_languages for c in languages_of(code)}
         lead = next((c for c in (spec.main, dataset.pivot) if c in spec.languages), None)

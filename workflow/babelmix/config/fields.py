@@ -101,7 +101,8 @@ class FieldMap(Section):
         default_factory=dict,
         description=(
             "Names of speakers beside the usual ones (user, human, prompter; assistant, gpt, "
-            "chatgpt, bot, model; system), e.g. `{Kunde: user, Berater: assistant}`."
+            "chatgpt, bing, bard, claude, ai, bot, chatbot, model; system), e.g. `{Kunde: user, "
+            "Berater: assistant}`."
         ),
     )
     system: str | None = Field(

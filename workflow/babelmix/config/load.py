@@ -16,9 +16,6 @@ from ..resources import language_catalogue
 from .builtin import fill_sources
 from .root import Config
 
-#: What is meant where a language's code came out of YAML as False.
-NORWEGIAN = 'a bare `no` is `false` in YAML; write "no" in quotes for Norwegian (or `nb`, `nn`).'
-
 #: Keys whose values are codes of languages; `[key]` stands for the key of a mapping.
 _OF_LANGUAGES = {"languages", "main", "pivot", "parallel_over", "pairs", "orders", "[key]"}
 
@@ -81,6 +78,9 @@ def build_config(raw: Mapping[str, Any], where: str = "config") -> Config:
         raise BabelmixError(explain(error, where)) from None
 
 
+_NORWEGIAN = 'YAML reads a bare `no` as "false": write the code of Norwegian in quotes, "no"'
+
+
 def _fill_languages(section: Any, where: str) -> Any:
     if isinstance(section, list):
         section = {code: {} for code in section}
@@ -88,15 +88,27 @@ def _fill_languages(section: Any, where: str) -> Any:
         return section
     known = language_catalogue()
     filled = {}
-    if False in section:
-        raise BabelmixError(f"{where}: languages: {NORWEGIAN}")
     for code, fields in section.items():
+        if code is False:
+            raise BabelmixError(f"{where}: languages: {_NORWEGIAN}.")
         fields = fields or {}
         if code not in known and not {"name", "iso639_3"} <= set(fields):
             error = unknown_name("language", str(code), known, f"{where}: languages")
-            raise BabelmixError(f"{error} Or define it: `{code}: {{name: …, iso639_3: …}}`.")
+            usual = _usual_code(str(code))
+            hint = f" '{usual}' is the usual code of that language." if usual in known else ""
+            raise BabelmixError(f"{error}{hint} Or define it: `{code}: {{name: …, iso639_3: …}}`.")
         filled[code] = {**known.get(code, {}), **fields}
     return filled
+
+
+def _usual_code(code: str) -> str:
+    """Return the code in use for an old or a three-letter one: `iw` -> `he`, `deu` -> `de`."""
+    import langcodes
+
+    try:
+        return langcodes.standardize_tag(code, macro=True)
+    except ValueError:
+        return code
 
 
 def explain(error: ValidationError, where: str) -> str:
@@ -119,7 +131,7 @@ def _explain_one(item: Any) -> str:
     if item["type"] == "missing":
         return "this key is needed and is not given."
     if item["input"] is False and not _OF_LANGUAGES.isdisjoint(item["loc"]):
-        return NORWEGIAN
+        return f"{_NORWEGIAN}."
     message = item["msg"].removeprefix("Value error, ")
     shown = repr(item["input"])
     if len(shown) > 80:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from .base import Lang, Name
+from .fields import is_default
 from .selection import Budget, Filter, Shaped, Share, Weight
 
 
@@ -47,6 +48,19 @@ class _Family(Budget, Shaped):
 RowsByLanguage = dict[Lang, Annotated[int, Field(ge=1, strict=True)]]
 
 
+class _Shared(_Family):
+    """A family whose mixtures divide a budget among languages."""
+
+    repeat: bool = Field(
+        default=False,
+        exclude_if=is_default(False),
+        description=(
+            "Of a pool that is not parallel: repeat the rows of a language that has fewer than its "
+            "share of `rows` or `tokens`; false: an error."
+        ),
+    )
+
+
 class Monolingual(_Family):
     """One mixture per language: `{family}-DE`."""
 
@@ -69,7 +83,7 @@ class Parallel(_Family):
 Weights = dict[Lang, Share] | list[Share]
 
 
-class Sampled(_Family):
+class Sampled(_Shared):
     """Every id once, the languages in equal or given shares: `{family}-ENDEFRITES-sampled`.
 
     Several weightings make one mixture each, named by their shares: `{family}-EN75-DE25`.
@@ -89,8 +103,8 @@ class Sampled(_Family):
         description=(
             "Relative share of each language, by name or in the order of `languages`; several in a "
             "list, such as [[1, 0], [3, 1], [1, 1]], for a grid; `pretraining_share` (of "
-            "`languages`, where it is given); `size` (rows that the pool has in each language); "
-            "left out: equal shares."
+            "`languages`, where it is given); `size` (rows that the pool has in each language; "
+            "with a budget in `tokens` the tokens that it has); left out: equal shares."
         ),
     )
     temperature: float = Field(
@@ -106,6 +120,11 @@ class Sampled(_Family):
                 raise ValueError("`rows` by language: give one number for each of `languages`")
             if self.weights is not None:
                 raise ValueError("`rows` by language are the shares: leave `weights` out")
+        if self.temperature != 1 and self.weights is None:
+            raise ValueError(
+                "`temperature` changes `weights`, and there are none: give `weights: size` (of a "
+                "pool that is not parallel), `pretraining_share`, or one for each language"
+            )
         for weights in self.grid:
             if len(weights) != len(self.languages) or (
                 isinstance(weights, dict) and set(weights) != set(self.languages)
@@ -153,7 +172,7 @@ class Nine(_Family):
     languages: list[Lang] = Field(min_length=3, description="All languages; the main one first.")
 
 
-class Pinch(_Family):
+class Pinch(_Shared):
     """P percent spread evenly over `languages`, the rest in `main`: `{family}-p10`."""
 
     policy: Literal["pinch"] = Field(description="Policy.")
@@ -189,7 +208,7 @@ class Pinch(_Family):
         return self
 
 
-class KLanguages(_Family):
+class KLanguages(_Shared):
     """The first k of seeded permutations of `languages`, equal shares: `{family}-AR-FI`."""
 
     policy: Literal["k_languages"] = Field(description="Policy.")
@@ -209,7 +228,7 @@ class KLanguages(_Family):
         return self
 
 
-class Pairs(_Family):
+class Pairs(_Shared):
     """Half one language, half another: `{family}-EN-RU`."""
 
     policy: Literal["pairs"] = Field(description="Policy.")

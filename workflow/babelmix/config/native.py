@@ -29,10 +29,13 @@ def refuse_parallel(name: str, family: PoolFamily) -> None:
         raise BabelmixError(f"{where}: leave `parallel_over` out; ids have one language only.")
 
 
-def as_union(spec: MixtureSpec, *, size: bool, temperature: float = 1.0) -> MixtureSpec:
-    """A mixture of several languages as a union; one of a single language stays as it is.
+def as_union(
+    spec: MixtureSpec, *, size: bool, temperature: float = 1.0, repeat: bool = False
+) -> MixtureSpec:
+    """Return a mixture of several languages as a union; one of a single language stays as it is.
 
-    ``size``: weigh the languages by the rows that they have, to the power 1/``temperature``.
+    ``size``: weigh the languages by the rows that they have (or the tokens, where the budget is in
+    tokens), to the power 1/``temperature``. ``repeat``: a language may have fewer than its share.
     """
     own = spec.own_languages
     plain: dict[str, Any] = {
@@ -44,8 +47,9 @@ def as_union(spec: MixtureSpec, *, size: bool, temperature: float = 1.0) -> Mixt
     }
     plain |= {"mixed_rows": None, "rows": None, "fraction": None, "tokens": None, "salt": ""}
     plain |= {"tokenizer": None, "order": None, "deduplicate": None, "by_language": True}
+    plain |= {"repeat": repeat}
     if len(own) == 1:
-        return spec.model_copy(update={"by_language": True, "kind": "blocks"})
+        return spec.model_copy(update={"by_language": True, "kind": "blocks", "repeat": repeat})
     takes = _takes(spec, size=size)
     parts = []
     for c in own:
@@ -64,6 +68,7 @@ def as_union(spec: MixtureSpec, *, size: bool, temperature: float = 1.0) -> Mixt
         parts=parts,
         by_size=size,
         temperature=temperature if size and temperature != 1 else None,
+        repeat=repeat,
         order=spec.order,
         deduplicate=spec.deduplicate,
         **{name: getattr(spec, name) for name in whole},

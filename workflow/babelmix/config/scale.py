@@ -91,6 +91,8 @@ def _thinned(points: Sequence[Any]) -> list[Any]:
 def _shrink_dataset(section: dict[str, Any], factor: float, kept: set[str]) -> None:
     section["languages"] = _only(section["languages"], kept)
     section["shards"] = 1
+    if not section.get("parallel", True):
+        del section["pivot"]  # it has none; a written one would be refused
     if section["rows"] is not None:
         section["rows"] = _part(section["rows"], factor, 8)
     else:

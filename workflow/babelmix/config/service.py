@@ -28,10 +28,16 @@ class Runnable(Section):
     RUNTIME: ClassVar[frozenset[str]] = frozenset()
 
     def essence(self) -> Self:
-        """Return this section without what changes no result: what reruns depend on."""
+        """Return this section without what changes no result: what reruns depend on.
+
+        A key that has no default (a server's address) is empty.
+        """
         fields = type(self).model_fields
         neutral = {
-            name: fields[name].get_default(call_default_factory=True) for name in self.RUNTIME
+            name: ""
+            if fields[name].is_required()
+            else fields[name].get_default(call_default_factory=True)
+            for name in self.RUNTIME
         }
         return self.model_copy(update=neutral)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
@@ -36,6 +37,20 @@ class Model(Section):
             "`own` (the tokenizer's), or a name in resources/templates: `study1`, `chatml`."
         ),
     )
+    template_args: dict[str, Any] = Field(
+        default_factory=dict,
+        description=(
+            "Arguments of the model's own chat template, e.g. {enable_thinking: false}; they are "
+            "written into it, so that every server of the checkpoint uses them too."
+        ),
+    )
+    template_date: date = Field(
+        default=date(2024, 7, 26),
+        description=(
+            "What an own chat template that writes today's date takes for today (Llama-3.2, "
+            "SmolLM3, Mistral Small 3), so that no result depends on the day."
+        ),
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where to train and answer; `auto` takes a GPU if there is one."
     )
@@ -63,6 +78,8 @@ class Model(Section):
         places = [p for p in (self.path, self.repo, self.packaged) if p is not None]
         if len(places) != 1:
             raise ValueError("give exactly one of `path`, `repo` and `packaged`")
+        if self.template_args and self.chat_template != "own":
+            raise ValueError("`template_args` are for `chat_template: own`; ours take none")
         if self.device == "cpu" and self.gpus:
             raise ValueError("`device: cpu` and `gpus` above 0 contradict each other")
         if self.nodes > 1 and not self.gpus:
@@ -123,6 +140,7 @@ class Recipe(Section):
         "gradient_checkpointing",
         "checkpoint_steps",
         "keep_checkpoints",
+        "collective_timeout_minutes",
     )
 
     preset: Literal["fastchat-vicuna", "lima", "pinch"] | None = Field(
@@ -159,7 +177,12 @@ class Recipe(Section):
     adam_beta1: float = Field(default=0.9, gt=0, lt=1, description="AdamW's first beta.")
     adam_beta2: float = Field(default=0.999, gt=0, lt=1, description="AdamW's second beta.")
     max_grad_norm: float = Field(default=1.0, gt=0, description="Gradient clipping.")
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="Attention dropout.")
+    dropout: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Attention dropout; any other dropout of the model is switched off.",
+    )
     max_length: int = Field(
         ge=8, description="Longest row in tokens; longer ones are cut, counted."
     )
@@ -197,6 +220,14 @@ class Recipe(Section):
     )
     keep_checkpoints: int = Field(
         default=1, ge=1, description="How many of the newest checkpoints are kept while it runs."
+    )
+    collective_timeout_minutes: float = Field(
+        default=60.0,
+        gt=0,
+        description=(
+            "Minutes that devices wait for each other (at a checkpoint, while weights are "
+            "written) before the training counts as dead."
+        ),
     )
     select: Literal["last", "best_dev_loss", "best_dev_rouge_l", "listed"] = Field(
         default="last",

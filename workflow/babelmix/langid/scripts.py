@@ -13,6 +13,8 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
+from ..tags import is_script
+
 #: ISO 15924 code -> ranges of its letters (first, last). Latin is what is left.
 _RANGES = {
     "Grek": "370-3ff 1f00-1fff",
@@ -222,7 +224,7 @@ def may_be_in(language: str, script: str) -> bool:
 def asked_script(lang: str) -> str | None:
     """Return the script that a BCP 47 tag asks for: ``sr-Latn`` -> ``Latn``; None without one."""
     for part in lang.replace("_", "-").split("-")[1:]:
-        if len(part) == 4 and part.isalpha():
+        if is_script(part):
             tag = part.title()
             return _TAGS.get(tag, tag)
     return None

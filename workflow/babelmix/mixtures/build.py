@@ -20,7 +20,7 @@ from .duplicates import Prints, read_prints, without_duplicates
 from .pool import Pool, read_pool
 from .select import IN_ANOTHER_PART, Candidates, Rows, Selection, candidates, draw_rows
 from .shares import Draw, resolve
-from .summary import lost_by_duplicates, pool_name, remarks, summary
+from .summary import lost_by_duplicates, pool_name, remarks, summary, token_budget
 
 SCHEMA = pa.schema(
     [pa.field(name, pa.string(), nullable=False) for name in ("id", "lang", "dataset", "split")]
@@ -258,6 +258,8 @@ def run(args: argparse.Namespace) -> None:
         check_union(table, spec)
     parents = {path.name: file_digest(path) for path in (*args.pools, *args.counts)}
     made = summary(spec, parts, pools, parents)
+    if counts:
+        made["budget"] = token_budget(spec, parts, counts)
     if any(node.deduplicate for node in spec.nodes) or lost_by_duplicates(made):
         # Else they decided nothing: a record that is as it was trains nothing again.
         made["parents"] |= {f"fingerprints/{p.name}": file_digest(p) for p in args.fingerprints}

@@ -149,8 +149,15 @@ def _add_card(
     if args.mixture is None:
         named = {s: {"train": f"{s}.parquet"} for s in splits}
     mask = ", and `train: false` where a turn is context only" if masked else ""
-    card = dataset_card(title, _ABOUT.format(mask=mask), named, counts, read_sources(args.sources))
+    sources = read_sources(args.sources, _sources(args.conversations)) or read_sources(args.sources)
+    card = dataset_card(title, _ABOUT.format(mask=mask), named, counts, sources)
     write_text(folder / "README.md", card)
+
+
+def _sources(files: Sequence[Path]) -> list[str]:
+    """Names of the sources that the rows of some files come from."""
+    read = (pc.unique(read_table(path, columns=["source"])["source"]) for path in set(files))
+    return sorted({name for names in read for name in names.to_pylist()})
 
 
 def _rows(counts: Mapping[tuple[str, str], int], split: str) -> int:

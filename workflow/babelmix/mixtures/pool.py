@@ -123,8 +123,8 @@ def index_language(table: pa.Table, spec: IndexSpec) -> pa.Table:
     rows = table.num_rows
     if spec.dev_rows >= rows:
         raise BabelmixError(
-            f"dataset '{spec.dataset}': its {rows} rows leave none for training when "
-            f"`dev_rows: {spec.dev_rows}` are held out. Lower `dev_rows`."
+            f"dataset '{spec.dataset}': its {rows} rows in '{spec.lang}' leave none for training "
+            f"when `dev_rows: {spec.dev_rows}` are held out. Lower `dev_rows`."
         )
     keys = id_keys(ids)
     dev = np.zeros(rows, dtype=bool)

@@ -129,7 +129,7 @@ def _take(spec: MixtureSpec, drawn: Drawn, take: Take) -> Drawn:
     alone = len(drawn) == 1
     there = drawn[0][1].units if alone else _rows(drawn)
     if take.tokens is not None:
-        if (whole := _most_tokens(drawn)) < take.tokens:
+        if (whole := _most_tokens(drawn)) < take.tokens and not spec.repeat:
             raise BabelmixError(
                 f"mixture '{spec.name}': `tokens: {take.tokens}` is more than the {whole} tokens "
                 f"that its rows of dataset '{spec.dataset}' have. Lower it, leave it out to take "
@@ -138,7 +138,7 @@ def _take(spec: MixtureSpec, drawn: Drawn, take: Take) -> Drawn:
         return _settled(_scaled_tokens(spec, drawn, take.tokens))
     if take.rows is not None:
         most = drawn[0][1].limit if alone else there
-        if take.rows > max(most, there):
+        if take.rows > max(most, there) and not (spec.repeat and most):
             raise BabelmixError(
                 f"mixture '{spec.name}': `rows: {take.rows}` is more than the {max(most, there)} "
                 f"training rows that dataset '{spec.dataset}' offers it. Lower `rows`, leave it "
@@ -235,10 +235,12 @@ def _shared(spec: MixtureSpec, children: list[Drawn]) -> list[Drawn]:
         quota = quotas.get(name, 0)
         if quota > size and not spec.repeat:
             unit = "tokens" if in_tokens else "rows"
+            own = f" (dataset '{part.dataset}' in '{part.languages[0]}')"
             raise BabelmixError(
-                f"mixture '{spec.name}': the share of its part '{part.name}' is {quota} {unit}, "
-                f"and it has {size}. Lower `{unit}: {total}` of the union, give the part less "
-                "weight, or set `repeat: true` to repeat its rows."
+                f"mixture '{spec.name}': the share of its part '{part.name}'"
+                f"{own if part.by_language else ''} is {quota} {unit}, and it has {size}. Lower "
+                f"`{unit}: {total}` of the mixture, give the part less weight, or set `repeat: "
+                "true` to repeat its rows."
             )
         if not size or not quota:
             found.append([(offer, draw.cut(0)) for offer, draw in child])

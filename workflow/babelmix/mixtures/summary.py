@@ -114,6 +114,35 @@ def _rare_facts(
     return facts
 
 
+def token_budget(
+    spec: MixtureSpec,
+    parts: Sequence[Selection],
+    counts: Mapping[tuple[str, str, str], np.ndarray],
+) -> dict[str, Any]:
+    """Count what a budget in tokens was spent on, by language; repeated rows count each time.
+
+    ``shares`` says what the languages' shares are of. Where ids are drawn first and each then takes
+    its language (a parallel pool), they are shares of rows; where each part has a quota of its own,
+    of tokens.
+    """
+    spent: Counter[str] = Counter()
+    tokenizer = ""
+    for part in parts:
+        for place, code in enumerate(part.spec.own_languages):
+            for (name, dataset, lang), tokens in counts.items():
+                if (dataset, lang) == (part.spec.dataset, code):
+                    tokenizer = name
+                    mine = part.train.ids[part.train.langs == place]
+                    spent[code] += int(tokens[mine].sum())
+    return {
+        "tokenizer": tokenizer,
+        "asked": spec.tokens,
+        "tokens": spent.total(),
+        "tokens_by_language": dict(sorted(spent.items())),
+        "shares": "tokens" if spec.parts and spec.tokens is not None else "rows",
+    }
+
+
 def rows_by_turn(rows: Mapping[str, int]) -> dict[str, dict[str, int]]:
     """Rows by the languages of their questions and of their answers.
 
@@ -165,7 +194,8 @@ def lost_by_duplicates(made: Mapping[str, Any]) -> int:
 def remarks(made: Mapping[str, Any]) -> list[str]:
     """What somebody might overlook in a selection, one line each."""
     found = []
-    if without := languages_without_rows(made):
+    without = languages_without_rows(made)
+    if without:
         found.append(f"no row falls to {', '.join(without)}: there are too few for all languages")
     if repeated := made.get("repeated_rows"):
         found.append(f"{repeated} of its rows are repeats")
@@ -181,7 +211,14 @@ def remarks(made: Mapping[str, Any]) -> list[str]:
     for kind in ("exact", "near"):
         if n := copies.get(f"held_out_{kind}", 0):
             found.append(f"{n} held-out ids are trained on, by {kind} duplicates")
+    if budget := made.get("budget"):
+        spent = ", ".join(f"{c} {n}" for c, n in budget["tokens_by_language"].items())
+        found.append(
+            f"{budget['tokens']} tokens of `{budget['tokenizer']}` ({spent}); languages share "
+            f"{budget['shares']}"
+        )
+    own = {f"{made['mixture'][:50]}-{code.upper()}" for code in without}
     for part in made.get("parts", []):
-        if not part["rows"]:
+        if not part["rows"] and part["mixture"] not in own:
             found.append(f"no row falls to its part '{part['mixture']}'")
     return found

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shlex
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from shutil import which
 
 from ..config.evaluation import Generation, Jury, OpenAIJudge
 from ..config.mixtures import CodeSwitched, Pinch, PoolFamily, Union
@@ -214,6 +216,39 @@ def check_machine(
                 "`gpus: 0` for it."
             )
     return problems + missing_keys(config, judges, translators)
+
+
+def missing_engines(
+    config: Config, answered: Iterable[tuple[str, str]], *, gpus_here: int | None
+) -> list[str]:
+    """What the engines of answers lack: GPUs, the package vllm, the server's command.
+
+    ``answered``: (benchmark, model) pairs. Commands are looked for where jobs run here alone.
+    """
+    problems = []
+    for benchmark, model in sorted(set(answered)):
+        generation = config.benchmarks[benchmark].generation
+        where = f"benchmarks.{benchmark}.generation"
+        wanted = generation.gpus if config.models[model].gpus else 0
+        if gpus_here is not None and wanted > gpus_here and wanted > config.models[model].gpus:
+            problems.append(
+                f"{where}: one job of answers takes {wanted} GPUs (`tensor_parallel` × "
+                f"`data_parallel`), this machine shows {gpus_here}. Lower them."
+            )
+        if generation.engine == "vllm" and importlib.util.find_spec("vllm") is None:
+            problems.append(
+                f"{where}: `engine: vllm` needs the package vllm in this environment. Install it "
+                "elsewhere and name it: `engine: vllm-server` and `server_command: "
+                "[/path/to/its/bin/vllm, serve]`."
+            )
+        command = generation.server_command[0]
+        if generation.engine == "vllm-server" and gpus_here is not None and not which(command):
+            problems.append(
+                f"{where}: the server's command `{command}` is not on this machine's PATH. Name "
+                "the one of vLLM's own environment: `server_command: [/path/to/its/bin/vllm, "
+                "serve]`."
+            )
+    return list(dict.fromkeys(problems))
 
 
 def missing_keys(config: Config, judges: Iterable[str], translators: Iterable[str]) -> list[str]:

@@ -189,26 +189,36 @@ def _partition(name: str, known: dict[str, str]) -> list[str]:
 
 
 def _fits(plan: Plan, name: str, rules: list[str]) -> list[str]:
-    """Does the largest training fit a node of the partition it goes to?"""
-    if "train" not in rules and rules:
-        return []
-    trainings = [r.name for r in plan.runs.values() if r.mixture]
+    """Do the largest training and the largest job of answers fit a node of their partition?"""
     if not rules and any(plan.config.models[m].gpus for m in plan.models):
-        return []  # trainings on GPUs go elsewhere
-    jobs = Jobs(plan)
-    nodes = _nodes(name)
+        return []  # what takes GPUs goes elsewhere
+    jobs, nodes = Jobs(plan), _nodes(name)
+    asked: list[tuple[str, str, int, tuple[int, int, int]]] = []
+    if "train" in rules or not rules:
+        for run in (r.name for r in plan.runs.values() if r.mixture):
+            wanted = (jobs.gpus(run), jobs.threads(run), jobs.train_memory(run))
+            advice = "Lower `gpus`, `threads` or `nodes` of the model"
+            what = f"models.{plan.runs[run].model}: a training"
+            asked.append((what, f"{advice}, or choose another partition for `train`",
+                          jobs.nodes(run) or 1, wanted))  # fmt: skip
+    if "answer" in rules or not rules:
+        for benchmark, run in plan.answer_sets():
+            wanted = (
+                jobs.answer_gpus(benchmark, run),
+                jobs.answer_threads(benchmark, run),
+                jobs.answer_memory(benchmark, run),
+            )
+            advice = "Lower `tensor_parallel`, `data_parallel` or the model's `threads`"
+            what = f"benchmarks.{benchmark}: a job of answers of {plan.runs[run].model}"
+            asked.append((what, f"{advice}, or choose another partition for `answer`", 1, wanted))
     problems = []
-    for run in trainings:
-        model = plan.runs[run].model
-        wanted = (jobs.gpus(run), jobs.threads(run), jobs.train_memory(run))
+    for what, advice, needed, wanted in asked:
         fitting = [n for n in nodes if all(has >= w for has, w in zip(n, wanted, strict=True))]
-        needed = jobs.nodes(run) or 1
         if len(fitting) < needed:
             problems.append(
-                f"models.{model}: a training asks for {needed} node(s), each with {wanted[0]} "
-                f"GPU(s), {wanted[1]} CPUs and {wanted[2]} MB; partition '{name}' has "
-                f"{len(fitting)} such node(s). Lower `gpus`, `threads` or `nodes` of the model, or "
-                "choose another partition for `train` in the profile."
+                f"{what} asks for {needed} node(s), each with {wanted[0]} GPU(s), {wanted[1]} CPUs "
+                f"and {wanted[2]} MB; partition '{name}' has {len(fitting)} such node(s). {advice} "
+                "in the profile."
             )
     return list(dict.fromkeys(problems))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from ..config.evaluation import Contrast, ContrastSide, Difference
+from ..config.contrasts import Contrast, ContrastSide, Difference
 from ..errors import BabelmixError, unknown_name
 
 if TYPE_CHECKING:

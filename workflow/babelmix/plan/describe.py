@@ -104,7 +104,8 @@ def _dataset(plan: Plan, name: str) -> dict[str, Any]:
     """Sources of a pool, and the translators that it may use."""
     pool = plan.dataset(name)
     used = pool.translator.values() if isinstance(pool.translator, dict) else [pool.translator]
-    return {"sources": list(pool.sources), "translators": sorted({t for t in used if t})}
+    found = {"sources": list(pool.sources), "translators": sorted({t for t in used if t})}
+    return found if pool.parallel else found | {"parallel": False}
 
 
 def describe(plan: Plan) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from .runs import (
     plan_evaluations,
     plan_runs,
 )
-from .varieties import check_varieties
+from .varieties import check_system_prompts, check_varieties
 
 
 class Plan:
@@ -48,6 +48,7 @@ class Plan:
             self._check_baseline(plan)
         check_varieties(self)
         self.contrasts = {name: declared_contrasts(self, name) for name in self.studies}
+        check_system_prompts(self)
 
     def _check_baseline(self, plan: EvaluationPlan) -> None:
         if plan.evaluation.baseline is None:
@@ -298,6 +299,11 @@ class Plan:
                 self.models,
                 self.judges,
                 self.translators,
+                gpus_here=gpus_here,
+            )
+            + checks.missing_engines(
+                self.config,
+                [(b, self.runs[run].model) for b, run in self.answer_sets()],
                 gpus_here=gpus_here,
             )
             + self._no_way_back()

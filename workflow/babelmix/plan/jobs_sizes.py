@@ -10,12 +10,31 @@ class SizeJobs(JobsBase):
     """Resources of jobs whose size hangs on the configuration."""
 
     def threads(self, run: str) -> int:
-        """CPU threads of a training or of its answers."""
+        """CPU threads of a training."""
         return self.config.models[self.plan.runs[run].model].threads
 
     def gpus(self, run: str) -> int:
         """GPUs that a run needs (on each of its nodes)."""
         return self.config.models[self.plan.runs[run].model].gpus
+
+    def answer_gpus(self, benchmark: str, run: str) -> int:
+        """GPUs of one run's answers to a benchmark; 0 where they are made on the CPU or elsewhere.
+
+        Not the training's: one copy of the weights fits where a training needs several GPUs.
+        """
+        model = self.config.models[self.plan.runs[run].model]
+        return self.config.benchmarks[benchmark].generation.gpus if model.gpus else 0
+
+    def answer_threads(self, benchmark: str, run: str) -> int:
+        """CPU threads of answers: of a training's on several GPUs, the share of the GPUs used.
+
+        As many jobs then fit a node side by side as it has GPUs for.
+        """
+        model = self.config.models[self.plan.runs[run].model]
+        used = self.answer_gpus(benchmark, run)
+        if not model.gpus:
+            return model.threads
+        return min(model.threads, max(1, model.threads * used // model.gpus))
 
     def nodes(self, run: str) -> int | None:
         """Nodes of a training; None where it is one (then no rule asks for any)."""
@@ -65,9 +84,20 @@ class SizeJobs(JobsBase):
             bytes_per_parameter += 16
         return attempt * (int(1e3 * bytes_per_parameter * (model.parameters_b or 0.2)) + 3000)
 
-    def answer_memory(self, run: str, attempt: int = 1) -> int:
-        """Host memory of answering, MB."""
-        return self.model_memory(self.plan.runs[run].model, attempt)
+    def answer_memory(self, benchmark: str, run: str, attempt: int = 1) -> int:
+        """Host memory of answering, MB.
+
+        On the CPU the model is there. On GPUs it passes through: up to 4 bytes a parameter, once
+        for each copy of the model. A server of yours holds it elsewhere.
+        """
+        model = self.config.models[self.plan.runs[run].model]
+        generation = self.config.benchmarks[benchmark].generation
+        if generation.engine == "openai":
+            return attempt * 3000
+        if not model.gpus:
+            return self.model_memory(self.plan.runs[run].model, attempt)
+        weights = int(4e3 * (model.parameters_b or 0.2))
+        return attempt * generation.data_parallel * (weights + 4000)
 
     def train_minutes(self, run: str, attempt: int) -> int:
         """Time limit of a training."""

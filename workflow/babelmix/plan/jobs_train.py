@@ -44,7 +44,9 @@ class TrainJobs(JobsBase):
                 f"models.{model}: the folder '{path}' holds no safetensors weights. Correct "
                 "`path`, or name the model's `repo` on the hub."
             )
-        return [f for f in files if f.endswith((".safetensors", ".json", ".jinja", ".model"))]
+        read = [".safetensors", ".json", ".jinja", ".model"]
+        read += [".py"] if self.config.models[model].trust_remote_code else []
+        return [f for f in files if f.endswith(tuple(read))]
 
     def tokenise(self, recipe: str, dataset: str, lang: str) -> str:
         """Spec of `tokenise`."""

@@ -30,9 +30,9 @@ class Estimate:
 
 
 def nominal_rows(
-    spec: MixtureSpec, ids: Callable[[str], int], row_tokens: Callable[[str], float]
+    spec: MixtureSpec, ids: Callable[[MixtureSpec], int], row_tokens: Callable[[MixtureSpec], float]
 ) -> int:
-    """Training rows of a mixture of pools with so many ids, and tokens per row.
+    """Estimate the training rows of a mixture: ids that a leaf's pool has, and tokens per row.
 
     A budget above the estimate (rows of a gated source, say) counts as it is asked for.
     """
@@ -45,15 +45,15 @@ def nominal_rows(
 
 
 def estimates(
-    spec: MixtureSpec, ids: Callable[[str], int], row_tokens: Callable[[str], float]
+    spec: MixtureSpec, ids: Callable[[MixtureSpec], int], row_tokens: Callable[[MixtureSpec], float]
 ) -> list[Estimate]:
     """What the pools of a mixture may offer it, leaf by leaf."""
     return [
         Estimate(
-            ids(leaf.dataset),
+            ids(leaf),
             len(leaf.languages) if leaf.kind == "parallel" else 1,
             len(leaf.languages) if leaf.kind == "pairs" else 1,
-            row_tokens(leaf.dataset),
+            row_tokens(leaf),
         )
         for leaf in spec.leaves
     ]

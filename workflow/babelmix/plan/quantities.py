@@ -37,14 +37,13 @@ CHARS_PER_ROW = 1200
 
 
 @functools.cache
-def _measure(source_json: str, path: str, asked: bool) -> tuple[int, float]:
-    """Conversations (or ``asked``: questions) of a local file, and characters of one.
+def _measure(source_json: str, path: str, lang: str, asked: bool) -> tuple[int, float]:
+    """Conversations (or ``asked``: questions) of a file in one language, and characters of one.
 
     What they are read as depends on their use, not on what a row looks like: rows of a pool may
     have a `question_id` as well.
     """
     source = Source.model_validate_json(source_json)
-    lang = source.languages[0]
     if asked:
         raw = read_rows(path)
         found = questions(raw, None, source, lang, path)
@@ -59,29 +58,35 @@ def _measure(source_json: str, path: str, asked: bool) -> tuple[int, float]:
     return count, characters / max(count, 1)
 
 
-def _local(plan: Plan, source: str) -> tuple[int, float] | None:
-    """What a source's local file holds; None where it has none here, or none that can be read.
+def _local(plan: Plan, source: str, lang: str | None = None) -> tuple[int, float] | None:
+    """What a source's local file holds (in its first language); None where it cannot be read.
 
     What is wrong with it is said by `preflight`; an estimate need not die of it.
     """
     section = plan.sources[source]
     if section.path is None:
         return None
-    path = language_path(section.path, section.languages[0])
+    lang = lang or section.languages[0]
+    path = language_path(section.path, lang)
     asked = source in {plan.config.benchmarks[b].source for b in plan.benchmarks}
     try:
-        found = _measure(section.model_dump_json(), path, asked) if Path(path).is_file() else None
+        there = Path(path).is_file()
+        found = _measure(section.model_dump_json(), path, lang, asked) if there else None
     except BabelmixError:
         return None
     return found if found and found[0] else None
 
 
-def pool_rows(plan: Plan, dataset: str) -> int:
-    """Rows per language of a pool, from `rows`, or from what its sources hold."""
+def pool_rows(plan: Plan, dataset: str, lang: str | None = None) -> int:
+    """Rows per language of a pool, from `rows`, or from what its sources hold.
+
+    ``lang``: of a pool that is not parallel, whose languages have different numbers of rows.
+    """
     if benchmark := plan.question_pools.get(dataset):
         return n_questions(plan, benchmark)
     pool = plan.dataset(dataset)
-    held = sum(_source_rows(plan, s) for s in pool.sources)
+    holding = [s for s in pool.sources if lang is None or lang in plan.sources[s].languages]
+    held = sum(_source_rows(plan, s, lang) for s in holding)
     if pool.fraction is not None:
         return half_up(pool.fraction, held)
     return min(pool.rows, held) if pool.rows else held
@@ -102,9 +107,9 @@ def known_rows(plan: Plan, dataset: str) -> int | None:
     return None if None in measured else sum(m[0] for m in measured if m)
 
 
-def _source_rows(plan: Plan, source: str) -> int:
+def _source_rows(plan: Plan, source: str, lang: str | None = None) -> int:
     section = plan.config.sources[source]
-    measured = _local(plan, source)
+    measured = _local(plan, source, lang)
     if measured is not None:
         return measured[0]
     if section.take is not None:
@@ -127,9 +132,15 @@ def mixture_rows(plan: Plan, spec: MixtureSpec) -> int:
     """Training rows of a mixture."""
     return nominal_rows(
         spec,
-        lambda d: max(0, pool_rows(plan, d) - plan.dataset(d).dev_rows),
-        lambda d: pool_chars(plan, d) / CHARS_PER_TOKEN,
+        lambda leaf: training_ids(plan, leaf),
+        lambda leaf: pool_chars(plan, leaf.dataset) / CHARS_PER_TOKEN,
     )
+
+
+def training_ids(plan: Plan, leaf: MixtureSpec) -> int:
+    """Ids that a pool offers a mixture, the held-out ones taken off."""
+    lang = leaf.languages[0] if leaf.by_language else None
+    return max(0, pool_rows(plan, leaf.dataset, lang) - plan.dataset(leaf.dataset).dev_rows)
 
 
 def n_questions(plan: Plan, benchmark: str) -> int:

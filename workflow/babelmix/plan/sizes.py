@@ -88,7 +88,7 @@ def judge_minutes(plan: Plan, evaluation: str, run: str, attempt: int) -> int:
 def mixture_rows(plan: Plan, spec: MixtureSpec) -> int:
     """At most this many rows in a mixture, without opening a file."""
     row_tokens = CHARS_PER_ROW / CHARS_PER_TOKEN
-    return nominal_rows(spec, lambda d: pool_rows(plan, d), lambda _: row_tokens)
+    return nominal_rows(spec, lambda leaf: pool_rows(plan, leaf.dataset), lambda _: row_tokens)
 
 
 def pool_rows(plan: Plan, dataset: str) -> int:

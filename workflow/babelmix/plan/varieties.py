@@ -18,6 +18,7 @@ from ..config.translators import (
     Translator,
 )
 from ..errors import BabelmixError
+from ..resources import language_catalogue
 from ..tags import SCRIPTS, default_script, language_name, read_tag, script_code
 from ..translate.backends.codes import backend_code, source_code
 from .checks import resolve_path
@@ -47,7 +48,8 @@ def asked_script(lang: str, language: Language) -> str:
             f"languages.{lang}.script: unknown script '{language.script}'. Known: {known}, and "
             "their ISO 15924 codes."
         )
-    return "" if code == default_script(lang) else code
+    usual = lang in language_catalogue() and code == default_script(lang)
+    return "" if usual else code
 
 
 def read_prompt(prompt: str, config: Config, where: str) -> str:
@@ -83,6 +85,36 @@ def check_varieties(plan: Plan) -> None:
                 _check(plan.translator_of(dataset, lang), pool.pivot, lang, config)
             if plan.goes_back(dataset, lang):
                 _check(plan.back_translator_of(dataset, lang), lang, pool.pivot, config)
+
+
+def check_system_prompts(plan: Plan) -> None:
+    """Raise BabelmixError where some chats would open with a system prompt and others without.
+
+    A language goes without where its `system_prompt` is written as an empty text.
+    """
+    config = plan.config
+    used: dict[str, list[str]] = {}
+    for _, recipe, dataset in plan.recipes_by_model():
+        if config.training[recipe].system_prompt:
+            used.setdefault(f"training.{recipe}", []).extend(plan.languages_trained_on(dataset))
+    for name in plan.benchmarks:
+        if config.benchmarks[name].system_prompt:
+            used.setdefault(f"benchmarks.{name}", []).extend(config.benchmarks[name].languages)
+    for where, langs in used.items():
+        lacking = [
+            lang
+            for lang in dict.fromkeys(langs)
+            if not config.languages[lang].system_prompt
+            and "system_prompt" not in config.languages[lang].model_fields_set
+        ]
+        if lacking:
+            names = ", ".join(lacking)
+            raise BabelmixError(
+                f"{where}: `system_prompt: true` opens each chat with its language's system prompt,"
+                f" and {names} {'have' if len(lacking) > 1 else 'has'} none. Write one, "
+                f'`languages: {{{lacking[0]}: {{system_prompt: "…"}}}}`, write it empty ("") where '
+                "chats are meant to open without, or set `system_prompt: false`."
+            )
 
 
 def _check(name: str, source: str, target: str, config: Config) -> None:

@@ -169,6 +169,7 @@ def context(
         **sources_part(sources or {}, raw["sources"]),
         "models": _licences(raw.get("models") or {}),
         "translated_twice": study.translated_twice(),
+        "own_rows": study.own_rows(),
         "provenance": provenance(raw, manifests) | made_from,
         "tables": [table.entry for table in tables.values()],
         "tables_link": tables_link,

@@ -135,7 +135,8 @@ class ChatService:
         Raises CallFailedError, charged as well, where it is none.
         """
         try:
-            reply = read_reply(request, content, self.price, self.bounds.most_out)
+            most_out = request.most_out or self.bounds.most_out
+            reply = read_reply(request, content, self.price, most_out)
         except CallFailedError as failure:
             self.charge(call, failure.usage, request)
             raise
@@ -324,7 +325,7 @@ class _Job:
 
     async def _call(self, client: AsyncOpenAI, request: Request) -> Reply:
         """One call in its turn: a place, a reservation, the reply."""
-        tokens = request.most_tokens() / _BYTES_PER_TOKEN
+        tokens = request.most_tokens() / (1.0 if request.ids else _BYTES_PER_TOKEN)
         chars = len(request.messages[-1]["content"] if request.messages else request.prompt)
         async with self.turns:
             taken, wait = False, 0.0

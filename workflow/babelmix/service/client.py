@@ -149,7 +149,8 @@ class Form:
 
     def body(self, request: Request) -> dict[str, Any]:
         """The body of a request; its own options override the settings'."""
-        body: dict[str, Any] = {"model": self._model, self.limit_name: self._most_out}
+        most_out = request.most_out or self._most_out
+        body: dict[str, Any] = {"model": self._model, self.limit_name: most_out}
         if isinstance(self._settings, ChatModel):
             if self._settings.temperature is not None:
                 body["temperature"] = self._settings.temperature
@@ -160,7 +161,7 @@ class Form:
             folds = self.folds_system
             body["messages"] = folded(request.messages) if folds else request.messages
         else:
-            body["prompt"] = request.prompt
+            body["prompt"] = list(request.ids) or request.prompt
         return body | dict(request.options)
 
     def adapt(self, unsupported: str | None, sent: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,15 +19,22 @@ Messages = list[dict[str, str]]
 @dataclass(frozen=True, slots=True)
 class Request:
     """One call: its journal key, what is asked (``messages``, or a ``prompt`` for completions) and
-    options of its own (a temperature, a form of the reply)."""
+    options of its own (a temperature, a form of the reply).
+
+    ``ids``: the prompt's token ids, sent in place of its text. ``most_out``: this reply's own
+    limit, in tokens, where it is not the service's."""
 
     key: str
     messages: Messages = field(default_factory=list)
     prompt: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    ids: Sequence[int] = ()
+    most_out: int | None = None
 
     def most_tokens(self) -> int:
         """Upper bound of the prompt's tokens: no token is shorter than a byte."""
+        if self.ids:
+            return len(self.ids)
         texts = [part["content"] for part in self.messages] or [self.prompt]
         return sum(len(text.encode("utf-8", "surrogatepass")) + 16 for text in texts) + 16
 
@@ -55,7 +62,8 @@ class Usage:
 class Reply:
     """What came back. ``model`` and ``fingerprint`` as the server names them, ``finish_reason`` in
     OpenAI's words, ``cost`` in US dollars, ``call`` the ledger's id of the call. ``reasoning`` is
-    what the server sent apart."""
+    what the server sent apart; ``ids`` and ``prompt_ids`` the token ids of the reply and of the
+    prompt, where it names them."""
 
     key: str
     text: str
@@ -67,6 +75,8 @@ class Reply:
     fingerprint: str = ""
     call: str = ""
     refused: bool = False
+    ids: list[int] | None = None
+    prompt_ids: list[int] | None = None
 
     @property
     def truncated(self) -> bool:
@@ -178,7 +188,15 @@ def read_reply(
         model=str(body.get("model") or ""),
         fingerprint=str(body.get("system_fingerprint") or ""),
         refused=bool(message.get("refusal")),
+        ids=_token_ids(choice.get("token_ids")),
+        prompt_ids=_token_ids(choice.get("prompt_token_ids")),
     )
+
+
+def _token_ids(value: Any) -> list[int] | None:
+    """Token ids as vLLM names them; None for anything else."""
+    whole = isinstance(value, list) and all(type(token) is int for token in value)
+    return value if whole else None
 
 
 def _parsed(content: bytes | Mapping[str, Any]) -> dict[str, Any]:

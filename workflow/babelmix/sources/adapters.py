@@ -28,6 +28,8 @@ from .rows import (
     refuse_duplicates,
     trim_ends,
 )
+from .suggest import suggest
+from .turns import ROW_TRAINS, refuse_untrained
 
 __all__ = ["EXAMPLES", "Parsed", "conversations", "refuse_duplicates"]
 
@@ -44,7 +46,18 @@ _READERS: dict[str, Reader] = {
 }
 _PAIR = ("instruction", "input", "output", "context", "response")
 _SYSTEM = ("system", "system_prompt")
-_DIALOGUE = ("messages", "conversations", "conversation", "items", *_SYSTEM, "tools")
+_LISTS = ("messages", "conversations", "conversation", "items")
+_DIALOGUE = (*_LISTS, "prompt", "completion", "chosen", *_SYSTEM, "tools")
+_PROMPTED = (("completion", "prompt"), ("chosen", "prompt"), ("prompt",))
+#: Sets of columns that are remembered; a file whose every row has others takes no more memory.
+_SHAPES = 1000
+#: Columns of which a row's first group that is there is read, and no other.
+_EITHER: dict[str, tuple[tuple[str, ...], ...]] = {
+    "alpaca": (("output", "input"), ("response", "context")),
+    "lima": (("conversations",), ("output", "input", "instruction"), ("response", "context")),
+    "messages": (*((name,) for name in _LISTS[:3]), *_PROMPTED),
+    "sharegpt": (*((name,) for name in _LISTS[1:]), *_PROMPTED),
+}
 #: Columns that a reader looks at; of the others (OpenAssistant's) all are read.
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "lima": (*_PAIR, *_DIALOGUE, "history"),
@@ -64,12 +77,18 @@ def columns_of(source: Source, lang: str) -> set[str] | None:
         given = [fields.id, *fields.prompt, fields.answer, *fields.turn_paths(), fields.system]
         paths = [in_language(p, lang) for p in (*given, *fields.where, "tools") if p]
     elif source.adapter in _COLUMNS:
-        paths = [*_COLUMNS[source.adapter], "id"]
+        paths = [*_COLUMNS[source.adapter], "id", *_row_trains(source)]
     else:
         return None
     paths += [source.language_column] if source.language_column else []
     # A column whose name holds dots is found by its whole name.
     return {*paths, *(path.partition(".")[0] for path in paths)}
+
+
+def _row_trains(source: Source) -> tuple[str, ...]:
+    """Columns that say whether a whole row is trained on; a map of fields says all it reads."""
+    read = source.fields is None and not source.prompts_only and source.adapter in _COLUMNS
+    return ROW_TRAINS if read else ()
 
 
 def conversations(
@@ -137,6 +156,10 @@ class _RowReader:
         self._subsets: set[str] = set()
         self._met: dict[str, Counter[str]] = {}
         self._nowhere = optional_paths(source.fields, lang) if source.fields else set()
+        self._columns = columns_of(source, lang)
+        self._several: dict[tuple[Any, ...], bool] = {}
+        self._either = _EITHER.get(source.adapter, ())
+        self._row_trains = _row_trains(source)
 
     def read(self, row: Any, number: int) -> tuple[str, list[Message]]:
         """The id and the messages of a row; raises BadRow with the reason."""
@@ -144,6 +167,8 @@ class _RowReader:
         source = self.source
         if not isinstance(row, dict | Thread):
             raise BadRow("row is not an object")
+        if self._columns is not None and isinstance(row, dict):
+            self._note_columns(row, self._columns)
         if self._nowhere:
             self._nowhere = {path for path in self._nowhere if at(row, path) is MISSING}
         if self.column is not None and isinstance(row, dict):
@@ -152,6 +177,8 @@ class _RowReader:
         self.last_id = found = id_of(own, source.id_prefix, number)
         self.parsed.numbered += missing(own) or own == ""
         changes: Counter[str] = Counter()
+        if self._row_trains and ("weight" in row or "train" in row):
+            refuse_untrained(row)
         messages = self._messages(row, changes)
         if source.odd_ends == "trim" and not source.prompts_only:
             messages, said = trim_ends(messages)
@@ -159,6 +186,20 @@ class _RowReader:
         check_turns(messages, source.prompts_only, source.single_turn_only)
         self.parsed.changed += changes
         return found, messages
+
+    def _note_columns(self, row: dict[str, Any], read: set[str]) -> None:
+        """Remember the columns that nothing reads."""
+        unread, columns = self.parsed.unread, tuple(row)
+        several = self._several.get(columns)
+        if several is None:  # most rows of a file have the same columns
+            unread.update(dict.fromkeys(str(name) for name in columns if name not in read))
+            several = sum(group[0] in row for group in self._either) > 1
+            if len(self._several) < _SHAPES:
+                self._several[columns] = several
+        if several:
+            there = [group for group in self._either if not missing(row.get(group[0]))]
+            others = (name for group in there[1:] for name in group if name not in there[0])
+            unread.update(dict.fromkeys(name for name in others if not missing(row.get(name))))
 
     def _own_id(self, row: Any) -> Any:
         if isinstance(row, Thread):
@@ -228,6 +269,9 @@ def no_usable_row(
     row = first[0] if first and isinstance(first[0], dict) else {}
     held = f" Its first row has: {', '.join(map(str, list(row)[:20]))}." if row else ""
     notes = "".join(f" {note}." for note in parsed.notes)
+    fitting = suggest(row)
+    if fitting and f"`adapter: {source.adapter}`" not in fitting:
+        notes += f" Rows like that are read by {fitting}."
     return BabelmixError(
         f"{place}: no usable row for adapter `{source.adapter}` in '{lang}' "
         f"({reasons or 'the file is empty'}). Does the adapter fit the file?{held}{notes}"

@@ -64,7 +64,9 @@ class Chooser:
             self.characters += n_chars(row)
             yield row
         if not self.kept:
-            raise BabelmixError(f"dataset '{spec.dataset}': no row is left; raise `max_chars`.")
+            raise BabelmixError(
+                f"dataset '{spec.dataset}': no row in '{spec.lang}' is left; raise `max_chars`."
+            )
 
     def _short(self, counted: bool) -> Iterator[Conversation]:
         """Rows within ``max_chars``; ids are looked at and rows counted in the first pass."""
@@ -98,9 +100,12 @@ class Chooser:
             else:
                 self.left_out[heapq.heappushpop(heap, entry)[2].source, reason] += 1
         if len(heap) < wanted:
+            own = "" if spec.parallel else f" in '{spec.lang}'"
+            instead = "" if spec.parallel else " and give a mixture `rows` by language"
             raise BabelmixError(
                 f"datasets.{spec.dataset}.rows asks for {wanted} rows, but only {len(heap)} are "
-                f"usable. Ask for at most {len(heap)}, or leave `rows` out to take all."
+                f"usable{own}. Ask for at most {len(heap)}, or leave `rows` out to take "
+                f"all{instead}."
             )
         return (row for _, _, row in sorted(heap, key=lambda entry: entry[1]))
 

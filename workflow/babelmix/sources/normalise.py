@@ -29,6 +29,8 @@ from .writer import write_conversations
 
 #: The check that a row fails when its language's file does not hold it.
 PRESENT = "present"
+#: Columns that are named in the log; the manifest has all.
+NAMED = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,9 +94,19 @@ def _report(spec: NormaliseSpec, kept: int, manifest: dict[str, Any], path: str)
         f"normalise {spec.dataset}.{spec.lang}: {manifest['read']} rows read, {kept} kept, "
         f"{left_out} left out"
     )
+    if spec.lang == spec.pivot:
+        for name, part in manifest["sources"].items():
+            if unread := part["columns_not_read"]:
+                print(f"  source '{name}': columns not read: {_named(unread)}")
     for counts in (manifest["left_out"], manifest["changed"]):
         for reason, count in sorted(counts.items(), key=lambda item: -item[1]):
             print(f"  {reason}: {count}", file=sys.stderr)
+
+
+def _named(columns: list[str]) -> str:
+    """Names of columns, the first of many."""
+    more = f", and {len(columns) - NAMED} more" if len(columns) > NAMED else ""
+    return ", ".join(columns[:NAMED]) + more
 
 
 def _records(paths: list[str], spec: NormaliseSpec) -> list[tuple[str, dict[str, Any]]]:
@@ -253,6 +265,7 @@ def _manifest(
             "raw": part.raw,
             "changed": dict(part.changed),
             "numbered": part.numbered,
+            "columns_not_read": list(part.unread),
         }
     return {
         "dataset": spec.dataset,

@@ -45,10 +45,11 @@ def iter_all_rows(
     paths: Sequence[Path | str],
     columns: Iterable[str] | None = None,
     notes: list[str] | None = None,
+    unread: dict[str, None] | None = None,
 ) -> Iterator[Any]:
     """The same, one row at a time."""
     for path in paths:
-        yield from iter_rows(path, columns, notes)
+        yield from iter_rows(path, columns, notes, unread)
 
 
 def read_rows(path: Path | str) -> list[Any]:
@@ -57,7 +58,10 @@ def read_rows(path: Path | str) -> list[Any]:
 
 
 def iter_rows(
-    path: Path | str, columns: Iterable[str] | None = None, notes: list[str] | None = None
+    path: Path | str,
+    columns: Iterable[str] | None = None,
+    notes: list[str] | None = None,
+    unread: dict[str, None] | None = None,
 ) -> Iterator[Any]:
     """Rows of a file, one at a time, in file order.
 
@@ -66,17 +70,19 @@ def iter_rows(
     JSON: one that opens with ``[`` is one list, one object around a list of rows (``{"data":
     […]}``) is that list, otherwise each line is a value (blank lines are passed over).
 
-    ``columns``: the only ones that are read of parquet and Arrow. What a person should know of how
+    ``columns``: the only ones that are read of parquet and Arrow; the others are added to
+    ``unread``. What a person should know of how
     the file was understood is added to ``notes``. Raises BabelmixError, with the line, when the
     file is missing, of a kind that is not read, not UTF-8 or broken.
     """
     name = str(path).lower().removesuffix(".gz")
     head = _head(path)
     if head.startswith(_PARQUET) or name.endswith(".parquet"):
-        yield from read_parquet(path, columns)
+        yield from read_parquet(path, columns, unread)
         return
     if head.startswith((_ARROW_FILE, _ARROW_STREAM)) or name.endswith(".arrow"):
-        yield from read_arrow(path, columns, file_format=head.startswith(_ARROW_FILE))
+        file_format = head.startswith(_ARROW_FILE)
+        yield from read_arrow(path, columns, file_format, unread)
         return
     for opening, what in _FOREIGN.items():
         if head.startswith(opening):

@@ -64,7 +64,7 @@ def open_source(
     place = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
 
     def rows(parsed: Parsed) -> Iterator[Conversation]:
-        raw = iter_all_rows(paths, columns_of(source, lang), parsed.notes)
+        raw = iter_all_rows(paths, columns_of(source, lang), parsed.notes, parsed.unread)
         raw = itertools.islice(raw, source.take)
         for row in stream(raw, source, name, lang, spec.dataset, place, parsed):
             if not spec.parallel:

@@ -26,6 +26,11 @@ ROLES = {
     "chatgpt": "assistant",
     "bot": "assistant",
     "model": "assistant",
+    "bing": "assistant",
+    "bard": "assistant",
+    "claude": "assistant",
+    "ai": "assistant",
+    "chatbot": "assistant",
 }
 
 
@@ -53,6 +58,8 @@ class Parsed:
     changed: Counter[str] = field(default_factory=Counter)
     #: Rows without an id of their own, numbered by their place.
     numbered: int = 0
+    #: Columns that rows have and nothing reads, in the order in which they were met.
+    unread: dict[str, None] = field(default_factory=dict)
     #: What a person should know of how the files were read.
     notes: list[str] = field(default_factory=list)
 

@@ -40,7 +40,8 @@ def _last_pair(row: Row) -> list[Message]:
 
     Instruction and input are joined by a blank line: how the studies did it is unpublished.
     """
-    dolly = "output" not in row and "response" in row
+    # A table of both kinds has the other kind's columns as null.
+    dolly = missing(row.get("output")) and not missing(row.get("response"))
     input_key, output_key = ("context", "response") if dolly else ("input", "output")
     instruction = text_of(row.get("instruction"), "instruction")
     given = row.get(input_key)
@@ -77,9 +78,37 @@ def read_dialogue(row: Row, lang: str, source: Source, changes: Counter[str]) ->
     """
     keys = _TURNS[source.adapter]
     key = next((k for k in keys if not missing(row.get(k))), None)
-    if key is None:
-        raise BadRow(f"{keys[0]} is missing")
-    return _with_system(said(row[key], key, row, source, changes), row, changes)
+    if key is not None:
+        messages = said(row[key], key, row, source, changes)
+    else:
+        messages = _prompt_and_answer(row, keys[0], source, changes)
+    return _with_system(messages, row, changes)
+
+
+def _prompt_and_answer(row: Row, lack: str, source: Source, changes: Counter[str]) -> list[Message]:
+    """TRL's rows: ``prompt`` and ``completion`` as turns, or the ``chosen`` one of two answers.
+
+    ``chosen`` may be a whole dialogue, or what follows the prompt; a prompt may be a text.
+    """
+    if not missing(row.get("completion")):
+        key = "completion"
+    elif not missing(row.get("chosen")):
+        key = "chosen"
+    else:
+        raise BadRow(f"{lack} is missing")
+    if key == "chosen":
+        changes["the chosen answer taken, the rejected one not read"] += 1
+        if isinstance(row[key], str) and _HH.match(row[key]):
+            return _marked(row[key], _HH)
+    if isinstance(row[key], str):
+        raise BadRow(f"{key} is text, not turns (see `adapter: fields`)")
+    answer = said(row[key], key, row, source, changes)
+    if answer and answer[0].role != "assistant":
+        return answer
+    prompt = row.get("prompt")
+    if isinstance(prompt, str) and prompt.lstrip()[:1] not in ("[", "{"):
+        return [Message("user", text_of(prompt, "prompt")), *answer]
+    return [*said(prompt, "prompt", row, source, changes), *answer]
 
 
 def _with_system(messages: list[Message], row: Row, changes: Counter[str]) -> list[Message]:
@@ -88,7 +117,13 @@ def _with_system(messages: list[Message], row: Row, changes: Counter[str]) -> li
 
 
 def said(turns: Any, what: str, row: Row, source: Source, changes: Counter[str]) -> list[Message]:
-    """Turns with a speaker (``from`` or ``role``) and a text (``value`` or ``content``)."""
+    """Turns with a speaker (``from`` or ``role``) and a text (``value`` or ``content``).
+
+    Or Capybara's: objects that hold a question and its answer, ``input`` and ``output``.
+    """
+    turns = turn_list(turns, what)
+    if all(isinstance(turn, dict) and turn.keys() >= _PAIR for turn in turns):
+        return _pairs(turns)
     form = Form(
         # A table that holds both forms has the other one's fields as null.
         role=lambda turn: _first(turn, "from", "role"),
@@ -98,7 +133,20 @@ def said(turns: Any, what: str, row: Row, source: Source, changes: Counter[str])
         changes=changes,
         roles={},
     )
-    return read_turns(turn_list(turns, what), what, form, row.get("tools"))
+    return read_turns(turns, what, form, row.get("tools"))
+
+
+_PAIR = {"input", "output"}
+
+
+def _pairs(turns: list[Row]) -> list[Message]:
+    """Turns of a question and an answer each; a pair may say that it is not trained on."""
+    messages = []
+    for turn in turns:
+        train = trained(turn, "assistant")
+        messages.append(Message("user", text_of(turn["input"], "input")))
+        messages.append(Message("assistant", text_of(turn["output"], "output"), train))
+    return messages
 
 
 _GUANACO = re.compile(r"(?:\A|(?<=\S)|\n)\s*### (Human|Assistant):")
@@ -109,9 +157,19 @@ def read_guanaco(row: Row, lang: str, source: Source, changes: Counter[str]) -> 
 
     Space around a turn is the format's, not the speaker's.
     """
-    before, *parts = _GUANACO.split(text_of(row.get("text"), "text"))
-    if before.strip() or not parts:
+    text = text_of(row.get("text"), "text")
+    if not _GUANACO.match(text):
         raise BadRow("text does not open with `### Human:` or `### Assistant:`")
+    return _marked(text, _GUANACO)
+
+
+#: hh-rlhf's dialogues: a blank line before each speaker.
+_HH = re.compile(r"(?:\A|\n\n)\s*(Human|Assistant):")
+
+
+def _marked(text: str, speaker: re.Pattern[str]) -> list[Message]:
+    """A dialogue in one text, whose turns open with a mark."""
+    _, *parts = speaker.split(text)
     roles = {"Human": "user", "Assistant": "assistant"}
     pairs = zip(parts[::2], parts[1::2], strict=True)
     return [Message(roles[who], text_of(text.strip(), "turn")) for who, text in pairs]

@@ -14,15 +14,20 @@ _ROWS = 500
 _BUFFER = 1 << 20
 
 
-def read_parquet(path: Path | str, columns: Iterable[str] | None) -> Iterator[Any]:
-    """Rows of a parquet file; only of ``columns`` (top-level names) where these are given."""
+def read_parquet(
+    path: Path | str, columns: Iterable[str] | None, unread: dict[str, None] | None = None
+) -> Iterator[Any]:
+    """Yield rows of a parquet file; only of ``columns`` (top-level names) where these are given.
+
+    Names of the others are added to ``unread``.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         # Buffered: a column of a row group is decompressed page by page, however large it is.
         with pq.ParquetFile(str(path), buffer_size=_BUFFER, pre_buffer=False) as file:
-            names = _chosen(file.schema_arrow.names, columns)
+            names = _chosen(file.schema_arrow.names, columns, unread)
             for batch in file.iter_batches(_ROWS, columns=names, use_threads=False):
                 yield from batch.to_pylist()
     except UnicodeDecodeError as error:
@@ -35,8 +40,13 @@ def read_parquet(path: Path | str, columns: Iterable[str] | None) -> Iterator[An
         raise BabelmixError(f"{path}: cannot be read as parquet ({reason}).") from None
 
 
-def read_arrow(path: Path | str, columns: Iterable[str] | None, file_format: bool) -> Iterator[Any]:
-    """Rows of an Arrow file or stream, what ``datasets`` saves."""
+def read_arrow(
+    path: Path | str,
+    columns: Iterable[str] | None,
+    file_format: bool,
+    unread: dict[str, None] | None = None,
+) -> Iterator[Any]:
+    """Yield rows of an Arrow file or stream, what ``datasets`` saves."""
     import pyarrow as pa
 
     try:
@@ -46,7 +56,7 @@ def read_arrow(path: Path | str, columns: Iterable[str] | None, file_format: boo
                 batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
             else:
                 batches = reader = pa.ipc.open_stream(source)
-            names = _chosen(reader.schema.names, columns)
+            names = _chosen(reader.schema.names, columns, unread)
             for batch in batches:
                 chosen = batch if names is None else batch.select(names)
                 for start in range(0, chosen.num_rows, _ROWS):
@@ -55,9 +65,14 @@ def read_arrow(path: Path | str, columns: Iterable[str] | None, file_format: boo
         raise BabelmixError(f"{path}: cannot be read as Arrow ({str(error)[:200]}).") from None
 
 
-def _chosen(present: list[str], columns: Iterable[str] | None) -> list[str] | None:
-    """The wanted columns that are there; all (None) where none of them is, to name them."""
-    wanted = [] if columns is None else [name for name in present if name in set(columns)]
+def _chosen(
+    present: list[str], columns: Iterable[str] | None, unread: dict[str, None] | None
+) -> list[str] | None:
+    """Return the wanted columns that are there; all (None) where none of them is, to name them."""
+    names = set() if columns is None else set(columns)
+    wanted = [name for name in present if name in names]
+    if wanted and unread is not None:
+        unread.update(dict.fromkeys(name for name in present if name not in names))
     return wanted or None
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..config.where import as_number
 from ..records import TOOL_CALL, TOOLS, Message
 from .rows import ROLES, BadRow, missing, text_of
 
@@ -25,6 +26,8 @@ _RESULTS = frozenset(
 )
 #: What says whether a turn is trained on: OpenAI and Mistral, axolotl (two), ms-swift.
 _TRAINS = ("weight", "train", "training", "loss")
+#: The same of a whole row.
+ROW_TRAINS = ("weight", "train")
 #: What says more than yes or no, or means it the other way round in some sets: never guessed at.
 _MASKS: tuple[str, ...] = (
     "train_detail",
@@ -188,6 +191,29 @@ def trained(turn: dict[str, Any], role: str) -> bool:
     if len(values) > 1:
         raise BadRow(f"{' and '.join(given)} contradict each other")
     return False not in values
+
+
+def refuse_untrained(row: dict[str, Any]) -> None:
+    """Leave a whole row out that says that it is not trained on (`weight` or `train` beside it).
+
+    Fireworks reads a row's weight; OpenAI, Mistral and others have one per message alone.
+
+    Raises:
+        BadRow: for 0 and false, and for a weight that only a weighted loss could honour.
+    """
+    for key in ROW_TRAINS:
+        value = row.get(key)
+        if missing(value) or value == "":
+            continue
+        number = as_number(value) if isinstance(value, str) else value
+        number = _WORDS.get(str(value).lower(), number)
+        if isinstance(number, str) or number not in (0, 1):
+            raise BadRow(f"{key} of the row is {_short(value)}, neither 0 nor 1 (false nor true)")
+        if not number:
+            raise BadRow("row is not to be trained on (weight 0, train: false)")
+
+
+_WORDS = {"true": 1, "false": 0}
 
 
 def _short(value: Any) -> str:

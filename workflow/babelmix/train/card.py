@@ -79,9 +79,16 @@ def _table(spec: TrainSpec, record: dict[str, Any], licence: str) -> list[str]:
         f"| optimizer steps | {record['steps']}; kept: step {record['selected_step']} |",
         f"| last training loss | {record['final_loss']:.4f} |",
         f"| held-out loss | {dev} |",
+        *_batching(record),
         f"| chat template (SHA-256) | `{record['template_digest']}` |",
         f"| licence of the base model | {licence} |",
     ]
+
+
+def _batching(record: dict[str, Any]) -> list[str]:
+    """Said where rows could not share micro-batches as the recipe asks."""
+    note = record.get("batching", {}).get("note")
+    return [f"| not as the recipe asks | {note} |"] if note else []
 
 
 def _data(mixture: dict[str, Any], settings: Config | None) -> list[str]:

@@ -79,19 +79,22 @@ def claim_gpus(count: int, wait_s: float = math.inf) -> Iterator[list[str]]:
     """Hold ``count`` GPUs that no other process of ours holds; sets ``CUDA_VISIBLE_DEVICES``.
 
     Jobs that find none free wait their turn (a lock ends with the process that holds it).
-    Where that variable is set already (by SLURM, by the user) it is obeyed (its first
-    ``count`` GPUs are taken) and nothing is locked.
+    Where that variable is set already (by SLURM, by the user) only its GPUs are taken; nothing is
+    locked where all of them are wanted.
     """
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if count == 0 or given is not None:
-        chosen = visible_gpus()[:count]
+    there = visible_gpus()
+    if count == 0 or (given is not None and count >= len(there)):
+        chosen = there[:count]
         if count:  # one process sees one GPU, or frameworks spread it over all they see
             os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
         yield chosen
         if given is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = given
         return
-    folder = Path(tempfile.gettempdir()) / f"babelmix-gpus-{os.getuid()}"
+    # SLURM numbers the GPUs of each of its jobs from 0: those of another job are other GPUs.
+    of_job = f"-{job}" if (job := os.environ.get("SLURM_JOB_ID")) and given is not None else ""
+    folder = Path(tempfile.gettempdir()) / f"babelmix-gpus-{os.getuid()}{of_job}"
     folder.mkdir(mode=0o700, exist_ok=True)
     with contextlib.ExitStack() as held:
         claimed = _claim(held, folder, count, time.monotonic() + wait_s)
@@ -100,6 +103,8 @@ def claim_gpus(count: int, wait_s: float = math.inf) -> Iterator[list[str]]:
             yield claimed
         finally:
             os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+            if given is not None:
+                os.environ["CUDA_VISIBLE_DEVICES"] = given
 
 
 def _claim(held: contextlib.ExitStack, folder: Path, count: int, until: float) -> list[str]:

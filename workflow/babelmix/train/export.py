@@ -1,8 +1,9 @@
 """The weights that a training leaves: kept whole in ``work``, proved, then exported.
 
-A candidate is the chosen weights (the last, or the best so far by held-out loss) with the logits
-that the training's own model gave for a few rows. The export is reloaded from disk and must give
-the same logits before ``completed`` is written; an empty or torn export cannot pass.
+A candidate is the chosen weights (the last, or the best so far by held-out loss) with the digest of
+every tensor, taken from the trained model in memory after the cast to the export's dtype, and the
+logits of a few rows, computed in float32 from those tensors. The export is reloaded from disk; its
+tensors must be the same to the bit, and its logits the same, before ``completed`` is written.
 """
 
 from __future__ import annotations
@@ -19,20 +20,21 @@ from ..config.training import Recipe
 from ..errors import BabelmixError
 from ..folders import file_digests, whole_folder
 from ..io import read_json, write_json, write_text
+from . import proof
 from .card import PLOT, loss_plot, model_card
 from .chat import load_tokenizer, template_digest
 from .data import Rows
 from .job import Job
+from .portable import make_portable
+from .templates import RECORD
 
 if TYPE_CHECKING:
     from .loop import MixtureTrainer
     from .watch import Metrics
 
-_RECORD, _PROOF = "candidate.json", "proof.npz"
+_RECORD, _PROOF, _DIGESTS = "candidate.json", "proof.npz", "digests.json"
 _FROM_MODEL = ("tokenizer*.json", "special_tokens_map.json", "chat_template.jinja", "*.py")
-_FROM_MODEL_TOO = ("generation_config.json", "LICENSE*")
-#: Largest relative difference of logits (L2) between the trained and the reloaded model.
-_TOLERANCE = {"fp32": 1e-4, "bf16": 5e-2, "fp16": 2e-2}
+_FROM_MODEL_TOO = ("generation_config.json", "LICENSE*", RECORD)
 
 
 class Candidate:
@@ -44,7 +46,8 @@ class Candidate:
     def record(self) -> dict[str, Any] | None:
         """Step, held-out loss and score; None where there is nothing of this training."""
         path = self.folder / _RECORD
-        record: dict[str, Any] | None = read_json(path) if path.is_file() else None
+        whole = path.is_file() and (self.folder / _DIGESTS).is_file()
+        record: dict[str, Any] | None = read_json(path) if whole else None
         return record if record and record["training"] == self.training else None
 
     def is_better(self, score: float) -> bool:
@@ -63,25 +66,73 @@ class Candidate:
         score: float | None = None,
     ) -> None:
         """Save the trainer's weights; every process calls it, the first one writes."""
-        proof = _proof(trainer, rows)
-        state = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+        state = gathered_weights(trainer)
         if not trainer.is_world_process_zero():
             return
+        from .models import DTYPES
+
         dtype = _dtype(recipe)
         model: Any = trainer.accelerator.unwrap_model(trainer.model)
+        frozen: dict[str, Any] = {}
         if recipe.lora is not None:  # the base model's frozen weights are not copied
             names = {name for name, weight in model.named_parameters() if weight.requires_grad}
+            frozen = {name: weight for name, weight in state.items() if name not in names}
             state = {name: weight for name, weight in state.items() if name in names}
         state = {
             k: v.detach().to("cpu", dtype) if v.is_floating_point() else v.detach().cpu()
             for k, v in state.items()
         }
+        digests = {"weights": proof.weight_digests(state, dtype), "frozen": {}}
+        tokens = proof.first_tokens(rows)
+        logits: list[np.ndarray] = []
+        if recipe.lora is None:
+            logits = proof.logits_at_ends(proof.rebuild(model, state), tokens)
+        elif recipe.lora.quantise == "none":
+            digests["frozen"] = proof.weight_digests(frozen, DTYPES[recipe.precision])
         with whole_folder(self.folder) as fresh:
             model.save_pretrained(fresh, state_dict=state)
             _note_dtype(fresh, recipe)
-            np.savez(fresh / _PROOF, **proof)
+            _write_proof(fresh / _PROOF, tokens, logits)
+            write_json(fresh / _DIGESTS, digests)
             record = {"training": self.training, "step": step, "dev_loss": dev_loss, "score": score}
             write_json(fresh / _RECORD, record)
+
+
+def gathered_weights(trainer: MixtureTrainer) -> dict[str, Any]:
+    """The trained model's tensors by name, on the first process; others need not have any.
+
+    Under ZeRO-3 every process must call it: the shards are gathered. Else the others return at
+    once, and nothing is copied.
+    """
+    if _is_sharded(trainer):
+        gathered: dict[str, Any] = trainer.accelerator.get_state_dict(trainer.model_wrapped) or {}
+        return gathered
+    if not trainer.is_world_process_zero():
+        return {}
+    state: dict[str, Any] = trainer.accelerator.unwrap_model(trainer.model).state_dict()
+    return state
+
+
+def _is_sharded(trainer: MixtureTrainer) -> bool:
+    """Whether each process holds a part of every weight (ZeRO-3)."""
+    model: Any = trainer.model
+    return any(hasattr(p, "ds_id") for p in model.parameters())
+
+
+def _write_proof(path: Path, tokens: list[np.ndarray], logits: list[np.ndarray]) -> None:
+    arrays = {f"ids_{n}": ids for n, ids in enumerate(tokens)}
+    arrays |= {f"logits_{n}": values for n, values in enumerate(logits)}
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+
+
+def _read_proof(path: Path) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The sequences, and the logits after each (none of them under adapters)."""
+    stored = np.load(path)
+    tokens, logits = (
+        [stored[f"{kind}_{n}"] for n in range(len(stored.files)) if f"{kind}_{n}" in stored.files]
+        for kind in ("ids", "logits")
+    )
+    return tokens, logits
 
 
 class Candidates:
@@ -124,9 +175,11 @@ class Candidates:
 def _dtype(recipe: Recipe) -> Any:
     import torch
 
+    from .models import DTYPES
+
     if recipe.lora is not None:  # adapters are small; they are rounded once, when merged
         return torch.float32
-    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[recipe.precision]
+    return DTYPES[recipe.precision]
 
 
 def _note_dtype(folder: Path, recipe: Recipe) -> None:
@@ -136,25 +189,6 @@ def _note_dtype(folder: Path, recipe: Recipe) -> None:
         names = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
         config = {k: v for k, v in read_json(path).items() if k != "torch_dtype"}
         write_json(path, config | {"dtype": names[recipe.precision]})
-
-
-def _proof(
-    trainer: MixtureTrainer, rows: Rows, count: int = 3, longest: int = 48
-) -> dict[str, Any]:
-    """Tokens of a few rows and the logits that the trained model gives at their ends."""
-    import torch
-
-    model, proof = trainer.model_wrapped, {}
-    model.eval()
-    with torch.no_grad():
-        for number in range(min(count, len(rows))):
-            ids = rows[number]["input_ids"][:longest].astype(np.int64)
-            place = trainer.args.device
-            logits = model(input_ids=torch.from_numpy(ids)[None].to(place), use_cache=False).logits
-            proof[f"ids_{number}"] = ids
-            proof[f"logits_{number}"] = logits[0, -1].float().cpu().numpy()
-    model.train()
-    return proof
 
 
 def export(
@@ -182,15 +216,21 @@ def export(
         **counts,
     }
     with whole_folder(job.folder) as fresh:
-        _weights(job, candidate.folder, fresh)
+        tokens, logits = _read_proof(candidate.folder / _PROOF)
+        digests = read_json(candidate.folder / _DIGESTS)
+        if job.spec.recipe.lora is not None:
+            digests, logits = _merge(job, candidate.folder, fresh, digests, tokens)
+        else:
+            _link_weights(candidate.folder, fresh)
         for pattern in (*_FROM_MODEL, *_FROM_MODEL_TOO):
             for path in sorted(job.model.glob(pattern)):
                 shutil.copyfile(path, fresh / path.name)
+        make_portable(fresh, trust_remote_code=job.spec.model.trust_remote_code)
         if deepspeed is not None:
             write_json(fresh / "deepspeed.json", deepspeed)
         write_text(fresh / "README.md", model_card(job.spec, record, job.manifest, job.config))
         write_text(fresh / PLOT, loss_plot(metrics.rows))
-        _prove(fresh, np.load(candidate.folder / _PROOF), job)
+        _prove(fresh, digests["weights"], tokens, logits, job)
         if template_digest(load_tokenizer(fresh)) != digest:
             raise AssertionError(f"{fresh}: its chat template is not the base model's")
         record["files"] = file_digests(fresh)
@@ -198,16 +238,44 @@ def export(
     write_json(job.completed, record)
 
 
-def _weights(job: Job, kept: Path, fresh: Path) -> None:
-    """Weights and config: as they were kept, or adapters merged into the base model."""
-    if job.spec.recipe.lora is None:
-        for path in sorted([*kept.glob("*.safetensors*"), kept / "config.json"]):
-            _link(path, fresh / path.name)
-        return
-    from .models import merge_adapters
+def _link_weights(kept: Path, fresh: Path) -> None:
+    """Weights and config as they were kept."""
+    for path in sorted([*kept.glob("*.safetensors*"), kept / "config.json"]):
+        _link(path, fresh / path.name)
 
-    merged = merge_adapters(job.model, kept, job.spec.recipe, job.spec.model, job.spec.run)
+
+def _merge(
+    job: Job, kept: Path, fresh: Path, digests: dict[str, Any], tokens: list[np.ndarray]
+) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """Merge adapters into the base model, and prove that nothing is lost on the way.
+
+    Adapters (and the base's frozen weights) must be the trained ones to the bit, and merging must
+    leave the logits. Returns what the export must hold: digests of the merged weights, logits.
+    """
+    import torch
+
+    from .models import DTYPES, load_adapters, merge
+
+    recipe, run, work = job.spec.recipe, job.spec.run, str(job.work)
+    adapted = load_adapters(job.model, kept, recipe, job.spec.model, run)
+    trained = digests["weights"] | digests["frozen"]
+    dtypes = dict.fromkeys(digests["weights"], torch.float32) | {"": DTYPES[recipe.precision]}
+    if not digests["frozen"]:  # quantised: brought back to floating point, which has no digest
+        state = adapted.state_dict()
+        changed = proof.weight_digests({n: state[n] for n in digests["weights"]}, torch.float32)
+        if changed != digests["weights"]:
+            raise BabelmixError(f"{run}: the adapters in {kept} are not the trained ones.")
+    else:
+        proof.check_weights(adapted, trained, dtypes, run, work)
+    apart = proof.logits_at_ends(adapted, tokens)
+    merged = merge(adapted)
+    proof.check_logits(proof.logits_at_ends(merged, tokens), apart, run, work)
+    merged.to(DTYPES[recipe.precision])
+    state = merged.state_dict()
+    found = proof.weight_digests(state, DTYPES[recipe.precision])
     merged.save_pretrained(fresh)
+    logits = proof.logits_at_ends(proof.rebuild(merged, state), tokens)
+    return {"weights": found}, logits
 
 
 def _link(source: Path, target: Path) -> None:
@@ -218,32 +286,27 @@ def _link(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def _prove(folder: Path, proof: Any, job: Job) -> None:
-    """Reload the export from disk; its logits must be the trained model's."""
-    import torch
+def _prove(
+    folder: Path,
+    digests: dict[str, str],
+    tokens: list[np.ndarray],
+    logits: list[np.ndarray],
+    job: Job,
+) -> None:
+    """Reload the export from disk: its weights and its logits must be the trained model's."""
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(
+    from .models import DTYPES
+
+    dtype = DTYPES[job.spec.recipe.precision]
+    run, work = job.spec.run, str(job.work)
+    model: Any = AutoModelForCausalLM.from_pretrained(
         folder,
-        dtype="auto",
+        dtype=dtype,
         use_safetensors=True,
         local_files_only=True,
         trust_remote_code=job.spec.model.trust_remote_code,
-    ).eval()
-    lora = job.spec.recipe.lora
-    quantised = lora is not None and lora.quantise != "none"  # it computed in bfloat16
-    allowed = _TOLERANCE["bf16" if quantised else job.spec.recipe.precision]
-    for name in [n for n in proof.files if n.startswith("ids_")]:
-        ids, wanted = proof[name], proof[name.replace("ids", "logits")]
-        with torch.no_grad():
-            logits = model(input_ids=torch.from_numpy(ids)[None], use_cache=False).logits
-        found = logits[0, -1].float().numpy()
-        if found.shape != wanted.shape or not np.isfinite(found).all():
-            raise BabelmixError(f"{job.spec.run}: the exported model gives no usable logits.")
-        difference = np.linalg.norm(found - wanted) / max(float(np.linalg.norm(wanted)), 1e-9)
-        if difference > allowed:
-            raise BabelmixError(
-                f"{job.spec.run}: the exported model is not the trained one (its logits differ by "
-                f"{difference:.1e} of their size, {allowed:.0e} is allowed). Nothing was exported; "
-                f"the trained weights are kept in {job.work}."
-            )
+    )
+    proof.check_weights(model, digests, {"": dtype}, run, work)
+    rebuilt = proof.rebuild(model, model.state_dict())
+    proof.check_logits(proof.logits_at_ends(rebuilt, tokens), logits, run, work)

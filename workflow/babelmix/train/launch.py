@@ -37,6 +37,7 @@ def launch(job: Job, processes: int, restarts: int = 2) -> None:
     A death is answered by a restart, at most ``restarts`` times without a newer whole checkpoint.
     """
     left, known = restarts, seals(job.work)
+    get_ready(job)
     while (code := _run_once(job, processes)) != 0:
         if (now := seals(job.work)) - known:
             left, known = restarts, now
@@ -51,12 +52,33 @@ def launch(job: Job, processes: int, restarts: int = 2) -> None:
         print(f"{job.spec.run}: a process died (status {code}); starting again", file=sys.stderr)
 
 
+def get_ready(job: Job) -> None:
+    """Settle what all processes must agree on, in one process on the first node's CPU.
+
+    The other nodes' processes meet the first one's before they need any of it.
+    """
+    if node_rank() > 0:
+        return
+    words = [sys.executable, "-m", "babelmix.train.ready", str(_job_file(job))]
+    alone = job.model_copy(update={"on_gpu": False})
+    code = _supervise(job, words, _environment(alone))
+    if code != 0:
+        raise BabelmixError(f"{job.spec.run}: it could not be prepared (its error stands above).")
+
+
 def _run_once(job: Job, processes: int) -> int:
     """Start the processes and wait for them; returns torchrun's status."""
+    words = command(_job_file(job), processes, job.spec.recipe.deepspeed is not None)
+    return _supervise(job, words, _environment(job))
+
+
+def _job_file(job: Job) -> Path:
     path = job.work / f"job.{node_rank()}.json"
     path.write_text(job.model_dump_json(), encoding="utf-8")
-    complaint = complaint_file(job.work)
-    complaint.unlink(missing_ok=True)
+    return path
+
+
+def _environment(job: Job) -> dict[str, str]:
     environment = os.environ | {"OMP_NUM_THREADS": str(job.threads)}
     package = str(Path(__file__).resolve().parents[2])
     environment["PYTHONPATH"] = os.pathsep.join(
@@ -64,8 +86,15 @@ def _run_once(job: Job, processes: int) -> int:
     )
     if not job.on_gpu:
         environment |= {"DS_ACCELERATOR": "cpu", "CUDA_VISIBLE_DEVICES": ""}
+    return environment
+
+
+def _supervise(job: Job, words: list[str], environment: dict[str, str]) -> int:
+    """Run a command that ends with us; raises what its processes leave as a complaint."""
+    complaint = complaint_file(job.work)
+    complaint.unlink(missing_ok=True)
     child = subprocess.Popen(
-        command(path, processes, job.spec.recipe.deepspeed is not None),
+        words,
         env=environment,
         preexec_fn=_die_with_parent,
         stdin=subprocess.DEVNULL,

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Sampler, SequentialSampler
-from transformers import PrinterCallback, Trainer, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from ..config.training import Recipe
 from .batches import Collator, Scheduled, check_packing
@@ -67,20 +67,25 @@ class MixtureTrainer(Trainer):
         # Gradients are averaged over devices afterwards; the count is already that of all of them.
         return total * self.accelerator.num_processes / items
 
+    def create_optimizer(self, model: Any = None) -> Any:
+        """AdamW's groups as transformers makes them; their weight decay is remembered."""
+        optimizer = super().create_optimizer(model)
+        made: Any = self.optimizer
+        self.decays = [group["weight_decay"] for group in made.param_groups if group["params"]]
+        return optimizer
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Leave the weights out of checkpoints where DeepSpeed's parts hold them already.
+
+        Gathering them again would copy the whole model to every host and write it twice.
+        """
+        if not (_internal_call and self.is_deepspeed_enabled):
+            super().save_model(output_dir, _internal_call)
+
     def _prove_packing(self, model: torch.nn.Module, inputs: dict[str, Any]) -> None:
         self._packing_proved = True
-        rows = [
-            {"input_ids": ids, "labels": ids}
-            for ids in (
-                row[:128].cpu().numpy()
-                for row in inputs["input_ids"][0].split(list(inputs["document_lengths"]))[:4]
-            )
-        ]
-        collator = Collator(pad=0, packed=True)
-        packed, padded = (
-            self._prepare_inputs(batch) for batch in (collator.pack(rows), collator.pad_rows(rows))
-        )
-        check_packing(model, packed, padded, half=self.recipe.precision != "fp32")
+        half = self.recipe.precision != "fp32"
+        check_packing(model, self._prepare_inputs, inputs["input_ids"], half=half)
 
     def mean_loss(self, rows: Rows, layout: Layout, collator: Collator) -> float:
         """Loss per trained token over held-out rows, shared out over the devices."""
@@ -99,6 +104,27 @@ class MixtureTrainer(Trainer):
         if devices > 1:
             torch.distributed.all_reduce(sums)
         return float(sums[0] / sums[1].clamp(min=1))
+
+
+class UniversalLoad(TrainerCallback):
+    """Corrects what DeepSpeed 0.19 does on loading a universal checkpoint under ZeRO-3.
+
+    All weights' optimizer states share one tensor as their step count, so that one step counts as
+    many; and the first group's weight decay is given to the others (norms and biases have none).
+    """
+
+    def __init__(self, trainer: MixtureTrainer) -> None:
+        self.trainer = trainer
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        """Runs once the checkpoint is loaded."""
+        wrapped: Any = self.trainer.model_wrapped
+        optimizer = wrapped.optimizer.optimizer
+        for state in optimizer.state.values():
+            if torch.is_tensor(state.get("step")):
+                state["step"] = state["step"].clone()
+        for group, decay in zip(optimizer.param_groups, self.trainer.decays, strict=True):
+            group["weight_decay"] = decay
 
 
 def training_arguments(
@@ -122,6 +148,7 @@ def training_arguments(
         bf16=recipe.precision == "bf16",
         fp16=recipe.precision == "fp16",
         ddp_find_unused_parameters=False,
+        ddp_timeout=round(60 * recipe.collective_timeout_minutes),
         seed=seed,
         data_seed=seed,
         logging_steps=log_every,

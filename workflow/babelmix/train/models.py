@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,48 +12,110 @@ import torch
 
 from ..config.training import Lora, Model, Recipe
 from ..errors import BabelmixError
-from .batches import attention_for
+from .architectures import Batching
+from .batches import PACKED_ATTENTION, register_packed_attention
 from .job import Job
+from .vocabulary import embedding_names, trainable_tokens
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def load_model(job: Job, *, checkpointing: bool) -> Any:
+def load_model(job: Job, batching: Batching, *, checkpointing: bool) -> Any:
     """The base model, ready to train."""
     from transformers import AutoConfig, AutoModelForCausalLM, set_seed
 
     recipe, model, run = job.spec.recipe, job.spec.model, job.spec.run
     config = AutoConfig.from_pretrained(job.model, trust_remote_code=model.trust_remote_code)
-    _set_dropout(config, recipe, run)
+    changed = set_dropout(config, recipe.dropout, run)
+    if changed and int(os.environ.get("RANK", "0")) == 0:
+        print(
+            f"{run}: dropout as the recipe says, {recipe.dropout:g} in the attention and none "
+            f"elsewhere; the model's own were {', '.join(changed)}",
+            file=sys.stderr,
+        )
     # Weights stay in float32 under autocast; DeepSpeed and adapters keep their own float32 copies.
     half = recipe.deepspeed is not None or recipe.lora is not None
+    if batching.attention == PACKED_ATTENTION:  # found by another process, perhaps
+        register_packed_attention()
     set_seed(job.spec.seed)
     loaded = AutoModelForCausalLM.from_pretrained(
         job.model,
         config=config,
         dtype=DTYPES[recipe.precision] if half else torch.float32,
-        attn_implementation=attention_for(config, packed=recipe.packing),
+        attn_implementation=batching.attention,
         quantization_config=quantisation(recipe.lora, run),
         use_safetensors=True,
         local_files_only=True,
         trust_remote_code=model.trust_remote_code,
     )
+    if not recipe.dropout:
+        silence_dropout(loaded)
     loaded.config.use_cache = False
     if checkpointing:
         loaded.gradient_checkpointing_enable({"use_reentrant": False})
     if recipe.lora is None:
         return loaded
-    return _with_adapters(loaded, recipe.lora, checkpointing=checkpointing)
+    tokens = trainable_tokens(job.model)
+    return _with_adapters(loaded, recipe.lora, tokens, checkpointing=checkpointing)
 
 
-def _set_dropout(config: Any, recipe: Recipe, run: str) -> None:
-    if not recipe.dropout:
-        return
-    names = [n for n in ("attention_dropout", "attn_pdrop") if hasattr(config, n)]
-    if not names:
+#: Models in which PEFT gives no adapter to a state-space layer's last projection.
+_STATE_SPACE = ("falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h")
+#: Dropout of the attention's probabilities, by each family's name for it.
+_ATTENTION_DROPOUT = ("attention_dropout", "attn_pdrop", "attention_probs_dropout_prob")
+#: Fields with "drop" in their name that are no dropout of a language model's forward pass.
+_NOT_TRAINED = ("classifier_dropout", "summary_first_dropout", "drop_path_rate")
+
+
+def set_dropout(config: Any, rate: float, run: str) -> list[str]:
+    """Give the attention this dropout and switch off every other; returns what was changed.
+
+    Models bring their own rates (GPT-2 and OPT 0.1 in every layer), which would otherwise train
+    unasked. Nested configurations are changed as well (MPT's ``attn_config``).
+    """
+    parts = [(config, "")]
+    for name, value in list(vars(config).items()):
+        if hasattr(value, "to_dict") and hasattr(value, "model_type"):
+            parts.append((value, f"{name}."))
+    changed, attention = [], False
+    for part, prefix in parts:
+        for name, value in list(vars(part).items()):
+            if not _is_dropout(name, value):
+                continue
+            wanted = rate if name in _ATTENTION_DROPOUT else 0.0
+            attention |= name in _ATTENTION_DROPOUT
+            if value != wanted:
+                _set_rate(part, name, wanted, f"{run}: {config.model_type}")
+                changed.append(f"{prefix}{name} {value:g}")
+    if rate and not attention:
         raise BabelmixError(f"{run}: this model's attention has no dropout to set.")
-    for name in names:
-        setattr(config, name, recipe.dropout)
+    return changed
+
+
+def _set_rate(part: Any, name: str, rate: float, where: str) -> None:
+    try:
+        setattr(part, name, rate or type(getattr(part, name))(0))
+    except Exception as error:  # MPT's rate is an integer to transformers: 0, or nothing
+        raise BabelmixError(
+            f"{where} takes no `{name}` of {rate:g} ({error.__cause__ or error}). Use `dropout: 0`."
+        ) from None
+
+
+def _is_dropout(name: str, value: Any) -> bool:
+    return (
+        ("drop" in name)
+        and name not in _NOT_TRAINED
+        and isinstance(value, (int, float))
+        and not isinstance(value, bool)
+    )
+
+
+def silence_dropout(model: torch.nn.Module) -> int:
+    """Switch off dropout that a model's code sets past its configuration; returns how many."""
+    loud = [m for m in model.modules() if isinstance(m, torch.nn.Dropout) and m.p]
+    for module in loud:
+        module.p = 0.0
+    return len(loud)
 
 
 def quantisation(lora: Lora | None, run: str) -> Any:
@@ -72,7 +136,23 @@ def quantisation(lora: Lora | None, run: str) -> Any:
     )
 
 
-def _with_adapters(loaded: Any, lora: Lora, *, checkpointing: bool) -> Any:
+def without_adapters(model: Any) -> list[str] | None:
+    """Linear layers that cannot have an adapter: None where all can.
+
+    Fused kernels read a state-space layer's last projection past any adapter (PEFT refuses it);
+    routers of experts return more than one tensor.
+    """
+    names = ["out_proj", "conv1d"] if model.config.model_type in _STATE_SPACE else []
+    names += [
+        name
+        for name, layer in model.named_modules()
+        if isinstance(layer, torch.nn.Linear) and "router" in type(layer).__name__.lower()
+    ]
+    return names or None
+
+
+def _with_adapters(loaded: Any, lora: Lora, tokens: list[int], *, checkpointing: bool) -> Any:
+    """The model with adapters, and with the rows of some tokens trained in full."""
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
     if lora.quantise != "none":
@@ -85,16 +165,23 @@ def _with_adapters(loaded: Any, lora: Lora, *, checkpointing: bool) -> Any:
         loaded.enable_input_require_grads()
     adapters = LoraConfig(
         task_type="CAUSAL_LM",
+        exclude_modules=without_adapters(loaded) if lora.target_modules == "all-linear" else None,
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules=lora.target_modules,
+        # Adapters leave the vocabulary alone: a token that the base never saw would stay unknown.
+        trainable_token_indices=(
+            {name.rpartition(".")[2]: tokens for name in embedding_names(loaded)}
+            if tokens
+            else None
+        ),
     )
     return get_peft_model(loaded, adapters)
 
 
-def merge_adapters(base: Path, adapters: Path, recipe: Recipe, model: Model, run: str) -> Any:
-    """The base model with adapters merged in, in the recipe's precision.
+def load_adapters(base: Path, adapters: Path, recipe: Recipe, model: Model, run: str) -> Any:
+    """The base model in float32 with trained adapters beside its weights.
 
     Quantised weights are brought back to floating point first, as the adapters were trained on
     those and not on the original ones.
@@ -112,8 +199,12 @@ def merge_adapters(base: Path, adapters: Path, recipe: Recipe, model: Model, run
     )
     if recipe.lora is not None and recipe.lora.quantise != "none":
         loaded = loaded.dequantize()
-    merged: Any = PeftModel.from_pretrained(loaded, str(adapters))
-    merged = merged.merge_and_unload().to("cpu", DTYPES[recipe.precision])
+    return PeftModel.from_pretrained(loaded, str(adapters)).to("cpu")
+
+
+def merge(adapted: Any) -> Any:
+    """The plain model with its adapters merged into the weights."""
+    merged = adapted.merge_and_unload()
     if hasattr(merged.config, "quantization_config"):
         del merged.config.quantization_config
     return merged

@@ -12,32 +12,39 @@ import json
 import math
 import shutil
 import struct
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config.training import Model
-from ..errors import BabelmixError, unknown_name
+from ..errors import BabelmixError
 from ..folders import file_digests, whole_folder
 from ..io import digest, read_json, write_json
 from ..options import add_settings, read_settings
-from ..resources import RESOURCES
 from ..specs import ModelSpec
-from .chat import Formatter, load_tokenizer, template_digest
+from .chat import PROBES, Formatter, load_tokenizer, template_digest
+from .convert_tokenizer import PROBES as TEXTS
+from .convert_tokenizer import convert
 from .devices import require_device
-from .places import find_gguf, find_weights
+from .places import find_gguf, find_weights, weight_files
+from .portable import make_portable
 from .quiet import leave_out, quieten
+from .templates import (
+    RECORD,
+    fix_template,
+    patch_template,
+    read_template,
+    refusals,
+    rendered_digest,
+    suggest_arguments,
+)
+from .vocabulary import add_control_tokens, untrained_rows
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerFast
 
 #: Control tokens that a template of ours writes literally.
 _CONTROL = {"chatml": ["<|im_start|>", "<|im_end|>"]}
-_PROBES = (
-    "The quick brown fox — 42 %.",
-    "Où est-elle ? Çà et là…",
-    "Größe: 7 µm\n\tfür Übung",
-    "¿Qué tal? 漢字 हिन्दी עברית",
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +72,7 @@ def prepare_model(name: str, model: Model, folder: Path) -> dict[str, Any]:
     """Make the model's folder (swapped in whole) and return its record."""
     where = f"models.{name}"
     require_device(model, name)
-    template = None if model.chat_template == "own" else read_template(model.chat_template, where)
+    ours = None if model.chat_template == "own" else read_template(model.chat_template, where)
     with whole_folder(folder) as fresh:
         if model.packaged is not None:
             tokenizer, loaded = _load_gguf(find_gguf(model.packaged, where))
@@ -73,32 +80,29 @@ def prepare_model(name: str, model: Model, folder: Path) -> dict[str, Any]:
             source = find_weights(model, where)
             _copy_weights(source, fresh, where, code=model.trust_remote_code)
             tokenizer, loaded = _load_tokenizer(source, model, where), None
-        loaded = _set_template(tokenizer, template, model, fresh, loaded)
+        _name_tokens(tokenizer)
+        changes = _set_template(tokenizer, ours, model, where)
+        loaded, new = _add_tokens(tokenizer, model, fresh, loaded)
         if loaded is not None:
             loaded.save_pretrained(fresh)
         tokenizer.save_pretrained(fresh)
+        make_portable(fresh, trust_remote_code=model.trust_remote_code)
         _check_tokenizer(tokenizer, fresh, where)
-        record = _describe(name, fresh, where)
+        record = _describe(name, model, fresh, where)
+        record |= {"template_changes": changes, "new_tokens": new}
         _write_generation_config(fresh, record)
+        _note(fresh, record)
         record["files"] = file_digests(fresh)
+    _warn(record, where)
     return record
 
 
-def read_template(name: str, where: str = "chat_template") -> str:
-    """Text of one of our templates (``resources/templates/{name}.jinja``)."""
-    root = RESOURCES / "templates"
-    known = sorted(path.stem for path in root.glob("*.jinja"))
-    if name not in known:
-        raise unknown_name("chat template", name, [*known, "own"], where)
-    return (root / f"{name}.jinja").read_text(encoding="utf-8")
-
-
-def _load_gguf(path: Path) -> tuple[PreTrainedTokenizerBase, Any]:
+def _load_gguf(path: Path) -> tuple[PreTrainedTokenizerFast, Any]:
     """Load a GGUF file, its weights brought back to float32."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    tokenizer: Any = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         path.parent, gguf_file=path.name, dtype=torch.float32
     )
@@ -111,10 +115,15 @@ def _load_gguf(path: Path) -> tuple[PreTrainedTokenizerBase, Any]:
 
 
 def _copy_weights(source: Path, folder: Path, where: str, *, code: bool) -> None:
-    patterns = ["config.json", "*.safetensors", "*.safetensors.index.json", "LICENSE*"]
-    for pattern in [*patterns, *(["*.py"] if code else [])]:
-        for path in sorted(source.glob(pattern)):
-            shutil.copyfile(path, folder / path.name)
+    # The model's own code; that of a tokenizer is not needed once it is converted.
+    code = code and "auto_map" in read_json(source / "config.json")
+    patterns = ["config.json", "LICENSE*", *(["*.py"] if code else [])]
+    files = [path for pattern in patterns for path in sorted(source.glob(pattern))]
+    shards = weight_files(source, where)
+    if [path.name for path in shards] != ["model.safetensors"]:
+        files.append(source / "model.safetensors.index.json")
+    for path in [*files, *shards]:
+        shutil.copyfile(path, folder / path.name)
     from transformers import AutoConfig
 
     try:
@@ -123,44 +132,81 @@ def _copy_weights(source: Path, folder: Path, where: str, *, code: bool) -> None
         raise BabelmixError(f"{where}: {source}: transformers cannot load it ({error}).") from None
 
 
-def _load_tokenizer(source: Path, model: Model, where: str) -> PreTrainedTokenizerBase:
+def _load_tokenizer(source: Path, model: Model, where: str) -> PreTrainedTokenizerFast:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
+        tokenizer: Any = AutoTokenizer.from_pretrained(
             source, trust_remote_code=model.trust_remote_code, local_files_only=True
         )
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
+        if "trust_remote_code" in str(error):
+            raise BabelmixError(
+                f"{where}: {source}: its tokenizer is Python code of its own. Read that code; if "
+                "you trust it, set `trust_remote_code: true`."
+            ) from None
         raise BabelmixError(f"{where}: {source}: no tokenizer can be loaded ({error}).") from None
-    if not tokenizer.is_fast:
-        raise BabelmixError(f"{where}: {source}: only slow tokenizer code; a fast one is needed.")
-    return tokenizer
+    return tokenizer if tokenizer.is_fast else convert(tokenizer, source, where)
 
 
-def _set_template(
-    tokenizer: PreTrainedTokenizerBase,
-    template: str | None,
-    model: Model,
-    folder: Path,
-    loaded: Any | None,
-) -> Any | None:
-    """Give the tokenizer its template; returns the model where its vocabulary had to grow."""
+def _name_tokens(tokenizer: PreTrainedTokenizerFast) -> None:
+    """Every tokenizer needs an end of sequence and a padding token."""
     if tokenizer.eos_token is None:
         raise BabelmixError("the tokenizer names no end-of-sequence token; one is needed.")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token  # never seen: padding is masked everywhere
-    if template is None:
-        if not isinstance(tokenizer.chat_template, str):
-            raise BabelmixError(
-                "`chat_template: own`, but the tokenizer has none (or several). Choose `study1` or "
-                "`chatml`."
-            )
-        return loaded
-    tokenizer.chat_template = template
+
+
+def _set_template(
+    tokenizer: PreTrainedTokenizerFast, ours: str | None, model: Model, where: str
+) -> list[str]:
+    """Give the tokenizer its template, complete in itself; returns what was changed in its own."""
+    arguments = dict(model.template_args)
+    if ours is not None:
+        if model.chat_template == "chatml" and _adds_bos(tokenizer):
+            arguments["write_bos"] = True
+        tokenizer.chat_template = fix_template(ours, arguments, model.template_date, where)
+        return []
+    own = tokenizer.chat_template
+    if not isinstance(own, str):
+        raise BabelmixError(
+            f"{where}: `chat_template: own`, but the tokenizer has none (or several). Choose "
+            "`study1` or `chatml`."
+        )
+    tokenizer.chat_template = fix_template(own, arguments, model.template_date, where)
+    changes = patch_template(tokenizer)
+    note = Formatter(tokenizer).encode(PROBES["one exchange"]).note
+    better = suggest_arguments(own, tokenizer, arguments, model.template_date, where)
+    if note and better:
+        raise BabelmixError(
+            f"{where}: its chat template cannot be trained on as it is ({note}). With "
+            f"`template_args: {json.dumps(better)}` it can."
+        )
+    return changes
+
+
+def _adds_bos(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Whether the tokenizer opens a plain text with a token of its own for that."""
+    bos = tokenizer.bos_token_id
+    opened = list(tokenizer("a")["input_ids"])[:1] == [bos]
+    alone = list(tokenizer("a", add_special_tokens=False)["input_ids"])[:1] == [bos]
+    return bos is not None and bos != tokenizer.eos_token_id and opened and not alone
+
+
+def _add_tokens(
+    tokenizer: PreTrainedTokenizerFast, model: Model, folder: Path, loaded: Any | None
+) -> tuple[Any | None, list[int]]:
+    """Control tokens that our template writes; returns the model where its weights had to change,
+    and the ids of tokens that are new."""
+    wanted = _CONTROL.get(model.chat_template, [])
     vocabulary = tokenizer.get_vocab()
-    missing = [t for t in _CONTROL.get(model.chat_template, []) if t not in vocabulary]
-    if not missing:
-        return loaded
+    known = [token for token in wanted if token in vocabulary]
+    if known:  # in some vocabularies they are ordinary tokens, at which nothing would stop
+        tokenizer.add_special_tokens(
+            {"extra_special_tokens": known}, replace_extra_special_tokens=False
+        )
+    if len(known) == len(wanted):
+        return loaded, []
     if loaded is None:
         from transformers import AutoModelForCausalLM
 
@@ -169,40 +215,26 @@ def _set_template(
         )
         for path in folder.glob("*.safetensors*"):
             path.unlink()
-    _grow(loaded, tokenizer, missing)
-    return loaded
+    missing = [token for token in wanted if token not in vocabulary]
+    return loaded, add_control_tokens(loaded, tokenizer, missing)
 
 
-def _grow(model: Any, tokenizer: PreTrainedTokenizerBase, tokens: list[str]) -> None:
-    """Add control tokens; their new rows are the mean of the old ones."""
-    import torch
-
-    tokenizer.add_special_tokens({"additional_special_tokens": tokens})
-    old = model.get_input_embeddings().weight.shape[0]
-    if len(tokenizer) <= old:
-        return  # the matrix had spare rows
-    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    with torch.no_grad():
-        for layer in (model.get_input_embeddings(), model.get_output_embeddings()):
-            layer.weight[old:] = layer.weight[:old].float().mean(0).to(layer.weight.dtype)
-
-
-def _check_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path, where: str) -> None:
+def _check_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path, where: str) -> None:
     """The saved file alone must tokenise like the original: ``tokenise`` reads nothing else."""
     saved = load_tokenizer(folder)
-    for text in _PROBES:
+    for text in TEXTS:
         if list(saved(text, add_special_tokens=False)["input_ids"]) != list(
             tokenizer(text, add_special_tokens=False)["input_ids"]
         ):
             raise BabelmixError(f"{where}: its tokenizer.json does not tokenise like its own code.")
 
 
-def _describe(name: str, folder: Path, where: str) -> dict[str, Any]:
+def _describe(name: str, model: Model, folder: Path, where: str) -> dict[str, Any]:
     """The record of a prepared folder; proves the template on a probe conversation."""
     tokenizer = load_tokenizer(folder)
     formatter = Formatter(tokenizer)
     try:
-        end_of_turn = formatter.end_of_turn_id()
+        ends = formatter.end_of_turn_ids()
     except BabelmixError as error:
         raise BabelmixError(f"{where}: {error}") from None
     config = read_json(folder / "config.json")
@@ -218,16 +250,48 @@ def _describe(name: str, folder: Path, where: str) -> dict[str, Any]:
         "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
-        "end_of_turn_id": end_of_turn,
-        "end_of_turn": tokenizer.convert_ids_to_tokens(end_of_turn),
-        "marked_template": formatter.marked,
+        "end_of_turn_id": ends[0],
+        "end_of_turn": tokenizer.convert_ids_to_tokens(ends[0]),
+        "end_of_turn_ids": ends,
+        "template_args": model.template_args,
+        "rendered_digest": rendered_digest(formatter),
+        "template_refuses": {n: note for n, note in refusals(formatter).items() if note},
+        "untrained_tokens": untrained_rows(folder, _written(formatter, tokenizer)),
     }
+
+
+def _written(formatter: Formatter, tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """Control tokens that the template writes, but for those of every model's pre-training."""
+    ids = {i for name in PROBES for i in formatter.encode(PROBES[name]).input_ids}
+    vocabulary = tokenizer.get_vocab()
+    control = {vocabulary[token] for token in formatter.control_tokens}
+    return sorted((ids & control) - {tokenizer.bos_token_id, tokenizer.eos_token_id})
+
+
+def _note(folder: Path, record: dict[str, Any]) -> None:
+    """What later verbs must know of the folder, beside the weights; checkpoints take it along."""
+    names = ("rendered_digest", "end_of_turn_ids", "template_args", "template_changes")
+    trainable = sorted({*record["new_tokens"], *record["untrained_tokens"]})
+    note = {name: record[name] for name in names} | {"trainable_tokens": trainable}
+    write_json(folder / RECORD, note)
+
+
+def _warn(record: dict[str, Any], where: str) -> None:
+    """Say what was changed in a template, and which conversations it will not take."""
+    for change in record["template_changes"]:
+        print(f"{where}: its chat template was changed: {change}", file=sys.stderr)
+    for shape, note in record["template_refuses"].items():
+        print(
+            f"{where}: conversations with {shape} will be {note}. Another `chat_template` "
+            "(`study1`, `chatml`) takes them.",
+            file=sys.stderr,
+        )
 
 
 def stored_shapes(folder: Path) -> dict[str, list[int]]:
     """Shapes of all stored tensors, from the safetensors headers alone."""
     shapes: dict[str, list[int]] = {}
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in weight_files(folder):
         with path.open("rb") as handle:
             (length,) = struct.unpack("<Q", handle.read(8))
             header = json.loads(handle.read(length))
@@ -243,7 +307,7 @@ def stored_parameters(folder: Path) -> int:
 def _write_generation_config(folder: Path, record: dict[str, Any]) -> None:
     """Where generation stops. A base model's own sampling defaults are left out on purpose: the
     benchmark's ``generation`` section alone decides on those."""
-    stops = sorted({record["eos_token_id"], record["end_of_turn_id"]})
+    stops = sorted({record["eos_token_id"], *record["end_of_turn_ids"]})
     settings = {"eos_token_id": stops, "pad_token_id": record["pad_token_id"]}
     if record["bos_token_id"] is not None:
         settings["bos_token_id"] = record["bos_token_id"]

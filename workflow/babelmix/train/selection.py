@@ -5,6 +5,8 @@ Imports torch.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,8 @@ from .batches import PACKED_ATTENTION, Collator
 from .data import Rows
 from .export import Candidate, Candidates
 from .loop import MixtureTrainer
+from .memory import ModelShape, memory_needs
+from .proof import rebuild
 from .rouge import rouge_l
 from .settings import Layout, evaluation_steps, listed_steps
 from .watch import Metrics
@@ -90,37 +94,68 @@ def check_selection(recipe: Recipe, dev: Rows, run: str) -> None:
         )
 
 
+def check_gathering(
+    shape: ModelShape, recipe: Recipe, layout: Layout, available: float | None, run: str
+) -> None:
+    """Refuse a choice by answers where a device could not hold the weights that ZeRO-3 shards."""
+    sharded = recipe.deepspeed is not None and recipe.deepspeed.stage == 3
+    if recipe.select != "best_dev_rouge_l" or not sharded or available is None:
+        return
+    held = memory_needs(shape, recipe, layout, checkpointing=True)
+    # The gathered copy, and once more as much while it is being gathered.
+    needed = 2 * shape.parameters * (4 if recipe.precision == "fp32" else 2)
+    if held.weights + held.optimizer + held.gradients + needed > available:
+        raise BabelmixError(
+            f"{run}: `select: best_dev_rouge_l` writes answers with the whole weights on every "
+            f"device, which takes {needed / 1e9:.0f} GB beside what the training holds. Use "
+            "`select: best_dev_loss`, which works on the shards."
+        )
+
+
 def dev_rouge_l(trainer: MixtureTrainer, rows: Rows, tokenizer: Any, max_length: int) -> float:
     """Mean ROUGE-L of greedy first answers to held-out rows, shared out over the devices."""
     rank, devices = trainer.args.process_index, trainer.args.world_size
     pairs = sorted((first_exchange(rows, i) for i in range(len(rows))), key=lambda p: len(p[0]))
-    # Under ZeRO-3 every process must take part in every batch: all get as many.
-    share = -(-len(pairs) // devices)
-    mine = (pairs[rank::devices] + pairs[-1:])[:share]
-    counted = len(pairs[rank::devices])
-    model: Any = trainer.accelerator.unwrap_model(trainer.model)
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    packed = inner.config._attn_implementation == PACKED_ATTENTION
+    mine = pairs[rank::devices]
     sums = torch.zeros(2, dtype=torch.float64, device=trainer.args.device)
-    model.eval()
-    if packed:
-        inner.set_attn_implementation("sdpa")  # ours knows no cache of earlier tokens
-    try:
-        with torch.no_grad(), trainer.compute_loss_context_manager():
-            for at in range(0, len(mine), _ANSWERS):
-                batch = mine[at : at + _ANSWERS]
-                answers = _answer(model, [p for p, _ in batch], tokenizer, trainer, max_length)
-                for offset, (answer, (_, wanted)) in enumerate(zip(answers, batch, strict=True)):
-                    if at + offset < counted:
-                        score = rouge_l(answer, tokenizer.decode(wanted, skip_special_tokens=True))
-                        sums += torch.tensor([score, 1.0], dtype=torch.float64, device=sums.device)
-    finally:
-        if packed:
-            inner.set_attn_implementation(PACKED_ATTENTION)
-        model.train()
+    with answering_model(trainer) as model:
+        for at in range(0, len(mine), _ANSWERS):
+            batch = mine[at : at + _ANSWERS]
+            answers = _answer(model, [p for p, _ in batch], tokenizer, trainer, max_length)
+            for answer, (_, wanted) in zip(answers, batch, strict=True):
+                score = rouge_l(answer, tokenizer.decode(wanted, skip_special_tokens=True))
+                sums += torch.tensor([score, 1.0], dtype=torch.float64, device=sums.device)
     if devices > 1:
         torch.distributed.all_reduce(sums)
     return float(sums[0] / sums[1])
+
+
+@contextlib.contextmanager
+def answering_model(trainer: MixtureTrainer) -> Iterator[Any]:
+    """The trained model as it can generate, while it lasts.
+
+    Under ZeRO-3 every forward pass gathers all weights from all devices, which is once per token
+    here. So they are gathered once, on every device, and a plain model is laid over them.
+    """
+    wrapped: Any = trainer.model
+    model: Any = trainer.accelerator.unwrap_model(wrapped)
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    with contextlib.ExitStack() as held:
+        if any(hasattr(p, "ds_id") for p in inner.parameters()):
+            import deepspeed
+
+            held.enter_context(deepspeed.zero.GatheredParameters(list(inner.parameters())))
+            model = rebuild(inner, {n: t.data for n, t in inner.state_dict().items()})
+            model.to(trainer.args.device)
+        elif inner.config._attn_implementation == PACKED_ATTENTION:
+            # Ours knows no cache of earlier tokens.
+            inner.set_attn_implementation("sdpa")
+            held.callback(inner.set_attn_implementation, PACKED_ATTENTION)
+        model.eval()
+        held.callback(wrapped.train)
+        held.enter_context(torch.no_grad())
+        held.enter_context(trainer.compute_loss_context_manager())
+        yield model
 
 
 def first_exchange(rows: Rows, number: int) -> tuple[list[int], list[int]]:
@@ -149,6 +184,5 @@ def _answer(
         do_sample=False,
         use_cache=True,
         max_new_tokens=max(1, min(512, max_length - longest)),
-        synced_gpus=trainer.is_deepspeed_enabled and trainer.args.world_size > 1,
     )
     return [tokenizer.decode(row[longest:], skip_special_tokens=True) for row in written]

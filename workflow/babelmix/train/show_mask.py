@@ -1,7 +1,7 @@
 """Verb ``show-mask``: print rows as they are trained on, the trained tokens in colour.
 
 With ``--tokenised`` it shows the rows of a tokenised file, which is what a training reads; with
-``--conversations`` it tokenises rows anew, to try a model's template or a length.
+``--conversations`` it tokenises rows again, to try a model's template or a length.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
         args.colour == "auto" and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     )
     shown = 0
-    for name, encoded in _rows(args, tokenizer):
+    for name, encoded in _rows(args):
         if args.id is None and shown == args.rows:
             break
         if args.id not in (None, name):
@@ -57,13 +57,13 @@ def run(args: argparse.Namespace) -> None:
         raise BabelmixError(f"no row of id '{args.id}' there." if args.id else "no rows there.")
 
 
-def _rows(args: argparse.Namespace, tokenizer: Any) -> Iterator[tuple[str, Encoded]]:
+def _rows(args: argparse.Namespace) -> Iterator[tuple[str, Encoded]]:
     if args.tokenised is not None:
         table = read_table(args.tokenised, ["id", "input_ids", "labels", "note"])
         for row in table.to_pylist():
             yield row["id"], Encoded(row["input_ids"], row["labels"], row["note"])
         return
-    formatter = Formatter(tokenizer)
+    formatter = Formatter.load(args.model)
     for conversation in read_records(args.conversations, Conversation):
         chat = as_chat(conversation, args.system_prompt)
         yield conversation.id, formatter.encode(chat, args.max_length)

@@ -7,6 +7,9 @@ whose trained tokens cannot be proved (see ``chat``) keeps its place with no tok
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,6 +24,7 @@ from ..provenance import note_file
 from ..records import Conversation
 from ..specs import TokeniseSpec
 from .chat import Encoded, Formatter, template_digest
+from .templates import rendered_digest
 
 _IDS = pa.list_(pa.field("item", pa.int32(), nullable=False))
 #: Columns of a tokenised file; ``input_ids`` and ``labels`` are empty in a refused row.
@@ -68,6 +72,7 @@ def run(args: argparse.Namespace) -> None:
         "lang": spec.lang,
         "max_length": spec.max_length,
         "template_digest": template_digest(formatter.template),
+        "rendered_digest": rendered_digest(formatter),
     }
     write_table(args.output, to_table(conversations, rows))
     write_json(args.manifest, manifest)
@@ -76,6 +81,8 @@ def run(args: argparse.Namespace) -> None:
         f"{manifest['tokens']} tokens ({manifest['trained_tokens']} trained), "
         f"{manifest['cut']} cut, {manifest['refused']} refused"
     )
+    for reason, count in sorted(manifest["refused_by_reason"].items(), key=lambda r: -r[1])[:3]:
+        print(f"  refused {count}: {reason}", file=sys.stderr)
 
 
 def tokenise(
@@ -125,7 +132,16 @@ def summarise(rows: Sequence[Encoded], expected: int) -> dict[str, Any]:
         "tokens": sum(len(row.input_ids) for row in rows),
         "trained_tokens": sum(row.trained for row in rows),
         "longest": max((len(row.input_ids) for row in rows), default=0),
+        "tokens_digest": _tokens_digest(rows),
     }
+
+
+def _tokens_digest(rows: Sequence[Encoded]) -> str:
+    """SHA-256 of all rows' ids: whether two days, or two machines, rendered the same."""
+    content = hashlib.sha256()
+    for row in rows:
+        content.update(json.dumps(row.input_ids).encode())
+    return content.hexdigest()
 
 
 def to_table(conversations: Sequence[Conversation], rows: Sequence[Encoded]) -> pa.Table:

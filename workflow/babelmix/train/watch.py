@@ -20,7 +20,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from ..errors import BabelmixError
 from ..progress import Teller
-from .checkpoints import mark_whole, prune
+from .checkpoints import digest_own, digest_share, mark_whole, prune
 from .data import Rows
 from .memory import ModelShape, peak_flops
 from .schedule import Schedule
@@ -122,7 +122,7 @@ class Recorder(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Start the step's clock: held-out rows and checkpoints are no part of the speed."""
-        self._started = time.monotonic()
+        self._started = settled_clock()
 
     def on_log(
         self,
@@ -191,7 +191,7 @@ class Recorder(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Stop the step's clock, advance the bar, measure held-out rows where that is due."""
-        self._spent += time.monotonic() - self._started
+        self._spent += settled_clock() - self._started
         if self.bar is not None:
             self.bar.update(1)
         self.after_step(state.global_step)
@@ -199,11 +199,17 @@ class Recorder(TrainerCallback):
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Seal the checkpoint once every device has written its part, then drop older ones."""
+        """Seal the checkpoint once every device has written its part, then drop older ones.
+
+        Digests of large checkpoints take minutes on one device, so each takes an equal part.
+        """
+        folder, rank = self.work / f"checkpoint-{state.global_step}", args.process_index
         if self.devices > 1:
+            digest_own(folder, rank)
+            torch.distributed.barrier()
+            digest_share(folder, rank, self.devices)
             torch.distributed.barrier()
         if state.is_world_process_zero:
-            folder = self.work / f"checkpoint-{state.global_step}"
             mark_whole(folder, step=state.global_step, devices=self.devices, training=self.training)
             prune(self.work, self.training, self.keep)
 
@@ -213,6 +219,17 @@ class Recorder(TrainerCallback):
         """Close the bar."""
         if self.bar is not None:
             self.bar.close()
+
+
+def settled_clock() -> float:
+    """Seconds, read once the device has done all that it was given.
+
+    A GPU's kernels are only queued when a step's Python code ends; without this the work of a step
+    would count as time between steps, and speed and MFU would come out too high.
+    """
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.monotonic()
 
 
 def memory_used() -> int:

@@ -9,6 +9,7 @@ import contextlib
 import os
 import sys
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from .. import provenance
 from ..errors import BabelmixError, explain_os_error
 from ..folders import failed_writes
 from ..io import digest, write_json, write_text
+from .architectures import Batching, find_batching, forget_batching
 from .batches import Collator, Scheduled
 from .chat import load_tokenizer
 from .checkpoints import newest_whole, prune
@@ -25,12 +27,12 @@ from .data import Rows, map_rows
 from .export import Candidates, export
 from .job import Job, model_digest
 from .launch import complaint_file
-from .loop import MixtureTrainer, training_arguments
+from .loop import MixtureTrainer, UniversalLoad, training_arguments
 from .memory import ModelShape, check_disk, host_memory, memory_advice, wants_checkpointing
 from .models import load_model
 from .quiet import quieten
 from .schedule import Schedule, plan_schedule, total_steps
-from .selection import Selection, check_selection
+from .selection import Selection, check_gathering, check_selection
 from .settings import Layout, deepspeed_config, lay_out, rate_factor
 from .watch import Metrics, Recorder
 
@@ -56,9 +58,13 @@ def main() -> None:
 
 @dataclass(slots=True)
 class Plan:
-    """A job with all that follows from it and its data before a model is loaded."""
+    """A job with all that follows from it and its data before a model is loaded.
+
+    The job's recipe is the one that can be run: ``batching`` says where it differs.
+    """
 
     job: Job
+    batching: Batching
     train: Rows
     dev: Rows
     counts: dict[str, Any]
@@ -88,7 +94,10 @@ def make_plan(job: Job) -> Plan:
     rows = map_rows(job.rows)
     train = rows.train
     check_selection(recipe, rows.dev, spec.run)
-    layout = lay_out(recipe, job.devices, spec.run)
+    batching = find_batching(job)
+    fitted = batching.fit(recipe)
+    job = job.model_copy(update={"spec": spec.model_copy(update={"recipe": fitted})})
+    layout = lay_out(fitted, job.devices, spec.run)
     steps = total_steps(len(train), recipe.epochs, recipe.max_steps, recipe.batch_size)
     schedule = plan_schedule(train, steps, layout, spec.seed)
     shape = ModelShape.read(job.model)
@@ -99,7 +108,8 @@ def make_plan(job: Job) -> Plan:
     settings = said.model_dump(mode="json", exclude={"select_epoch"}, exclude_defaults=True)
     spread = recipe.model_dump(mode="json", include={"deepspeed"})
     training = digest([settings, spread, spec.seed, rows.digest, model_digest(job.model)])
-    return Plan(job, train, rows.dev, rows.counts, layout, steps, schedule, shape, training)
+    counts = rows.counts | {"batching": {"way": batching.way, "note": batching.note}}
+    return Plan(job, batching, train, rows.dev, counts, layout, steps, schedule, shape, training)
 
 
 def work(job: Job) -> None:
@@ -129,15 +139,22 @@ def _work(plan: Plan) -> None:
         export(job, candidates, metrics, plan.counts | {"steps": plan.steps}, plan.deepspeed)
         candidates.drop()
         prune(job.work)
+        forget_batching(job.work)
 
 
 def _train(plan: Plan, candidates: Candidates) -> None:
     job, recipe = plan.job, plan.job.spec.recipe
-    found = newest_whole(job.work, training=plan.training, devices=job.devices)
-    checkpointing = wants_checkpointing(plan.shape, recipe, plan.layout, _available(job))
+    found = newest_whole(job.work, training=plan.training)
+    other = found is not None and found.devices != job.devices
+    universal = other and bool(recipe.deepspeed and recipe.deepspeed.stage)
+    available = _available(job)
+    checkpointing = wants_checkpointing(plan.shape, recipe, plan.layout, available)
+    check_gathering(plan.shape, recipe, plan.layout, available, job.spec.run)
     metrics = None
     if plan.first:
-        metrics = Metrics(job.work / "metrics.jsonl", found[0] if found else 0)
+        metrics = Metrics(job.work / "metrics.jsonl", found.step if found else 0)
+        if plan.batching.note:
+            print(f"{job.spec.run}: {plan.batching.note}", file=sys.stderr)
         print(check_disk(plan.shape, recipe, job.work, job.spec.run), file=sys.stderr)
         if found is None and any(job.work.glob("checkpoint-*")):
             print(
@@ -145,12 +162,21 @@ def _train(plan: Plan, candidates: Candidates) -> None:
                 "(its settings or rows have changed); it starts at its first step",
                 file=sys.stderr,
             )
+        if found is not None and other:
+            print(
+                f"{job.spec.run}: {found.folder} was written on {found.devices} device(s), and "
+                f"there are {job.devices} now: losses are the same up to rounding, but for "
+                "the random numbers of dropout",
+                file=sys.stderr,
+            )
         if plan.deepspeed is not None:
             write_json(job.work / "deepspeed.json", plan.deepspeed)
             print(f"DeepSpeed's settings: {job.work / 'deepspeed.json'}", file=sys.stderr)
     try:
-        selection = _set_up(plan, candidates, metrics, checkpointing=checkpointing)
-        selection.trainer.train(resume_from_checkpoint=str(found[1]) if found else None)
+        selection = _set_up(
+            plan, candidates, metrics, checkpointing=checkpointing, universal=universal
+        )
+        selection.trainer.train(resume_from_checkpoint=str(found.folder) if found else None)
         selection.finish()
     except (torch.OutOfMemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
@@ -163,12 +189,22 @@ def _train(plan: Plan, candidates: Candidates) -> None:
 
 
 def _set_up(
-    plan: Plan, candidates: Candidates, metrics: Metrics | None, *, checkpointing: bool
+    plan: Plan,
+    candidates: Candidates,
+    metrics: Metrics | None,
+    *,
+    checkpointing: bool,
+    universal: bool,
 ) -> Selection:
     """The trainer with its model, and what watches and judges it."""
     job, spec, recipe = plan.job, plan.job.spec, plan.job.spec.recipe
     arguments = training_arguments(
-        recipe, plan.schedule.rounds, plan.steps, spec.seed, job.work, **_device_settings(plan)
+        recipe,
+        plan.schedule.rounds,
+        plan.steps,
+        spec.seed,
+        job.work,
+        **_device_settings(plan, universal=universal),
     )
     tokenizer = load_tokenizer(job.model)
     pad = tokenizer.pad_token_id or 0
@@ -176,7 +212,7 @@ def _set_up(
     trainer = MixtureTrainer(
         recipe=recipe,
         steps=plan.steps,
-        model=load_model(job, checkpointing=checkpointing),
+        model=load_model(job, plan.batching, checkpointing=checkpointing),
         args=arguments,
         train_dataset=Scheduled(plan.train, plan.schedule.places, pad),
         data_collator=collator,
@@ -208,6 +244,8 @@ def _set_up(
         after_step=selection.after_step,
     )
     trainer.add_callback(recorder)
+    if universal:
+        trainer.add_callback(UniversalLoad(trainer))
     return selection
 
 
@@ -225,20 +263,25 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def _device_settings(plan: Plan) -> dict[str, Any]:
+def _device_settings(plan: Plan, *, universal: bool) -> dict[str, Any]:
     """Settings that depend on the devices; DeepSpeed and its process group come up first."""
     job, config = plan.job, plan.deepspeed
     settings: dict[str, Any] = {"use_cpu": not job.on_gpu, "dataloader_pin_memory": job.on_gpu}
     if not job.on_gpu and job.devices > 1:
         settings["ddp_backend"] = "gloo"
     if config is not None:
-        start_deepspeed(on_gpu=job.on_gpu)
-        settings["deepspeed"] = config
+        minutes = job.spec.recipe.collective_timeout_minutes
+        start_deepspeed(on_gpu=job.on_gpu, minutes=minutes)
+        more = {"checkpoint": {"load_universal": True}} if universal else {}
+        settings["deepspeed"] = config | more
     return settings
 
 
-def start_deepspeed(*, on_gpu: bool) -> None:
-    """Import DeepSpeed and open its process group, before any model or setting is made."""
+def start_deepspeed(*, on_gpu: bool, minutes: float) -> None:
+    """Import DeepSpeed and open its process group, before any model or setting is made.
+
+    ``minutes`` is how long a process waits for the others before it gives up.
+    """
     import deepspeed
 
     if not on_gpu:
@@ -247,7 +290,9 @@ def start_deepspeed(*, on_gpu: bool) -> None:
         known = getattr(sys.modules.get("deepspeed.ops"), "__compatible_ops__", None)
         if isinstance(known, dict):
             known["deepspeed_shm_comm"] = False
-    deepspeed.init_distributed(dist_backend="nccl" if on_gpu else "gloo")
+    deepspeed.init_distributed(
+        dist_backend="nccl" if on_gpu else "gloo", timeout=timedelta(minutes=minutes)
+    )
 
 
 if __name__ == "__main__":

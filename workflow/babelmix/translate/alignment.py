@@ -37,7 +37,6 @@ _RATIOS_DENSE = (0.2, 0.27, 0.35, 0.45, 0.55)
 #: No sentence ends there: "me... maybe", "U.S. imperialism", "z. B. so".
 _NO_END = re.compile(r"(?:…|\.\.\.|\b\w\.)$")
 _STEPS = ((1, 1, 0.0), (2, 1, _SPLIT), (1, 2, _SPLIT), (3, 1, 2 * _SPLIT), (1, 3, 2 * _SPLIT))
-_BROKEN_STEPS = (*_STEPS, (1, 0, _UNPAIRED), (0, 1, _UNPAIRED))
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,7 @@ def unpaired_sentences(source: Text, target: Text, lengths: Lengths) -> Unpaired
     for ratio in _ratios(lengths):
         if _run_in_step(before, after, ratio):
             return Unpaired()
-        whole, _, _ = _align(before, after, ratio, _STEPS)
-        broken, lost, added = _align(before, after, ratio, _BROKEN_STEPS)
+        whole, broken, lost, added = _align(before, after, ratio)
         if best is None or min(whole, broken) < min(best[0], best[1]):
             best = (whole, broken, lost, added)
     if best is None or best[0] - best[1] < _margin(lengths):
@@ -100,27 +98,37 @@ def _run_in_step(before: Sequence[int], after: Sequence[int], ratio: float) -> b
 
 
 def _align(
-    before: Sequence[int],
-    after: Sequence[int],
-    ratio: float,
-    steps: Sequence[tuple[int, int, float]],
-) -> tuple[float, list[int], list[int]]:
-    """Cost of the best pairing, and the places of unpaired sentences on either side."""
-    cost = [[math.inf] * (len(after) + 1) for _ in range(len(before) + 1)]
+    before: Sequence[int], after: Sequence[int], ratio: float
+) -> tuple[float, float, list[int], list[int]]:
+    """Costs of the best pairing that leaves none unpaired, and of the best of all.
+
+    Of the latter also the places of unpaired sentences on either side.
+    """
+    n, m = len(before), len(after)
+    # Costs by place; the steps of the second search are those of the first, and two more.
+    whole = [[math.inf] * (m + 1) for _ in range(n + 1)]
+    every = [[math.inf] * (m + 1) for _ in range(n + 1)]
     came: dict[tuple[int, int], tuple[int, int]] = {}
-    cost[0][0] = 0.0
-    for i in range(len(before) + 1):
-        for j in range(len(after) + 1):
-            for di, dj, price in steps:
-                if i < di or j < dj or (paid := cost[i - di][j - dj] + price) >= cost[i][j]:
+    whole[0][0] = every[0][0] = 0.0
+    for i in range(n + 1):
+        for j in range(m + 1):
+            for di, dj, price in _STEPS:
+                if i < di or j < dj:
                     continue
-                if di and dj:
-                    paid += _misfit(sum(before[i - di : i]), sum(after[j - dj : j]), ratio)
-                if paid < cost[i][j]:
-                    cost[i][j] = paid
+                one, other = whole[i - di][j - dj] + price, every[i - di][j - dj] + price
+                if one >= whole[i][j] and other >= every[i][j]:
+                    continue
+                misfit = _misfit(sum(before[i - di : i]), sum(after[j - dj : j]), ratio)
+                whole[i][j] = min(whole[i][j], one + misfit)
+                if other + misfit < every[i][j]:
+                    every[i][j] = other + misfit
+                    came[i, j] = (di, dj)
+            for di, dj in ((1, 0), (0, 1)):
+                if i >= di and j >= dj and every[i - di][j - dj] + _UNPAIRED < every[i][j]:
+                    every[i][j] = every[i - di][j - dj] + _UNPAIRED
                     came[i, j] = (di, dj)
     lost, added = [], []
-    i, j = len(before), len(after)
+    i, j = n, m
     while (i, j) in came:
         di, dj = came[i, j]
         i, j = i - di, j - dj
@@ -128,7 +136,7 @@ def _align(
             lost.append(i)
         elif not di:
             added.append(j)
-    return cost[-1][-1], lost[::-1], added[::-1]
+    return whole[-1][-1], every[-1][-1], lost[::-1], added[::-1]
 
 
 def _misfit(before: int, after: int, ratio: float) -> float:

@@ -52,11 +52,12 @@ def audit(
 def audit_texts(source: Sequence[Text], target: Sequence[Text], pair: Pair) -> list[Check]:
     """The checks of a translated row whose turns match (``turn_check``)."""
     pairs = list(zip(source, target, strict=True))
+    cut = [is_cut(before, after) for before, after in pairs]
     return [
         protected_check(pairs, pair.lang),
         numbers_check(pairs, pair),
-        length_check(pairs, pair),
-        sentences_check(pairs, pair),
+        length_check(pairs, pair, cut),
+        sentences_check(pairs, pair, cut),
         language_check(pairs, pair),
         untranslated_check(pairs, pair),
         repetition_check(pairs),
@@ -111,15 +112,17 @@ def numbers_check(pairs: Pairs, pair: Pair) -> Check:
     return Check("numbers", not odd, float(len(odd)), shown(odd))
 
 
-def length_check(pairs: Pairs, pair: Pair) -> Check:
-    """Prose lengths are in proportion; value: the ratio furthest from what is usual."""
+def length_check(pairs: Pairs, pair: Pair, cut_off: Sequence[bool]) -> Check:
+    """Prose lengths are in proportion; value: the ratio furthest from what is usual.
+
+    ``cut_off``: of each message whether it ends in mid-sentence (``is_cut``).
+    """
     worst: tuple[float, float, str] | None = None
-    for source, target in pairs:
+    for (source, target), cut in zip(pairs, cut_off, strict=True):
         before, after = len(source.prose), len(target.prose)
         if before < MIN_CHARS:
             continue
         ratio = after / before
-        cut = is_cut(source, target)
         low, high = pair.lengths.bounds(before, cut)
         badness = max(ratio / high, low / ratio if ratio else float("inf"))
         if worst is None or badness > worst[0]:
@@ -131,14 +134,15 @@ def length_check(pairs: Pairs, pair: Pair) -> Check:
     return Check("length_ratio", ok, round(worst[1], 4), "" if ok else worst[2])
 
 
-def sentences_check(pairs: Pairs, pair: Pair) -> Check:
+def sentences_check(pairs: Pairs, pair: Pair, cut_off: Sequence[bool]) -> Check:
     """No sentence is lost, none added, and the last one is not cut; value: how many are."""
     odd: list[str] = []
-    for source, target in pairs:
+    for (source, target), cut in zip(pairs, cut_off, strict=True):
         found = unpaired_sentences(source, target, pair.lengths)
         odd += [f"lost: '{sentence[:40]}'" for sentence in found.lost]
         odd += [f"added: '{sentence[:40]}'" for sentence in found.added]
-        if not found.lost and is_cut_off(source, target):
+        # A text of some length that ends in mid-sentence where its source ends with a stop.
+        if cut and not found.lost and len(source.prose) >= _LONG_CHARS:
             odd.append(f"cut off: '…{target.prose[-30:]}'")
     return Check("sentences", not odd, float(len(odd)), "; ".join(odd[:2]))
 
@@ -153,11 +157,6 @@ def echo_check(source: Sequence[Text], target: Sequence[Text]) -> Check:
     """No answer became a part of its question; value: 1 where one did."""
     sign = echo_sign(source, target)
     return Check("echo", not sign, float(bool(sign)), sign)
-
-
-def is_cut_off(source: Text, target: Text) -> bool:
-    """Whether a text of some length ends in mid-sentence where its source ends with a stop."""
-    return len(source.prose) >= _LONG_CHARS and is_cut(source, target)
 
 
 def is_cut(source: Text, target: Text) -> bool:

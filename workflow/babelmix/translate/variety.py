@@ -28,11 +28,13 @@ def script_check(texts: Sequence[Text], lang: str, configured: str = "") -> Chec
     """Check the script that a code (or the configuration) asks for; None where it asks for none.
 
     Value: the lowest share of a message's letters, or telling characters, that are as asked. A
-    region is never told by looking: the detail says that it was not measured.
+    region or a variant is never told by looking: the detail says that it was not measured.
     """
     tag = read_tag(lang)
     script = tag.script or configured
     region = "" if _is_told(lang) else f"region {tag.region} of {tag.base}"
+    if tag.other:
+        region = f"variety {tag.other} of {tag.base}"
     if not script and not region:
         return None
     if not script:

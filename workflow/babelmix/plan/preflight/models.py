@@ -178,12 +178,6 @@ def _engine_problems(plan: Plan) -> Iterator[str]:
     for name in plan.benchmarks:
         generation = plan.config.benchmarks[name].generation
         where = f"benchmarks.{name}.generation"
-        if generation.engine == "vllm" and not installed("vllm"):
-            yield (
-                f"{where}: `engine: vllm` needs the package vllm, which is not installed here. It "
-                "brings its own torch: install it into an environment of its own and start "
-                "Snakemake there, or serve the checkpoint with it and use `engine: openai`."
-            )
         if generation.engine == "openai" and not generation.base_url:
             yield f"{where}: `engine: openai` needs a `base_url`, as http://127.0.0.1:8000/v1."
         elif generation.engine == "openai":

@@ -7,7 +7,7 @@ from ...mixtures.select import mixed_count
 from ...mixtures.shares import resolve
 from ..graph import Plan
 from ..nominal import estimates
-from ..quantities import known_rows, pool_rows
+from ..quantities import known_rows, pool_rows, training_ids
 
 
 def size_problems(plan: Plan) -> list[str]:
@@ -17,7 +17,9 @@ def size_problems(plan: Plan) -> list[str]:
     budgets in tokens are left to the job.
     """
     problems = []
-    known = {d for d in plan.datasets if known_rows(plan, d) is not None}
+    # Of a pool that is not parallel each language has its own rows: left to the job.
+    known = {d for d in plan.datasets if plan.dataset(d).parallel}
+    known = {d for d in known if known_rows(plan, d) is not None}
     for dataset in known:
         pool, held = plan.dataset(dataset), known_rows(plan, dataset) or 0
         if pool.rows is not None and pool.rows > held:
@@ -34,11 +36,10 @@ def size_problems(plan: Plan) -> list[str]:
         spec = plan.expansion.mixtures[name]
         if not known.issuperset(spec.datasets) or any(n.tokens for n in spec.nodes):
             continue
-        most = {d: max(0, pool_rows(plan, d) - plan.dataset(d).dev_rows) for d in spec.datasets}
         try:
-            resolve(spec, estimates(spec, most.__getitem__, lambda _: 0.0))
+            resolve(spec, estimates(spec, lambda leaf: training_ids(plan, leaf), lambda _: 0.0))
             for leaf in spec.leaves:
-                mixed_count(most[leaf.dataset], leaf)
+                mixed_count(training_ids(plan, leaf), leaf)
         except BabelmixError as error:
             problems.append(str(error))
     return problems

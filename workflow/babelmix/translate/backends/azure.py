@@ -55,8 +55,10 @@ class AzureBackend(RestBackend):
         except (KeyError, TypeError):
             raise self._stop("sent a reply of another shape") from None
         offered.add("pt")  # the service's own short form of pt-br, which not all lists name
-        for code in (self.settings["source"], self.settings["target"]):
-            require_offered("azure", "Azure language", code, offered, where, spec.lang)
+        for side in ("source", "target"):
+            code = self.settings[side]
+            found = require_offered("azure", "Azure language", code, offered, where, spec.lang)
+            self.settings[side] = found
 
     def _ask(self, texts: list[str]) -> tuple[str, dict[str, str], Any]:
         query = {**_VERSION, "from": self.settings["source"], "to": self.settings["target"]}

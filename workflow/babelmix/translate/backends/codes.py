@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ...errors import BabelmixError, unknown_name
 from ...resources import language_catalogue
-from ...tags import Tag, default_script, read_tag
+from ...tags import Tag, default_script, iso639_3, read_tag
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ _OFFERS = {
             "pa-Arab": "pa-Arab",
             "ms-Arab": "ms-Arab",
         },
-        {"nb": "no"},
+        {"nb": "no", "kmr": "ku"},
     ),
     "azure": _Offer(
         {
@@ -73,15 +73,30 @@ _OFFERS = {
             "mn": "mn-Cyrl",
             "no": "nb",
             "tl": "fil",
+            # Azure calls Central Kurdish `ku`; elsewhere that is Kurmanji.
+            "ku": "kmr",
+            "ckb": "ku",
         },
     ),
     "libretranslate": _Offer(
         {"zh-Hans": "zh-Hans", "zh-Hant": "zh-Hant", "pt-BR": "pt-BR", "pt-PT": "pt"},
         {"zh": "zh-Hans", "no": "nb"},
     ),
-    "m2m100": _Offer({"zh-Hans": "zh", "pt-PT": "pt"}, {"nb": "no"}),
+    "m2m100": _Offer({"zh-Hans": "zh", "pt-PT": "pt"}, {"nb": "no", "fil": "tl"}),
     "madlad": _Offer({"zh-Hans": "zh", "pt-PT": "pt"}, {"tl": "fil", "nb": "no"}),
 }
+#: Codes that services use for one another: Google lists `tl` and `jw`, and takes `fil` and `jv`.
+_ALIKE = (
+    ("he", "iw"),
+    ("yi", "ji"),
+    ("id", "in"),
+    ("jv", "jw"),
+    ("fil", "tl"),
+    ("nb", "no"),
+    ("zh-Hans", "zh", "zh-CN"),
+    ("zh-Hant", "zt", "zh-TW"),
+    ("pt-BR", "pb"),
+)
 #: Where NLLB uses the code of the standard variety, not of the macrolanguage.
 _NLLB = {
     "ar": "arb_Arab",
@@ -102,6 +117,10 @@ _NLLB = {
     "uz": "uzn_Latn",
     "mg": "plt_Latn",
     "yi": "ydd_Hebr",
+    "ku": "kmr_Latn",
+    "fil": "tgl_Latn",
+    "ckb": "ckb_Arab",
+    "ug": "uig_Arab",
 }
 #: Languages that NLLB knows in two scripts.
 _NLLB_SCRIPTS = {
@@ -134,7 +153,7 @@ def backend_code(backend: str, lang: str, codes: dict[str, str], where: str = ""
     for name in _names(tag):
         if name in offer.varieties:
             return offer.varieties[name]
-    if tag.region or (tag.script and not tag.usual_script):
+    if tag.region or tag.other or (tag.script and not tag.usual_script):
         raise _refused(backend, lang, tag, offer.varieties.values(), where)
     plain = offer.plain.get(tag.base)
     return plain or (tag.base.upper() if offer.upper else tag.base)
@@ -149,11 +168,18 @@ def source_code(backend: str, lang: str, codes: dict[str, str], where: str = "")
 
 def require_offered(
     backend: str, kind: str, code: str, offered: Iterable[str], where: str, lang: str
-) -> None:
-    """Raise BabelmixError for a code that a service does not list; names what is nearest to it."""
+) -> str:
+    """Return a code as a service lists it, also where it lists another name of the language.
+
+    Raises BabelmixError for a language that it does not list; names what is nearest to it.
+    """
     known = sorted(offered)
-    if code.lower() in {one.lower() for one in known}:
-        return
+    listed = {one.lower(): one for one in known}
+    if code.lower() in listed:
+        return code
+    alike = (name for group in _ALIKE if code in group for name in group)
+    if found := next((listed[name.lower()] for name in alike if name.lower() in listed), None):
+        return found
     error = str(unknown_name(kind, code, known, f"{where} into '{lang}'"))
     base = code.replace("_", "-").partition("-")[0].lower()
     near = [c for c in known if c.replace("_", "-").partition("-")[0].lower() == base]
@@ -164,6 +190,8 @@ def require_offered(
 def _names(tag: Tag) -> list[str]:
     """The tags by which a variety may be listed, the most telling first; none for a plain code."""
     found = []
+    if tag.other:
+        return []
     if tag.script and tag.base == "zh":
         return [f"zh-{tag.script}"] if tag.region not in {"HK", "MO"} else []
     if tag.region:
@@ -174,24 +202,22 @@ def _names(tag: Tag) -> list[str]:
 
 
 def _nllb(lang: str, tag: Tag, where: str) -> str:
-    entry = language_catalogue().get(tag.base, {})
-    iso, _, own = _NLLB.get(
-        tag.base, f"{entry.get('iso639_3', tag.base)}_{default_script(tag.base)}"
-    ).partition("_")
+    usual = f"{iso639_3(tag.base)}_{default_script(tag.base)}"
+    iso, _, own = _NLLB.get(tag.base, usual).partition("_")
     scripts = _NLLB_SCRIPTS.get(tag.base, (own,))
     only_script = tag.region is None or (tag.base == "zh" and tag.region not in {"HK", "MO"})
-    if not only_script or (tag.script and tag.script not in scripts):
+    if tag.other or not only_script or (tag.script and tag.script not in scripts):
         raise _refused("nllb", lang, tag, [f"{iso}_{script}" for script in scripts], where)
     return f"{iso}_{tag.script or own}"
 
 
 def _opus(lang: str, tag: Tag) -> str:
     """Tatoeba-MT's token: `deu`, `srp_Latn`, `cmn_Hant`; the tokenizer says whether it is known."""
-    iso = str(language_catalogue().get(tag.base, {}).get("iso639_3", tag.base))
-    if tag.base == "zh" and tag.script:
+    iso = iso639_3(tag.base)
+    if tag.base == "zh" and tag.script and tag.region not in {"HK", "MO"}:
         return f"cmn_{tag.script}"
-    if tag.region:
-        return f"{tag.base}_{tag.region}"
+    if tag.region or tag.other:
+        return f"{tag.base}_{tag.region or tag.other}"
     return f"{iso}_{tag.script}" if tag.script else iso
 
 

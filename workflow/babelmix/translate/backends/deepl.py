@@ -35,23 +35,14 @@ class DeepLBackend:
     by_length = False
     batch_dependent = False
 
-    def __init__(
-        self,
-        translator: DeepLTranslator,
-        name: str,
-        pivot: str,
-        lang: str,
-        codes: dict[str, str],
-        folder: Path | None = None,
-        pivot_codes: dict[str, str] | None = None,
-    ) -> None:
+    def __init__(self, spec: TranslateSpec, translator: DeepLTranslator, folder: Path | None):
+        self._where, lang = f"translators.{spec.translator_name}", spec.lang
         try:
             import deepl
         except ImportError:
             raise BabelmixError(
-                f"translators.{name}: DeepL's client is not installed: `pip install deepl`."
+                f"{self._where}: DeepL's client is not installed: `pip install deepl`."
             ) from None
-        self._where = f"translators.{name}"
         self._key_env = translator.key_env
         key = read_key(translator, self._where)
         self.concurrency = translator.concurrency
@@ -65,8 +56,8 @@ class DeepLBackend:
         self._client = deepl.DeepLClient(key, server_url=translator.server_url)
         self.settings: dict[str, Any] = {
             "backend": "deepl",
-            "source": source_code("deepl", pivot, pivot_codes or {}),
-            "target": backend_code("deepl", lang, codes, self._where),
+            "source": source_code("deepl", spec.pivot, spec.pivot_codes),
+            "target": backend_code("deepl", lang, spec.lang_codes, self._where),
         }
         # Only what is asked for goes into the key, so that defaults added later change none.
         if lang in translator.glossaries:
@@ -150,19 +141,12 @@ class DeepLBackend:
 
     def _stop(self, what: str) -> BabelmixError:
         return ServiceStoppedError(
-            f"{self._where}: DeepL {what}. What is done is kept in the journal; run again to go on."
+            f"{self._where}: DeepL {what}. What is done is kept in the journal; run again to "
+            "resume."
         )
 
 
 def make(spec: TranslateSpec, folder: Path | None) -> DeepLBackend:
     """Return the backend of a shard."""
     assert isinstance(spec.translator, DeepLTranslator)
-    return DeepLBackend(
-        spec.translator,
-        spec.translator_name,
-        spec.pivot,
-        spec.lang,
-        spec.lang_codes,
-        folder,
-        spec.pivot_codes,
-    )
+    return DeepLBackend(spec, spec.translator, folder)

@@ -19,13 +19,6 @@ from .codes import backend_code, require_offered, source_code
 from .rest import RestBackend, TooLongError
 
 _KIND = "LibreTranslate language"
-#: Other names of a language, on servers of other versions.
-_ALIASES = {
-    "zh-Hans": ("zh",),
-    "zh-Hant": ("zt",),
-    "pt-BR": ("pb",),
-    "nb": ("no",),
-}
 
 
 class LibreTranslateBackend(RestBackend):
@@ -42,8 +35,8 @@ class LibreTranslateBackend(RestBackend):
             batch_chars=translator.max_chars,
         )
         named = bool(os.environ.get(translator.key_env, "").strip())
-        self._key = read_key(translator, where, translator.server_url) if named else ""
-        super().__init__(translator, name, translator.server_url, self._key, {}, folder)
+        key = read_key(translator, where, translator.server_url) if named else ""
+        super().__init__(translator, name, translator.server_url, key, {}, folder)
         source = source_code("libretranslate", spec.pivot, spec.pivot_codes, where)
         target = backend_code("libretranslate", spec.lang, spec.lang_codes, where)
         listed = self._listed("/languages", {})
@@ -51,12 +44,10 @@ class LibreTranslateBackend(RestBackend):
             targets = {str(entry["code"]): entry.get("targets") for entry in listed}
         except (KeyError, TypeError, AttributeError):
             raise self._stop("sent a reply of another shape") from None
-        source = _spelled(source, targets)
-        require_offered("libretranslate", _KIND, source, targets, where, spec.pivot)
+        source = _listed_as(source, targets, where, spec.pivot)
         # Servers of old versions list no targets: then all languages are.
         offered = [str(code) for code in targets[source] or targets]
-        target = _spelled(target, offered)
-        require_offered("libretranslate", _KIND, target, offered, where, spec.lang)
+        target = _listed_as(target, offered, where, spec.lang)
         self.settings: dict[str, Any] = {
             "backend": "libretranslate",
             "source": source,
@@ -80,7 +71,6 @@ class LibreTranslateBackend(RestBackend):
         return [str(text) for text in found]
 
     def _fail(self, status: int, code: str, said: str) -> Exception | None:
-        said = said.replace(self._key, "…") if self._key else said
         if status == 413 or "exceeds text limit" in said:
             return TooLongError(
                 f"refused by the server ({said}); `max_chars` and `batch_texts` say what it takes"
@@ -92,11 +82,11 @@ class LibreTranslateBackend(RestBackend):
         return None
 
 
-def _spelled(code: str, offered: Iterable[str]) -> str:
+def _listed_as(code: str, offered: Iterable[str], where: str, lang: str) -> str:
     """Return a language's code as this server spells it."""
-    known = {one.lower(): one for one in offered}
-    names = (code, *_ALIASES.get(code, ()))
-    return next((known[name.lower()] for name in names if name.lower() in known), code)
+    known = list(offered)
+    code = require_offered("libretranslate", _KIND, code, known, where, lang)
+    return next(one for one in known if one.lower() == code.lower())
 
 
 def make(spec: TranslateSpec, folder: Path | None) -> LibreTranslateBackend:

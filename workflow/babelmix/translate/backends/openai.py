@@ -41,26 +41,16 @@ class OpenAIBackend:
     batch_dependent = False
     by_length = False
 
-    def __init__(
-        self,
-        translator: OpenAITranslator,
-        name: str,
-        pivot: str,
-        lang: str,
-        codes: dict[str, str],
-        folder: Path | None = None,
-        lang_name: str = "",
-        pivot_name: str = "",
-    ) -> None:
+    def __init__(self, spec: TranslateSpec, translator: OpenAITranslator, folder: Path | None):
         self.unit: Unit = translator.unit
         self.limits = Limits(text_chars=translator.max_chars, batch_texts=1)
         self.concurrency = translator.concurrency
         self.translator = translator
         self._slots = {
-            "source": language_name(pivot, pivot_name),
-            "target": codes.get("openai") or language_name(lang, lang_name),
-            "source_code": pivot,
-            "target_code": lang,
+            "source": language_name(spec.pivot, spec.pivot_name),
+            "target": spec.lang_codes.get("openai") or language_name(spec.lang, spec.lang_name),
+            "source_code": spec.pivot,
+            "target_code": spec.lang,
         }
         self._template = translator.prompt or _PROMPT
         self.prompt = fill_in(self._template, self._slots)
@@ -74,7 +64,7 @@ class OpenAIBackend:
         # Keys that came later count only where they are set: earlier translations stay known.
         if sampling := translator.sampling():
             self.settings["sampling"] = sampling
-        self.service = ChatService(translator, f"translators.{name}", folder)
+        self.service = ChatService(translator, f"translators.{spec.translator_name}", folder)
         self.ledger = self.service.ledger
         read_key(translator, self.service.where, translator.url)
         self._recalled = False
@@ -148,13 +138,4 @@ def read_reply(text: str | None, reply: Reply) -> Result:
 def make(spec: TranslateSpec, folder: Path | None) -> OpenAIBackend:
     """Return the backend of a shard."""
     assert isinstance(spec.translator, OpenAITranslator)
-    return OpenAIBackend(
-        spec.translator,
-        spec.translator_name,
-        spec.pivot,
-        spec.lang,
-        spec.lang_codes,
-        folder,
-        spec.lang_name,
-        spec.pivot_name,
-    )
+    return OpenAIBackend(spec, spec.translator, folder)

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...config.translators import AzureTranslator, LibreTranslateTranslator
+from ...config.translators import AzureTranslator, GoogleTranslator, LibreTranslateTranslator
 from ...endpoints import retry_after
 from ...service import Ledger, ServiceStoppedError
 from ...service.failures import CallFailedError, words
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TooLongError(CallFailedError):
-    """A request that holds more than the server takes; parts of it may pass."""
+    """A request that the server takes not whole, or answers in part; its parts may pass."""
 
 
 class RestBackend(ABC):
@@ -39,7 +39,7 @@ class RestBackend(ABC):
 
     def __init__(
         self,
-        translator: AzureTranslator | LibreTranslateTranslator,
+        translator: AzureTranslator | GoogleTranslator | LibreTranslateTranslator,
         name: str,
         url: str,
         key: str,
@@ -50,7 +50,7 @@ class RestBackend(ABC):
 
         self._where = f"translators.{name}"
         self._url = url.rstrip("/")
-        self._key_env = translator.key_env
+        self._key_env, self._key = translator.key_env, key
         self._client = httpx2.Client(
             headers=headers, timeout=translator.timeout_s, follow_redirects=False
         )
@@ -76,6 +76,10 @@ class RestBackend(ABC):
     def _fail(self, status: int, code: str, said: str) -> Exception | None:
         """Return what a status of 4xx means where it is not 429; None for a refused request."""
 
+    def _is_limited(self, response: httpx2.Response) -> bool:
+        """Whether a reply says that too much was asked at once."""
+        return response.status_code == 429
+
     def _billed(self, texts: list[str]) -> int:
         """Characters of a request, as the service counts them."""
         return sum(map(len, texts))
@@ -83,13 +87,16 @@ class RestBackend(ABC):
     # --- calls -----------------------------------------------------------------------------------
 
     def translate(self, texts: list[str]) -> list[Result]:
-        """Translate one batch; one that is too long for the server goes in two halves."""
+        """Translate one batch, in two halves where it is too long or texts of it did not return.
+
+        Which text a reply of another number leaves out cannot be known.
+        """
         try:
             return self._policy.run(lambda: self._translated(texts), self._lock)
         except TooLongError as failure:
             if len(texts) == 1:
                 return [Failure(failure.reason)]
-            middle = len(texts) // 2
+            middle = len(texts) // 2  # a reply with too few texts was paid for, and so are these
             return self.translate(texts[:middle]) + self.translate(texts[middle:])
         except CallFailedError as failure:
             return [Failure(failure.reason, content=not failure.passing)] * len(texts)
@@ -110,7 +117,7 @@ class RestBackend(ABC):
         except (ValueError, KeyError, TypeError, IndexError):
             raise self._stop("sent a reply of another shape") from None
         if len(found) != len(texts):
-            return [Failure(f"{len(found)} translations for {len(texts)} texts")] * len(texts)
+            raise TooLongError(f"{len(found)} translations for {len(texts)} texts")
         return [text if text.strip() else Failure("empty translation") for text in found]
 
     def _listed(self, path: str, query: dict[str, str]) -> Any:
@@ -135,9 +142,11 @@ class RestBackend(ABC):
             return response
         code, _, told = words(response.content)
         said = f"HTTP {status}: {told}" if told not in ("", "{}") else f"HTTP {status}"
-        if status in (408, 429) or status >= 500:
+        said = said.replace(self._key, "…") if self._key else said  # some servers quote the request
+        limited = self._is_limited(response)
+        if limited or status == 408 or status >= 500:
             wait = retry_after(response.headers)
-            raise CallFailedError(said, passing=True, limited=status == 429, retry_after=wait)
+            raise CallFailedError(said, passing=True, limited=limited, retry_after=wait)
         raise self._fail(status, code, said) or self._stop(f"refused the request ({said})")
 
     def _stop(self, what: str) -> ServiceStoppedError:
