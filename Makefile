@@ -17,7 +17,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 unexport PYTHONDONTWRITEBYTECODE
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: bench-judge demo small full test test-fast test-cluster test-faults test-page test-providers test-translate-lima lint format schema setup demo-base clean help
+.PHONY: bench-judge demo small full test test-fast test-cluster test-faults test-gpu test-page test-providers test-translate-lima lint format schema setup demo-base clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,11 @@ test-providers: $(READY)  ## all that chat providers do, simulated and billed on
 	@PYTHONPATH=workflow $(BIN)/python -m tests.providers $(ROWS)
 	@PYTHONPATH=workflow $(BIN)/python -m tests.providers.random_runs --runs 200
 	@PYTHONPATH=workflow $(BIN)/python -m tests.providers.scale
+
+# Without `make setup` too: on a machine that has torch and no network. GPU_CHECK: more options.
+DEVICE ?= auto
+test-gpu:  ## check the GPU path on one card, six minutes (DEVICE=cpu: a rehearsal with tiny shapes)
+	@$(or $(wildcard $(BIN)/python),$(PYTHON)) -m tests.gpu --device $(DEVICE) $(GPU_CHECK)
 
 test-page: $(READY)  ## check a page of the full size in Chromium: axe-core, keyboard, clicks (needs npm)
 	@cd tests/page && npm install --no-audit --no-fund --silent

@@ -30,6 +30,7 @@ from trl import SFTConfig, SFTTrainer
 
 from babelmix.config.training import Recipe
 from babelmix.resources import RESOURCES
+from babelmix.train.attention import fastest_attention
 from babelmix.train.batches import Collator, Scheduled, attention_for
 from babelmix.train.chat import Formatter, load_tokenizer
 from babelmix.train.data import Rows
@@ -210,7 +211,10 @@ def our_variant(rows: list[Any], model: Any, pad: int) -> Variant:
         np.concatenate([np.array(r["labels"], np.int32) for r in rows]),
         np.cumsum([0, *(len(r["input_ids"]) for r in rows)]),
     )
-    model.set_attn_implementation(attention_for(model.config, packed=True))
+    own = attention_for(model.config, packed=True, longest=recipe.max_length)
+    model.set_attn_implementation(
+        fastest_attention(own, model.config, packed=True, half=ON_GPU, on_gpu=ON_GPU)
+    )
     steps = total_steps(len(rows), 1, None, recipe.batch_size)
     schedule = plan_schedule(arrays, steps, lay_out(recipe, 1, "bench"), 1)
     trainer = MixtureTrainer(

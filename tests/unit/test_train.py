@@ -162,10 +162,10 @@ def test_packing_and_micro_batches_leave_the_loss(
 def test_packing_that_leaks_is_refused(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from babelmix.train import batches
+    from babelmix.train import attention
 
     def leaky(*args: Any, document_lengths: Any = None, **kwargs: Any) -> Any:
-        return batches.packed_attention(*args, **kwargs)
+        return attention.packed_attention(*args, **kwargs)
 
     from transformers import AttentionInterface, AttentionMaskInterface
 
@@ -483,19 +483,6 @@ def test_the_logits_of_a_large_vocabulary_are_never_held_at_once() -> None:
     assert peaks["ours"] < 0.5 * peaks["plain"]
 
 
-def test_a_model_that_scales_its_logits_is_left_whole() -> None:
-    from types import SimpleNamespace
-
-    from babelmix.train.loss import _scales_logits
-
-    def model(**settings: Any) -> Any:
-        text = SimpleNamespace(**settings)
-        return SimpleNamespace(config=SimpleNamespace(get_text_config=lambda: text))
-
-    assert _scales_logits(model(final_logit_softcapping=30.0))
-    assert not _scales_logits(model(final_logit_softcapping=None, logit_scale=1.0))
-
-
 def test_out_of_memory_ends_with_advice(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -513,7 +500,7 @@ def test_packed_attention_ignores_other_documents_on_both_paths() -> None:
     import torch
     import torch.nn.functional as F
 
-    from babelmix.train.batches import packed_attention
+    from babelmix.train.attention import packed_attention
 
     torch.manual_seed(0)
     query, key, value = torch.randn(1, 4, 9, 8), torch.randn(1, 2, 9, 8), torch.randn(1, 2, 9, 8)
@@ -521,7 +508,7 @@ def test_packed_attention_ignores_other_documents_on_both_paths() -> None:
     module.num_key_value_groups = 2  # type: ignore[assignment]
     bounds = torch.tensor([0, 4, 9], dtype=torch.int32)
     found, _ = packed_attention(
-        module, query, key, value, None, document_lengths=(4, 5), document_bounds=bounds
+        module, query, key, value, None, document_lengths=(4, 5), cu_seq_lens_q=bounds
     )
     for start, end in ((0, 4), (4, 9)):
         wanted = F.scaled_dot_product_attention(

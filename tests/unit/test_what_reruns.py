@@ -62,6 +62,11 @@ def test_prices_and_speeds_judge_nothing_again(after: dict[str, Any], key: str) 
     assert changed(demo(), after) == set()
 
 
+def test_the_size_of_answering_batches_answers_nothing_again(after: dict[str, Any]) -> None:
+    after["benchmarks"]["demo-bench"]["generation"]["batch_tokens"] = 1024
+    assert changed(demo(), after) == set()
+
+
 def test_no_setting_names_the_repository_s_folder() -> None:
     for path, (_, text_) in settings(demo()).items():
         assert str(ROOT) not in text_, path

@@ -92,8 +92,10 @@ class _Decoding(Section):
 class Generation(Endpoint, _Decoding):
     """How answers are generated, by which engine, and on how many GPUs."""
 
-    #: How many GPUs take part, and how vLLM is started, changes no answer beyond rounding.
+    #: How many GPUs take part, how large batches are and how vLLM is started changes no answer
+    #: beyond rounding.
     RUNTIME: ClassVar[frozenset[str]] = Endpoint.RUNTIME | {
+        "batch_tokens",
         "tensor_parallel",
         "data_parallel",
         "gpu_memory_utilization",

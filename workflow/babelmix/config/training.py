@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -62,6 +62,11 @@ class Model(Section):
         ge=1,
         description="Nodes of a cluster that one training takes, each with `gpus` GPUs.",
     )
+    gpu_memory_gb: float = Field(
+        default=80.0,
+        gt=0,
+        description="Memory of one of its GPUs, for estimates on a machine without one.",
+    )
     threads: int = Field(
         default=1, ge=1, description="CPU threads of one training, and of its answers."
     )
@@ -105,8 +110,13 @@ class Lora(Section):
 class DeepSpeed(Section):
     """DeepSpeed's ZeRO; the JSON for it is generated and kept beside the checkpoint."""
 
-    stage: Literal[0, 1, 2, 3] = Field(
-        default=2, description="ZeRO stage; 3 shards the weights too, for models over one GPU."
+    stage: Literal[0, 1, 2, 3, "auto"] = Field(
+        default=2,
+        description=(
+            "ZeRO stage: 1 shards the optimizer's state, 2 the gradients, 3 the weights as well. "
+            "`auto` (also written `deepspeed: auto`): the fastest that the estimate fits into the "
+            "GPUs' memory, or none; state goes to the host's memory where nothing else fits."
+        ),
     )
     offload_optimizer: bool = Field(
         default=False, description="Keep the optimizer's state in the host's memory."
@@ -121,6 +131,11 @@ class DeepSpeed(Section):
             "stage are set by the recipe and refused here."
         ),
     )
+
+
+def _or_auto(schema: dict[str, Any]) -> None:
+    """For editors: `deepspeed: auto` is short for `{stage: auto}`."""
+    schema["anyOf"].insert(0, {"const": "auto", "type": "string"})
 
 
 def _nothing_required(schema: dict[str, Any]) -> None:
@@ -138,6 +153,7 @@ class Recipe(Section):
         "micro_batch_size",
         "micro_batch_tokens",
         "gradient_checkpointing",
+        "fused_kernels",
         "checkpoint_steps",
         "keep_checkpoints",
         "collective_timeout_minutes",
@@ -152,15 +168,19 @@ class Recipe(Section):
         default=None, ge=1, description="Or a fixed number of optimizer steps."
     )
     batch_size: int = Field(ge=1, description="Rows of one optimizer step, over all devices.")
-    micro_batch_size: int = Field(
-        default=1, ge=1, description="Rows of one forward pass on one device; as memory allows."
+    micro_batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        default=1,
+        description=(
+            "Rows of one forward pass on one device. `auto`: as many as the estimate fits into the "
+            "device's memory (with `packing`, as many tokens); no result depends on it."
+        ),
     )
     micro_batch_tokens: int | None = Field(
         default=None,
         ge=8,
         description=(
             "With `packing`: tokens of one forward pass on one device, however many rows they are "
-            "(default: `micro_batch_size` × `max_length`)."
+            "(default: `micro_batch_size` × `max_length`, or as `micro_batch_size: auto` finds)."
         ),
     )
     learning_rate: float = Field(gt=0, description="Peak learning rate.")
@@ -206,9 +226,18 @@ class Recipe(Section):
             "the estimate says that memory would not do."
         ),
     )
+    fused_kernels: bool | Literal["auto"] = Field(
+        default="auto",
+        description=(
+            "Liger's fused loss, norms and feed-forward layers on a GPU; `auto`: where the extra "
+            "`gpu` is installed."
+        ),
+    )
     lora: Lora | None = Field(default=None, description="Train adapters; left out: all weights.")
     deepspeed: DeepSpeed | None = Field(
-        default=None, description="Train under DeepSpeed; left out: plain data parallel."
+        default=None,
+        description="Train under DeepSpeed, or `auto`; left out: plain data parallel.",
+        json_schema_extra=_or_auto,
     )
     system_prompt: bool = Field(
         default=False, description="Open each conversation with its language's system prompt."
@@ -263,7 +292,10 @@ class Recipe(Section):
     @model_validator(mode="before")
     @classmethod
     def _from_preset(cls, values: Any) -> Any:
-        return with_preset(values)
+        filled = with_preset(values)
+        if isinstance(filled, dict) and filled.get("deepspeed") == "auto":
+            filled = filled | {"deepspeed": {"stage": "auto"}}
+        return filled
 
     @model_validator(mode="after")
     def _one_length(self) -> Recipe:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from ..config.training import Model, Recipe
+from ..errors import BabelmixError
+from ..train.costs import Machine
+from ..train.execution import choose
+from ..train.memory import ModelShape
 from . import sizes
 from .jobs_base import JobsBase
 
@@ -80,7 +85,7 @@ class SizeJobs(JobsBase):
         job = self.plan.runs[run]
         model, recipe = self.config.models[job.model], self.config.training[job.recipe or ""]
         bytes_per_parameter = 20 if not model.gpus else 4 * (model.gpus + 1)
-        if model.gpus and recipe.deepspeed and recipe.deepspeed.offload_optimizer:
+        if model.gpus and self._offloads(model, recipe):
             bytes_per_parameter += 16
         return attempt * (int(1e3 * bytes_per_parameter * (model.parameters_b or 0.2)) + 3000)
 
@@ -98,6 +103,19 @@ class SizeJobs(JobsBase):
             return self.model_memory(self.plan.runs[run].model, attempt)
         weights = int(4e3 * (model.parameters_b or 0.2))
         return attempt * generation.data_parallel * (weights + 4000)
+
+    @staticmethod
+    def _offloads(model: Model, recipe: Recipe) -> bool:
+        """Whether the optimizer's state goes to the host: as said, or as `auto` would choose."""
+        if recipe.deepspeed is None or recipe.deepspeed.stage != "auto":
+            return bool(recipe.deepspeed and recipe.deepspeed.offload_optimizer)
+        shape = ModelShape.like_llama(int(1e9 * (model.parameters_b or 0.2)))
+        devices, memory = model.gpus * model.nodes, model.gpu_memory_gb * 1e9
+        try:
+            chosen = choose(shape, recipe, Machine(devices, model.nodes, "", memory), "train")
+        except BabelmixError:  # said when the training starts
+            return True
+        return bool(chosen.recipe.deepspeed and chosen.recipe.deepspeed.offload_optimizer)
 
     def train_minutes(self, run: str, attempt: int) -> int:
         """Time limit of a training."""

@@ -17,6 +17,7 @@ _PLACE = {
     "device": "auto",
     "gpus": 0,
     "nodes": 1,
+    "gpu_memory_gb": 80.0,
     "threads": 1,
     "parameters_b": None,
     "token_env": "HF_TOKEN",

@@ -11,14 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from ..errors import BabelmixError
+from .attention import PACKED_ATTENTION, register_packed_attention
 from .data import Rows
 from .schedule import FILLER
 
-#: Name under which the row-by-row attention is registered with transformers.
-PACKED_ATTENTION = "babelmix_packed"
 _IGNORED = -100
 
 
@@ -69,110 +67,36 @@ class Collator:
         return {"input_ids": ids, "labels": labels, "attention_mask": mask}
 
     def pack(self, rows: Sequence[dict[str, np.ndarray]]) -> dict[str, Any]:
-        """Rows end to end, with the places where each begins."""
+        """Rows end to end, with where each begins: transformers' padding-free inputs."""
         lengths = tuple(len(row["input_ids"]) for row in rows)
         ids = np.concatenate([row["input_ids"] for row in rows]).astype(np.int64)
         labels = np.concatenate([row["labels"] for row in rows]).astype(np.int64)
         bounds = np.cumsum((0, *lengths))
         labels[bounds[:-1]] = _IGNORED  # nothing in its own row predicts a row's first token
+        starts = torch.from_numpy(bounds.astype(np.int32))
         return {
             "input_ids": torch.from_numpy(ids)[None],
             "labels": torch.from_numpy(labels)[None],
             "position_ids": torch.cat([torch.arange(n) for n in lengths])[None],
             "document_lengths": lengths,
-            "document_bounds": torch.from_numpy(bounds.astype(np.int32)),
+            "cu_seq_lens_q": starts,
+            "cu_seq_lens_k": starts,
+            "max_length_q": max(lengths),
+            "max_length_k": max(lengths),
         }
 
 
-def packed_attention(
-    module: torch.nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    dropout: float = 0.0,
-    scaling: float | None = None,
-    document_lengths: tuple[int, ...] | None = None,
-    document_bounds: torch.Tensor | None = None,
-    **_: Any,
-) -> tuple[torch.Tensor, None]:
-    """Causal attention within each document of ``[1, heads, tokens, size]`` tensors.
-
-    Without ``document_lengths`` (padded rows) it is plain causal attention, which is right because
-    the padding stands at the end of each row. On CUDA in half precision one kernel of torch's does
-    all documents; elsewhere they go one by one.
-    """
-    lengths = document_lengths or (query.shape[2],)
-    if document_bounds is not None and _has_varlen_kernel(query, dropout):
-        return _varlen(query, key, value, document_bounds, max(lengths), scaling), None
-    groups = getattr(module, "num_key_value_groups", 1)
-    if groups > 1:
-        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-    parts = [
-        F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, dropout_p=dropout)
-        for q, k, v in zip(
-            query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True
-        )
-    ]
-    return torch.cat(parts, 2).transpose(1, 2).contiguous(), None
-
-
-def _has_varlen_kernel(query: torch.Tensor, dropout: float) -> bool:
-    """Whether torch's kernel takes it: CUDA since Ampere, half precision, no dropout."""
-    return (
-        query.is_cuda
-        and not dropout
-        and query.dtype in (torch.float16, torch.bfloat16)
-        and query.shape[0] == 1
-        and torch.cuda.get_device_capability(query.device) >= (8, 0)
-    )
-
-
-def _varlen(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    bounds: torch.Tensor,
-    longest: int,
-    scaling: float | None,
-) -> torch.Tensor:
-    """``[1, heads, tokens, size]`` -> ``[1, tokens, heads, size]`` by torch's varlen kernel."""
-    from torch.nn.attention.varlen import varlen_attn
-
-    query, key, value = (x[0].transpose(0, 1).contiguous() for x in (query, key, value))
-    out = varlen_attn(
-        query,
-        key,
-        value,
-        bounds,
-        bounds,
-        longest,
-        longest,
-        scale=scaling,
-        window_size=(-1, 0),
-        enable_gqa=key.shape[1] != query.shape[1],
-    )
-    assert isinstance(out, torch.Tensor)
-    return out[None]
-
-
-def register_packed_attention() -> None:
-    """Make ``PACKED_ATTENTION`` known to transformers."""
-    from transformers import AttentionInterface, AttentionMaskInterface
-
-    AttentionInterface.register(PACKED_ATTENTION, packed_attention)
-    AttentionMaskInterface.register(PACKED_ATTENTION, lambda *_, **__: None)
-
-
-def attention_for(config: Any, *, packed: bool) -> str | None:
+def attention_for(config: Any, *, packed: bool, longest: int = 2**31) -> str | None:
     """Attention to load a model with; None is transformers' own choice.
 
-    Models with sliding windows or soft-capped scores keep transformers' attention, whose mask keeps
-    packed rows apart by their position ids: slower, and right.
+    Models with soft-capped scores, or with windows shorter than the ``longest`` row, keep
+    transformers' attention, whose mask keeps packed rows apart by their position ids: slower, and
+    right. (On a GPU ``fastest_attention`` may know better.)
     """
     text = config.get_text_config()
-    window = getattr(text, "sliding_window", None) and getattr(text, "use_sliding_window", True)
-    if not packed or window or getattr(text, "attn_logit_softcapping", None):
+    window = getattr(text, "use_sliding_window", True) and getattr(text, "sliding_window", None)
+    short = window and window < longest
+    if not packed or short or getattr(text, "attn_logit_softcapping", None):
         return None
     register_packed_attention()
     return PACKED_ATTENTION

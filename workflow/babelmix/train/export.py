@@ -24,6 +24,7 @@ from . import proof
 from .card import PLOT, loss_plot, model_card
 from .chat import load_tokenizer, template_digest
 from .data import Rows
+from .execution import EXECUTION
 from .job import Job
 from .portable import make_portable
 from .templates import RECORD
@@ -207,6 +208,7 @@ def export(
     last = max(row["step"] for row in metrics.rows if "loss" in row)
     record = {
         "run": job.spec.run,
+        "training": kept["training"],
         "template_digest": digest,
         "selected_step": kept["step"],
         "final_loss": next(r["loss"] for r in metrics.rows if r["step"] == last and "loss" in r),
@@ -228,6 +230,8 @@ def export(
         make_portable(fresh, trust_remote_code=job.spec.model.trust_remote_code)
         if deepspeed is not None:
             write_json(fresh / "deepspeed.json", deepspeed)
+        if (job.work / EXECUTION).is_file():
+            shutil.copyfile(job.work / EXECUTION, fresh / EXECUTION)
         write_text(fresh / "README.md", model_card(job.spec, record, job.manifest, job.config))
         write_text(fresh / PLOT, loss_plot(metrics.rows))
         _prove(fresh, digests["weights"], tokens, logits, job)

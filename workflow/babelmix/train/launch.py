@@ -22,6 +22,7 @@ from ..errors import BabelmixError
 from ..folders import try_to_write
 from .checkpoints import seals
 from .job import Job
+from .ready import ADOPTED
 
 _PORT = 29517
 
@@ -37,7 +38,8 @@ def launch(job: Job, processes: int, restarts: int = 2) -> None:
     A death is answered by a restart, at most ``restarts`` times without a newer whole checkpoint.
     """
     left, known = restarts, seals(job.work)
-    get_ready(job)
+    if not get_ready(job):
+        return
     while (code := _run_once(job, processes)) != 0:
         if (now := seals(job.work)) - known:
             left, known = restarts, now
@@ -52,18 +54,20 @@ def launch(job: Job, processes: int, restarts: int = 2) -> None:
         print(f"{job.spec.run}: a process died (status {code}); starting again", file=sys.stderr)
 
 
-def get_ready(job: Job) -> None:
+def get_ready(job: Job) -> bool:
     """Settle what all processes must agree on, in one process on the first node's CPU.
 
-    The other nodes' processes meet the first one's before they need any of it.
+    The other nodes' processes meet the first one's before they need any of it. Says whether there
+    is anything to train.
     """
     if node_rank() > 0:
-        return
+        return True
     words = [sys.executable, "-m", "babelmix.train.ready", str(_job_file(job))]
     alone = job.model_copy(update={"on_gpu": False})
     code = _supervise(job, words, _environment(alone))
-    if code != 0:
+    if code not in (0, ADOPTED):
         raise BabelmixError(f"{job.spec.run}: it could not be prepared (its error stands above).")
+    return code == 0
 
 
 def _run_once(job: Job, processes: int) -> int:

@@ -27,14 +27,14 @@ class MixtureTrainer(Trainer):
 
     loss_is_scaled_for_ga = True
 
-    def __init__(self, *, recipe: Recipe, steps: int, **kwargs: Any) -> None:
+    def __init__(self, *, recipe: Recipe, steps: int, fused: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.model_accepts_loss_kwargs = True  # asks for the step's count of trained tokens
         self.recipe, self.steps = recipe, steps
         self.remove_callback(PrinterCallback)
         inner = self.accelerator.unwrap_model(self.model)
         inner = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
-        self.token_loss = TokenLoss(inner)
+        self.token_loss = TokenLoss(inner, fused=fused)
         self._packing_proved = not recipe.packing
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:

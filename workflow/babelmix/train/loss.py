@@ -11,17 +11,20 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
+from .fused import fused_loss
+
 _IGNORED = -100
 #: Logits held at once, in elements: 2^27 are 512 MB in float32.
 LIMIT = 2**27
 #: Settings by which models change their logits after the output layer.
-_SCALES = (
+_CHANGES = (
     "final_logit_softcapping",
     "logit_scale",
     "logits_scaling",
@@ -29,17 +32,82 @@ _SCALES = (
     "output_multiplier",
     "lm_head_multiplier",
 )
+#: Model types whose code reads such a setting as we do: (type, setting) -> where it is read from.
+_READ_FROM = {
+    ("gemma2", "final_logit_softcapping"): "config",
+    ("gemma3_text", "final_logit_softcapping"): "config",
+    ("granite", "logits_scaling"): "config",
+    ("granitemoe", "logits_scaling"): "config",
+    ("cohere", "logit_scale"): "model",
+    ("cohere2", "logit_scale"): "model",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LogitChange:
+    """What a model does to its logits after the output layer: a factor, then a soft cap."""
+
+    factor: float = 1.0
+    softcap: float | None = None
+    owner: Any = None
+    setting: str = ""
+
+    def __call__(self, logits: torch.Tensor) -> torch.Tensor:
+        """Change logits as the model would."""
+        if self.factor != 1.0:
+            logits = logits * self.factor
+        if self.softcap is not None:
+            logits = self.softcap * torch.tanh(logits / self.softcap)
+        return logits
+
+    @contextlib.contextmanager
+    def taken_out(self) -> Iterator[None]:
+        """While it lasts the model leaves what its output layer gives as it is."""
+        if self.owner is None:
+            yield
+            return
+        before = getattr(self.owner, self.setting)
+        setattr(self.owner, self.setting, None if self.softcap is not None else 1.0)
+        try:
+            yield
+        finally:
+            setattr(self.owner, self.setting, before)
+
+
+def logit_change(inner: Any) -> LogitChange | None:
+    """What a model does to its logits; None where that is not known, so that they stay whole."""
+    text = inner.config.get_text_config()
+    set_ = [name for name in _CHANGES if getattr(text, name, None) not in (None, 1, 1.0)]
+    if not set_:
+        return LogitChange()
+    place = _READ_FROM.get((getattr(inner.config, "model_type", ""), set_[0]))
+    if place is None or len(set_) > 1:
+        return None
+    owner, value = (inner.config if place == "config" else inner), float(getattr(text, set_[0]))
+    if set_[0] == "final_logit_softcapping":
+        return LogitChange(softcap=value, owner=owner, setting=set_[0])
+    factor = 1.0 / value if set_[0] == "logits_scaling" else value
+    return LogitChange(factor=factor, owner=owner, setting=set_[0])
 
 
 class TokenLoss:
-    """Summed cross-entropy of a model's micro-batches, and the number of their trained tokens."""
+    """Summed cross-entropy of a model's micro-batches, and the number of their trained tokens.
 
-    def __init__(self, inner: torch.nn.Module, limit: int = LIMIT) -> None:
+    ``fused``: by Liger's kernel (CUDA only), where the model's output layer allows it.
+    """
+
+    def __init__(self, inner: torch.nn.Module, limit: int = LIMIT, *, fused: bool = False) -> None:
         self.sliced = "logits_to_keep" in inspect.signature(inner.forward).parameters
         head = getattr(inner, "get_output_embeddings", lambda: None)()
-        plain = isinstance(head, torch.nn.Linear) and not _scales_logits(inner)
-        self.head: Any = head if plain else None
-        self.limit = limit
+        change = logit_change(inner)
+        config: Any = inner.config
+        self.vocabulary = int(config.get_text_config().vocab_size)
+        linear = isinstance(head, torch.nn.Linear)
+        # PEFT wraps an output layer of which it trains a few rows, or a copy.
+        wrapped = hasattr(head, "token_adapter") or hasattr(head, "original_module")
+        self.head: Any = head if (linear or wrapped) and change is not None else None
+        self.change = change or LogitChange()
+        self.limit, self.fused = limit, fused and linear
 
     def __call__(
         self, model: torch.nn.Module, inputs: dict[str, Any]
@@ -57,50 +125,46 @@ class TokenLoss:
         if self.sliced:
             inputs["logits_to_keep"] = places
         if self.sliced and self.head is not None:
-            rows = max(1, self.limit // self.head.out_features)
-            if chosen.numel() > rows:
-                with _losses_for_logits(self.head, chosen, rows):
+            rows = max(1, self.limit // self.vocabulary)
+            if self.fused or chosen.numel() > rows:
+                with self.change.taken_out(), self._losses_for_logits(chosen, rows):
                     return model(**inputs, use_cache=False).logits.sum(), count
         logits = model(**inputs, use_cache=False).logits
         if not self.sliced:
             logits = logits[:, places]
         return cross_entropy(logits.flatten(0, 1), chosen.flatten()), count
 
+    @contextlib.contextmanager
+    def _losses_for_logits(self, target: torch.Tensor, rows: int) -> Iterator[None]:
+        """While it lasts the output layer gives losses ``[1, pieces, 1]`` in place of logits."""
+        head, change = self.head, self.change
+        plain = head.forward
+
+        def piece(hidden: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+            return cross_entropy(change(plain(hidden)), wanted)
+
+        def forward(hidden: torch.Tensor) -> torch.Tensor:
+            flat = hidden.flatten(0, 1)
+            if self.fused:
+                scaled = flat * change.factor if change.factor != 1.0 else flat
+                return fused_loss(head, scaled, target.flatten(), change.softcap).view(1, 1, 1)
+            losses = [
+                checkpoint(piece, h, t, use_reentrant=False)
+                for h, t in zip(flat.split(rows), target.flatten().split(rows), strict=True)
+            ]
+            return torch.stack(losses).view(1, -1, 1)
+
+        wrapped = "forward" in vars(head)
+        head.forward = forward
+        try:
+            yield
+        finally:
+            if wrapped:
+                head.forward = plain
+            else:
+                del head.forward  # the class's own again
+
 
 def cross_entropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Summed in float32 over ``[tokens, vocabulary]``."""
     return F.cross_entropy(logits.float(), target, ignore_index=_IGNORED, reduction="sum")
-
-
-def _scales_logits(inner: torch.nn.Module) -> bool:
-    """Whether the model does something to its logits after the output layer."""
-    config: Any = inner.config
-    text = config.get_text_config()
-    return any(getattr(text, name, None) not in (None, 1, 1.0) for name in _SCALES)
-
-
-@contextlib.contextmanager
-def _losses_for_logits(head: Any, target: torch.Tensor, rows: int) -> Iterator[None]:
-    """While it lasts the output layer gives losses ``[1, pieces, 1]`` in place of logits."""
-    plain = head.forward
-
-    def piece(hidden: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-        return cross_entropy(plain(hidden), wanted)
-
-    def forward(hidden: torch.Tensor) -> torch.Tensor:
-        flat = hidden.flatten(0, 1)
-        losses = [
-            checkpoint(piece, h, t, use_reentrant=False)
-            for h, t in zip(flat.split(rows), target.flatten().split(rows), strict=True)
-        ]
-        return torch.stack(losses).view(1, -1, 1)
-
-    wrapped = "forward" in vars(head)
-    head.forward = forward
-    try:
-        yield
-    finally:
-        if wrapped:
-            head.forward = plain
-        else:
-            del head.forward  # the class's own again

@@ -1,7 +1,7 @@
 """What a training needs of memory and disk, estimated by part before it starts. No torch.
 
 Estimates: weights, gradients and AdamW's state are exact; activations follow the tensors that a
-Llama-like layer keeps for its backward pass (about 10 hidden and 4 feed-forward widths a token).
+layer of transformers' Llama keeps for its backward pass (a test counts them).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from ..config.training import Recipe
 from ..errors import BabelmixError
 from ..io import read_json
-from .settings import Layout
+from .settings import BUCKET, LIVE_PARAMETERS, Layout
 
 #: Dense half-precision peak of a device in FLOP/s, by a part of its name (makers' data sheets).
 _PEAKS = {
@@ -48,6 +48,8 @@ class ModelShape:
     intermediate: int
     layers: int
     tied: bool = True
+    #: Width of all keys (or values) of a token; 0: as wide as the hidden state.
+    keys: int = 0
 
     @classmethod
     def read(cls, folder: Path) -> ModelShape:
@@ -62,6 +64,8 @@ class ModelShape:
 
         hidden, vocabulary = size("hidden_size", "n_embd", "d_model"), size("vocab_size")
         shapes = list(stored_shapes(folder).values())
+        heads = size("num_attention_heads", "n_head") or 1
+        grouped = text.get("num_key_value_heads") or heads
         return cls(
             parameters=sum(math.prod(shape) for shape in shapes),
             vocabulary=vocabulary,
@@ -69,6 +73,7 @@ class ModelShape:
             intermediate=size("intermediate_size", "n_inner", "ffn_dim") or 4 * hidden,
             layers=size("num_hidden_layers", "n_layer", "num_layers"),
             tied=shapes.count([vocabulary, hidden]) < 2,
+            keys=grouped * (text.get("head_dim") or hidden // heads),
         )
 
     @classmethod
@@ -95,9 +100,19 @@ class ModelShape:
         return matrices + 6.0 * self.layers * self.hidden * lengths**2
 
 
+#: Bytes that a layer keeps for its backward pass, per token and unit of (hidden state,
+#: feed-forward, keys): all in float32; in half precision; in half precision by autocast, which
+#: keeps the residual stream in float32.
+_KEPT = {"fp32": (32, 16, 8), "half": (20, 8, 4), "autocast": (30, 8, 4)}
+_PARTS = ("weights", "gradients", "optimizer", "activations", "logits", "buffers")
+
+
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Bytes that one device needs, by part; ``host`` is moved to the host's memory."""
+    """Bytes that one device needs, by part; ``host`` is moved to the host's memory.
+
+    ``buffers`` are those of communication: buckets of gradients and gathered weights.
+    """
 
     weights: float
     gradients: float
@@ -105,15 +120,21 @@ class Needs:
     activations: float
     logits: float
     host: float = 0.0
+    buffers: float = 0.0
 
     @property
     def total(self) -> float:
         """All parts on the device."""
-        return self.weights + self.gradients + self.optimizer + self.activations + self.logits
+        return sum(getattr(self, name) for name in _PARTS)
+
+    def in_gb(self) -> dict[str, float]:
+        """Every part, their sum, and what is on the host, in GB."""
+        parts = {name: getattr(self, name) for name in _PARTS}
+        parts |= {"total": self.total, "host": self.host}
+        return {name: round(size / 1e9, 1) for name, size in parts.items()}
 
     def __str__(self) -> str:
-        parts = ("weights", "gradients", "optimizer", "activations", "logits")
-        said = ", ".join(f"{name} {getattr(self, name) / 1e9:.1f}" for name in parts)
+        said = ", ".join(f"{name} {getattr(self, name) / 1e9:.1f}" for name in _PARTS)
         moved = f"; on the host {self.host / 1e9:.1f}" if self.host else ""
         return f"about {self.total / 1e9:.1f} GB a device ({said}{moved})"
 
@@ -130,12 +151,15 @@ def memory_needs(
     """Estimate for one device; a micro-batch is taken to be full."""
     half = 4 if recipe.precision == "fp32" else 2
     ds, lora = recipe.deepspeed, recipe.lora
-    held = half if ds is not None or lora is not None else 4  # plain training keeps float32 weights
+    plain = ds is None and lora is None  # keeps float32 weights, and autocast's copies of them
+    held = 4 if plain else half
     trainable = shape.parameters if lora is None else adapter_parameters(shape, lora.rank)
     stage = ds.stage if ds is not None else -1
+    assert stage != "auto"
     n = layout.devices
     quantised = lora is not None and lora.quantise != "none"
-    weights = shape.parameters * (0.6 if quantised else held) / (n if stage == 3 else 1)
+    copies = 2 if plain and half == 2 else 0
+    weights = shape.parameters * (0.6 if quantised else held + copies) / (n if stage == 3 else 1)
     gradients = trainable * held / (n if stage >= 2 else 1)
     master = 4 if ds is not None and half == 2 else 0
     optimizer = trainable * (8 + master) / (n if stage >= 1 else 1)
@@ -145,11 +169,32 @@ def memory_needs(
     if ds is not None and ds.offload_parameters:
         host, weights = host + weights, 0.0
     tokens = layout.tokens or layout.micro * recipe.max_length
-    layer = tokens * half * (10 * shape.hidden + 4 * shape.intermediate)
-    kept = tokens * half * shape.hidden
+    by_hidden, by_inner, by_keys = _KEPT["fp32" if half == 4 else "autocast" if plain else "half"]
+    layer = tokens * (
+        by_hidden * shape.hidden
+        + by_inner * shape.intermediate
+        + by_keys * (shape.keys or shape.hidden)
+    )
+    kept = tokens * (4 if plain else half) * shape.hidden
     activations = kept * shape.layers + layer if checkpointing else layer * shape.layers
     logits = 3 * 4 * min(tokens * shape.vocabulary, 2**27)
-    return Needs(weights, gradients, optimizer, activations, logits, host)
+    buffers = _buffers(stage, trainable, held, n)
+    return Needs(weights, gradients, optimizer, activations, logits, host, buffers)
+
+
+def _buffers(stage: int, trainable: int, held: int, devices: int) -> float:
+    """Bytes of communication's buffers.
+
+    Plain data parallel copies all gradients into buckets. DeepSpeed holds 4.5 buckets each of
+    reduction and gathering where both overlap with arithmetic (its own figure), and under ZeRO-3
+    the weights that are gathered at present.
+    """
+    if stage < 1:
+        return trainable * held if devices > 1 else 0.0
+    buckets = 4.5 * held * min(trainable, BUCKET)
+    if stage == 3:
+        return buckets + held * min(trainable, LIVE_PARAMETERS)
+    return 2 * buckets
 
 
 def wants_checkpointing(
@@ -184,6 +229,7 @@ def memory_advice(shape: ModelShape, recipe: Recipe, layout: Layout, checkpointi
     if not checkpointing:
         ways.append("`gradient_checkpointing: true`")
     stage = recipe.deepspeed.stage if recipe.deepspeed is not None else -1
+    assert stage != "auto"
     if stage < 3 and layout.devices > 1 and recipe.lora is None:
         ways.append(f"`deepspeed: {{stage: {3 if stage == 2 else 2}}}`")
     if recipe.deepspeed is not None and not recipe.deepspeed.offload_optimizer and stage > 0:
@@ -201,9 +247,8 @@ def disk_needs(shape: ModelShape, recipe: Recipe) -> float:
     if recipe.lora is not None:
         trainable = adapter_parameters(shape, recipe.lora.rank)
     state = 8 + (4 if recipe.deepspeed is not None and half == 2 else 0)
-    copies = 2 if recipe.deepspeed is not None else 1  # DeepSpeed writes the weights as well
     held = half if recipe.deepspeed is not None or recipe.lora is not None else 4
-    checkpoint = trainable * (state + held * copies)
+    checkpoint = trainable * (state + held)
     kept = max(2, len(recipe.keep_epochs) + 1) * trainable * half
     return checkpoint * (recipe.keep_checkpoints + 1) + kept + shape.parameters * half
 

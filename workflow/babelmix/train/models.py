@@ -13,7 +13,9 @@ import torch
 from ..config.training import Lora, Model, Recipe
 from ..errors import BabelmixError
 from .architectures import Batching
+from .attention import fastest_attention
 from .batches import PACKED_ATTENTION, register_packed_attention
+from .fused import fuse_layers, uses_fused_kernels
 from .job import Job
 from .vocabulary import embedding_names, trainable_tokens
 
@@ -42,7 +44,13 @@ def load_model(job: Job, batching: Batching, *, checkpointing: bool) -> Any:
         job.model,
         config=config,
         dtype=DTYPES[recipe.precision] if half else torch.float32,
-        attn_implementation=batching.attention,
+        attn_implementation=fastest_attention(
+            batching.attention,
+            config,
+            packed=recipe.packing,
+            half=recipe.precision != "fp32",
+            on_gpu=job.on_gpu,
+        ),
         quantization_config=quantisation(recipe.lora, run),
         use_safetensors=True,
         local_files_only=True,
@@ -51,6 +59,8 @@ def load_model(job: Job, batching: Batching, *, checkpointing: bool) -> Any:
     if not recipe.dropout:
         silence_dropout(loaded)
     loaded.config.use_cache = False
+    if uses_fused_kernels(recipe, run, on_gpu=job.on_gpu):
+        fuse_layers(loaded)
     if checkpointing:
         loaded.gradient_checkpointing_enable({"use_reentrant": False})
     if recipe.lora is None:

@@ -10,6 +10,13 @@ from typing import Any
 from ..config.training import Model, Recipe
 from ..errors import BabelmixError
 
+#: Elements that DeepSpeed sends at once: its default of 5e8 takes 9 GB of buffers when reduction
+#: and gathering overlap with arithmetic.
+BUCKET = 200_000_000
+#: Under ZeRO-3: weights that may be gathered on a device at a time, and fetched ahead.
+LIVE_PARAMETERS = 1_000_000_000
+_PREFETCH = 50_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -32,10 +39,11 @@ def lay_out(recipe: Recipe, devices: int, run: str) -> Layout:
             f"{run}: `batch_size: {recipe.batch_size}` leaves some of {devices} devices without "
             "rows. Use fewer devices or a larger batch."
         )
-    tokens = recipe.micro_batch_tokens or recipe.micro_batch_size * recipe.max_length
-    return Layout(
-        recipe.batch_size, devices, recipe.micro_batch_size, tokens if recipe.packing else None
-    )
+    micro = recipe.micro_batch_size
+    if micro == "auto":  # not settled yet: the least
+        micro = 1
+    tokens = recipe.micro_batch_tokens or micro * recipe.max_length
+    return Layout(recipe.batch_size, devices, micro, tokens if recipe.packing else None)
 
 
 def check_recipe(recipe: Recipe, model: Model, run: str, *, gpus: int) -> None:
@@ -50,7 +58,7 @@ def check_recipe(recipe: Recipe, model: Model, run: str, *, gpus: int) -> None:
         )
     if ds is not None and ds.offload_optimizer and ds.stage == 0:
         raise BabelmixError(f"{run}: `offload_optimizer` needs a DeepSpeed stage of 1 or above.")
-    if ds is not None and ds.offload_parameters and ds.stage != 3:
+    if ds is not None and ds.offload_parameters and ds.stage not in (3, "auto"):
         raise BabelmixError(f"{run}: `offload_parameters` needs DeepSpeed's stage 3.")
     if ds is not None:
         _check_overrides(ds.overrides, run)
@@ -116,8 +124,18 @@ def deepspeed_config(recipe: Recipe, devices: int, rounds: int) -> dict[str, Any
     """
     ds = recipe.deepspeed
     assert ds is not None
-    zero: dict[str, Any] = {"stage": ds.stage, "overlap_comm": False, "contiguous_gradients": True}
+    assert ds.stage != "auto"
+    zero: dict[str, Any] = {
+        "stage": ds.stage,
+        "overlap_comm": True,
+        "contiguous_gradients": True,
+        "reduce_bucket_size": BUCKET,
+        "allgather_bucket_size": BUCKET,
+    }
     if ds.stage == 3:
+        del zero["allgather_bucket_size"]
+        zero["stage3_prefetch_bucket_size"] = _PREFETCH
+        zero["stage3_max_live_parameters"] = LIVE_PARAMETERS
         zero["stage3_gather_16bit_weights_on_model_save"] = True
     config: dict[str, Any] = {
         "train_batch_size": devices * rounds,

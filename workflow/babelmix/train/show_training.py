@@ -1,7 +1,8 @@
 """Verb ``show-training``: how a configuration's trainings would run, before one is started.
 
-For each model and recipe: the layout of a step, the estimated memory by part, the disk that
-checkpoints need, and DeepSpeed's JSON as it would be generated. Reads no data and no weights.
+For each model and recipe: the layout of a step, the estimated memory by part, communication, time
+and MFU of a step, the disk that checkpoints need, and DeepSpeed's JSON as it would be generated.
+Reads no data and no weights.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 from ..config.load import load_config
 from ..config.training import Model, Recipe
 from ..errors import BabelmixError
 from ..plan.graph import Plan
+from .costs import Machine
 from .devices import gpus_needed
-from .memory import ModelShape, disk_needs, memory_needs
+from .execution import choose, describe_execution, is_open, usual_row_tokens
+from .memory import ModelShape, disk_needs
 from .settings import check_recipe, deepspeed_config, lay_out
 
 
@@ -25,7 +29,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", required=True, help="configuration (YAML)")
     parser.add_argument("--model", help="only this model")
     parser.add_argument("--recipe", help="only this recipe")
-    parser.add_argument("--nodes", type=int, default=1, help="machines of `gpus` GPUs each")
+    parser.add_argument("--nodes", type=_positive, default=1, help="machines of `gpus` GPUs each")
+    parser.add_argument(
+        "--gpus", type=_positive, help="GPUs of a machine (default: the model's `gpus`)"
+    )
+    parser.add_argument(
+        "--gpu", default="H100", help="kind of GPU, for estimates of time (default: H100)"
+    )
+    parser.add_argument(
+        "--gpu-memory-gb", type=float, help="memory of one (default: the model's `gpu_memory_gb`)"
+    )
+    parser.add_argument(
+        "--parameters-b",
+        type=float,
+        nargs="+",
+        help="billions of parameters, in place of the model's: as if it were as large",
+    )
+    parser.add_argument(
+        "--row-tokens",
+        type=_positive,
+        help="mean tokens of a row (default: a quarter of max_length)",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -40,40 +64,70 @@ def run(args: argparse.Namespace) -> None:
     if not chosen:
         known = ", ".join(f"{model} with {recipe}" for model, recipe in pairs) or "none"
         raise BabelmixError(f"no such training. The configuration trains: {known}.")
-    for model, recipe in chosen:
-        shown = describe(config.models[model], config.training[recipe], args.nodes, model)
-        print(json.dumps({"model": model, "recipe": recipe} | shown, indent=2))
+    for name, recipe in chosen:
+        model = config.models[name]
+        for billions in args.parameters_b or [model.parameters_b]:
+            sized = model.model_copy(update={"parameters_b": billions})
+            shown = describe(sized, config.training[recipe], name, args)
+            print(json.dumps({"model": name, "recipe": recipe} | shown, indent=2))
 
 
-def describe(model: Model, recipe: Recipe, nodes: int, name: str) -> dict[str, Any]:
+def describe(model: Model, recipe: Recipe, name: str, args: argparse.Namespace) -> dict[str, Any]:
     """What a training of this model by this recipe takes."""
-    gpus = model.gpus or gpus_needed(model)
-    devices = max(1, gpus) * nodes
-    check_recipe(recipe, model, name, gpus=gpus)
-    layout = lay_out(recipe, devices, name)
-    rounds = math.ceil(recipe.batch_size / recipe.micro_batch_size / devices)
-    shown: dict[str, Any] = {
-        "devices": devices,
-        "rows_a_step": recipe.batch_size,
-        "micro_batch": f"{layout.tokens} tokens" if layout.tokens else f"{layout.micro} rows",
-        "micro_batches_a_step_and_device": f"at most {rounds}" if layout.tokens else rounds,
-    }
+    gpus = args.gpus or model.gpus or gpus_needed(model)
+    devices = max(1, gpus) * args.nodes
+    memory = (args.gpu_memory_gb or model.gpu_memory_gb) * 1e9 if gpus else None
+    machine = Machine(devices, args.nodes, args.gpu, memory, on_gpu=bool(gpus))
+    row_tokens = args.row_tokens or usual_row_tokens(recipe)
     shape = _shape(model)
-    if shape is not None:
-        for checkpointing in (False, True):
-            needs = memory_needs(shape, recipe, layout, checkpointing=checkpointing)
-            key = "memory_with_checkpointing" if checkpointing else "memory"
-            shown[key] = str(needs)
-        shown["disk_gb"] = round(disk_needs(shape, recipe) / 1e9, 1)
-    else:
-        shown["memory"] = "unknown: give `parameters_b`"
-    if recipe.deepspeed is not None:
-        shown["deepspeed"] = deepspeed_config(recipe, devices, rounds)
+    check_recipe(recipe, model, name, gpus=gpus)
+    if shape is None:
+        return _without_estimate(recipe, devices, name)
+    execution = choose(shape, recipe, machine, name, row_tokens=row_tokens, force=True)
+    check_recipe(execution.recipe, model, name, gpus=gpus)
+    shown: dict[str, Any] = {
+        "parameters_b": model.parameters_b or round(shape.parameters / 1e9, 4),
+        "devices": devices,
+        "device": f"{args.gpu}, {memory / 1e9:g} GB" if memory is not None else "CPU",
+        "rows_per_step": recipe.batch_size,
+        "assumed_tokens_per_row": row_tokens,
+    }
+    shown |= describe_execution(execution)
+    shown["checkpoint_disk_gb"] = round(disk_needs(shape, execution.recipe) / 1e9, 1)
+    if not gpus:
+        for key in ("step_s", "mfu", "arithmetic_s", "communication_s", "optimizer_s"):
+            shown.pop(key)  # no times are known for a CPU
+    if execution.recipe.deepspeed is not None:
+        rounds = execution.cost.rounds
+        shown["deepspeed"] = deepspeed_config(execution.recipe, devices, rounds)
     return shown
 
 
+def _without_estimate(recipe: Recipe, devices: int, name: str) -> dict[str, Any]:
+    """What is known of a training whose model's size is not."""
+    layout = lay_out(recipe, devices, name)
+    shown: dict[str, Any] = {"devices": devices, "rows_per_step": recipe.batch_size}
+    if not is_open(recipe):
+        micro = layout.tokens
+        shown["micro_batch"] = f"{micro} tokens" if micro else f"{layout.micro} rows"
+        if recipe.deepspeed is not None:
+            rounds = math.ceil(recipe.batch_size / layout.micro / devices)
+            shown["deepspeed"] = deepspeed_config(recipe, devices, rounds)
+    return shown | {"estimate": "unknown: give the model's `parameters_b`"}
+
+
 def _shape(model: Model) -> ModelShape | None:
-    """A Llama-like shape of the stated size (its true one is known once it is prepared)."""
-    if model.parameters_b is None:
-        return None
-    return ModelShape.like_llama(int(model.parameters_b * 1e9))
+    """A Llama-like shape of the stated size, else that of a local model's own files."""
+    if model.parameters_b is not None:
+        return ModelShape.like_llama(int(model.parameters_b * 1e9))
+    folder = Path(model.path) if model.path is not None else None
+    if folder is not None and (folder / "config.json").is_file():
+        return ModelShape.read(folder)
+    return None
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number}: 1 or more")
+    return number

@@ -14,6 +14,7 @@ import shutil
 from pathlib import Path
 
 from .. import provenance
+from ..config.training import Recipe
 from ..errors import BabelmixError
 from ..folders import check_model
 from ..io import read_json
@@ -22,8 +23,10 @@ from ..specs import TrainSpec
 from .checkpoints import drop_damaged
 from .data import lay_rows
 from .devices import claim_gpus, gpus_needed, require_device
+from .execution import is_open, settle, this_machine
 from .job import Job
 from .launch import launch, node_count, node_rank
+from .memory import ModelShape
 from .quiet import leave_out
 from .settings import check_recipe, lay_out
 
@@ -78,6 +81,9 @@ def run(args: argparse.Namespace) -> None:
     if args.restarts < 0:
         raise BabelmixError("--restarts: 0 or more.")
     lay_out(spec.recipe, devices, spec.run)
+    if is_open(spec.recipe):
+        spec = spec.model_copy(update={"recipe": settle_here(args, spec, devices, gpus)})
+        check_recipe(spec.recipe, spec.model, spec.run, gpus=gpus)
     job = Job(
         spec=spec,
         manifest=args.manifest,
@@ -108,6 +114,15 @@ def run(args: argparse.Namespace) -> None:
     shutil.rmtree(job.rows)
     if args.completed.is_file():  # on other nodes than the first there is nothing to report
         print(summary(job))
+
+
+def settle_here(args: argparse.Namespace, spec: TrainSpec, devices: int, gpus: int) -> Recipe:
+    """The spec's recipe with what it leaves at `auto` chosen for the devices of this machine."""
+    machine = this_machine(
+        devices, node_count(), on_gpu=bool(gpus), gpu_memory_gb=spec.model.gpu_memory_gb
+    )
+    shape = ModelShape.read(args.model)
+    return settle(spec.recipe, shape, machine, spec.run, args.work)
 
 
 def read_spec(args: argparse.Namespace) -> TrainSpec:

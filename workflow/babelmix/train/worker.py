@@ -19,12 +19,16 @@ from .. import provenance
 from ..errors import BabelmixError, explain_os_error
 from ..folders import failed_writes
 from ..io import digest, write_json, write_text
+from .adopt import adopt
 from .architectures import Batching, find_batching, forget_batching
+from .attention import attention_name
 from .batches import Collator, Scheduled
 from .chat import load_tokenizer
 from .checkpoints import newest_whole, prune
 from .data import Rows, map_rows
+from .execution import EXECUTION, note_execution
 from .export import Candidates, export
+from .fused import uses_fused_kernels
 from .job import Job, model_digest
 from .launch import complaint_file
 from .loop import MixtureTrainer, UniversalLoad, training_arguments
@@ -118,7 +122,8 @@ def work(job: Job) -> None:
     quieten()
     plan = make_plan(job)
     with failed_writes(job.work):
-        _work(plan)
+        if job.devices > 1 or not adopt(job, plan.training):
+            _work(plan)
 
 
 def _work(plan: Plan) -> None:
@@ -140,6 +145,7 @@ def _work(plan: Plan) -> None:
         candidates.drop()
         prune(job.work)
         forget_batching(job.work)
+        (job.work / EXECUTION).unlink(missing_ok=True)
 
 
 def _train(plan: Plan, candidates: Candidates) -> None:
@@ -176,6 +182,8 @@ def _train(plan: Plan, candidates: Candidates) -> None:
         selection = _set_up(
             plan, candidates, metrics, checkpointing=checkpointing, universal=universal
         )
+        if plan.first:
+            print(_note_execution(plan, selection.trainer, checkpointing), file=sys.stderr)
         selection.trainer.train(resume_from_checkpoint=str(found.folder) if found else None)
         selection.finish()
     except (torch.OutOfMemoryError, RuntimeError) as error:
@@ -212,6 +220,7 @@ def _set_up(
     trainer = MixtureTrainer(
         recipe=recipe,
         steps=plan.steps,
+        fused=uses_fused_kernels(recipe, spec.run, on_gpu=job.on_gpu),
         model=load_model(job, plan.batching, checkpointing=checkpointing),
         args=arguments,
         train_dataset=Scheduled(plan.train, plan.schedule.places, pad),
@@ -247,6 +256,25 @@ def _set_up(
     if universal:
         trainer.add_callback(UniversalLoad(trainer))
     return selection
+
+
+def _note_execution(plan: Plan, trainer: MixtureTrainer, checkpointing: bool) -> str:
+    """Record what was chosen for this machine: it changes no result, and explains its speed."""
+    job, recipe = plan.job, plan.job.spec.recipe
+    model: Any = trainer.accelerator.unwrap_model(trainer.model)
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    half = recipe.precision != "fp32"
+    said = note_execution(
+        recipe,
+        plan.layout,
+        job.work,
+        gradient_checkpointing=checkpointing,
+        attention=attention_name(inner.config._attn_implementation, half=half, on_gpu=job.on_gpu),
+        fused_kernels=trainer.token_loss.fused,
+        device=torch.cuda.get_device_name() if job.on_gpu else "CPU",
+        torch=torch.__version__,
+    )
+    return f"{job.spec.run}: {said}"
 
 
 def _available(job: Job) -> float | None:
