@@ -31,15 +31,18 @@ try:
     restore_studies(config, workflow.configfiles)
     JOBS = load_jobs(config)
     setting = settings_of(JOBS)  # setting("train", "recipe"): a rule's parameter
+    JOBS.limit_keys(workflow.global_resources)
     guard_results(JOBS, workflow.configfiles if workflow.is_main_process else [])
 except BabelmixError as error:
     raise WorkflowError(str(error)) from None
 
 
-# In a workflow that uses this one as a module, `onstart` below is not called: it checks by hand
-# (`python -m babelmix check`).
+# Used as a module, `onstart` below is not called: check by hand (`python -m babelmix check`).
 if workflow.is_main_process and not workflow.modifier.is_main_snakefile():
     write_resolved(config, JOBS)
+
+
+RESOLVED = JOBS.path("config.resolved.json")
 
 
 pathvars:
@@ -66,23 +69,20 @@ wildcard_constraints:
 
 
 onstart:
-    write_resolved(config, JOBS)
+    try:
+        write_resolved(config, JOBS)
+    except BabelmixError as error:
+        raise WorkflowError(str(error)) from None
     where = "" if workflow.local_exec else "--jobs-run-elsewhere"
-    shell(
-        "python -m babelmix check --config {JOBS.root}/config.resolved.json {where}"
-    )
+    shell("python -m babelmix check --config {RESOLVED} {where}")
 
 
 onsuccess:
-    shell(
-        "python -m babelmix status --summary --config {JOBS.root}/config.resolved.json"
-    )
+    shell("python -m babelmix status --summary --config {RESOLVED}")
 
 
 onerror:
-    print(
-        f"What failed, and why: python -m babelmix status --config {JOBS.root}/config.resolved.json"
-    )
+    print(f"What failed, and why: python -m babelmix status --config {RESOLVED}")
 
 
 include: "workflow/rules/sources.smk"

@@ -53,7 +53,7 @@ def test_the_table_is_the_catalogues() -> None:
 
 def test_every_example_is_a_source() -> None:
     found = examples()
-    assert len(found) == 22
+    assert len(found) == 23
     assert found["bactrian-x"].languages == ["en", "de", "fr"]
     assert found["oasst-threads"].threads == "best_path"
     assert found["mt-bench-x"].hub is None

@@ -13,9 +13,9 @@ from tests.options import as_options
 from babelmix.cli import main
 from babelmix.config.load import build_config, read_yaml
 from babelmix.io import read_json, read_table, write_records
-from babelmix.plan.cost import mixture_rows
 from babelmix.plan.graph import Plan
 from babelmix.plan.jobs import Jobs
+from babelmix.plan.quantities import mixture_rows
 from babelmix.records import Conversation, Message
 from babelmix.resources import ROOT
 

@@ -99,6 +99,21 @@ def test_the_cost_table_is_printed_before_anything_is_paid(full: Plan) -> None:
     assert text.splitlines()[-1].startswith("total")
 
 
+def test_a_pinch_over_one_language_is_planned_and_its_empty_steps_are_told() -> None:
+    raw = read_yaml(ROOT / "config" / "demo.yaml")
+    raw["mixtures"]["pinch"] |= {"languages": ["de"], "percent": [0.1, 50, 100]}
+    plan = Plan(build_config(raw))
+    steps = {m: plan.expansion.mixtures[m] for m in plan.mixtures if m.startswith("pinch-")}
+    assert {m: (s.main, s.languages) for m, s in steps.items()} == {
+        "pinch-p0_1": ("en", ["de"]),
+        "pinch-p50": ("en", ["de"]),
+        "pinch-p100": (None, ["de"]),
+        "pinch-1row": ("en", ["de"]),
+    }
+    told = [line for line in remarks(plan) if "pinch" in line]
+    assert told == ["mixture 'pinch-p0_1': 0 rows for 1 language (de): it gets none."]
+
+
 def test_only_studies_narrows_the_plan() -> None:
     raw = read_yaml(ROOT / "config" / "config.yaml")
     raw["only_studies"] = ["lima-x"]

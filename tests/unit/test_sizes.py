@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from tests.study import mini_config
@@ -80,16 +82,52 @@ def test_several_nodes_start_the_verb_once_on_each() -> None:
         assert part in line
 
 
-def test_only_services_share_a_rate_limit() -> None:
+def test_jobs_of_one_key_share_a_rate_limit_and_no_others() -> None:
     planned = jobs()
-    (single, *_) = planned.plan.evaluations
-    assert planned.asks_api(single) == 0
-    assert planned.translates_by_api("demo", "de") == 0
+    assert planned.judge_keys == planned.translator_keys == {}
     config = mini_config()
-    config["judges"]["rules"] = {"engine": "openai", "model": "m", "base_url": "http://127.0.0.1:9"}
+    config["judges"] = {
+        "rules": {"engine": "openai", "model": "m", "base_url": "http://127.0.0.1:9/v1"},
+        "gpt": {"engine": "openai", "model": "m"},
+        "gpt-mini": {"engine": "openai", "model": "n"},
+        "other": {"engine": "openai", "model": "m", "key_env": "OTHER_KEY"},
+        "elsewhere": {"engine": "openai", "model": "m", "base_url": "https://api.example.org/v1"},
+    }
+    evaluations = config["studies"]["demo"]["evaluations"]
+    evaluations += [evaluations[0] | {"judge": name} for name in list(config["judges"])[1:]]
     config["translators"] = {"memory": {"backend": "deepl"}} | {
         name: {"backend": "deepl"} for name in config["translators"]
     }
     paid = Jobs(Plan(build_config(config)))
-    assert paid.asks_api(single) == 1
-    assert paid.translates_by_api("demo", "de") == 1
+    assert list(paid.judge_keys) == [
+        "judge_openai_api_key_127_0_0_1_9",
+        "judge_openai_api_key_api_openai_com",
+        "judge_other_key_api_openai_com",
+        "judge_openai_api_key_api_example_org",
+    ]
+    taken = {
+        name: [resource for resource, of in paid.judge_keys.items() if of(wildcards)]
+        for name in config["judges"]
+        for wildcards in [SimpleNamespace(evaluation=f"demo-bench.{name}.single")]
+    }
+    assert taken["gpt"] == taken["gpt-mini"] == ["judge_openai_api_key_api_openai_com"]
+    assert len({tuple(resources) for resources in taken.values()}) == 4
+    (deepl,) = paid.translator_keys
+    assert deepl == "translator_deepl_auth_key_deepl"
+    assert paid.translator_keys[deepl](SimpleNamespace(dataset="demo", lang="de")) == 1
+
+
+def test_the_profile_limits_jobs_per_key_and_may_name_one() -> None:
+    config = mini_config()
+    config["judges"]["rules"] = {"engine": "openai", "model": "m"}
+    paid = Jobs(Plan(build_config(config)))
+    (key,) = paid.judge_keys
+    limits: dict[str, Any] = {"judge": 2, "translator": 1}
+    paid.limit_keys(limits)
+    assert limits == {"judge": 2, "translator": 1, key: 2}
+    limits = {"judge": 2, key: 7}
+    paid.limit_keys(limits)
+    assert limits == {"judge": 2, key: 7}
+    limits = {}
+    paid.limit_keys(limits)
+    assert limits == {}

@@ -30,6 +30,10 @@ PEOPLES: Verbs = {
     "sources": ("sources.listing", "list the built-in sources: licence, size, gated, pinned"),
     "export-review": ("translate.export_review", "write a sheet of translations to be reviewed"),
     "import-review": ("translate.import_review", "turn a reviewed sheet into corrections"),
+    "export-benchmark": (
+        "sources.export_benchmark",
+        "write a benchmark as MT-Bench-X's own files",
+    ),
     "export-mixture": ("mixtures.export", "write a mixture or pool with its texts"),
     "push-to-hub": ("publish.push", "upload a dataset, a checkpoint or judgements to the hub"),
     "show-mask": ("train.show_mask", "print rows with their trained tokens in colour"),

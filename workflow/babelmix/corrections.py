@@ -178,11 +178,8 @@ def _correct_row(
     stale = []
     done = []
     for correction in corrections:
-        name, index = correction.place
-        if name == "turns":
-            users = [n for n, m in enumerate(row.messages) if m.role == "user"]
-            index = users[index] if index < len(users) else len(row.messages)
-        if name == "reference" or index >= len(row.messages):
+        index = _place_in(row, *correction.place)
+        if index is None:
             raise BabelmixError(
                 f"{path}: {row.id} {row.lang}: the row has no {correction.field}; it has "
                 f"messages.0 to messages.{len(row.messages) - 1}."
@@ -208,6 +205,20 @@ def _correct_row(
         row.checks.append(
             Check(STALE, False, float(len(stale)), f"source text changed: {', '.join(stale)}")
         )
+
+
+def _place_in(row: Conversation, name: str, index: int) -> int | None:
+    """The message that a field names: its number, a user's turn, or the reference after one."""
+    if name != "messages":
+        users = [n for n, m in enumerate(row.messages) if m.role == "user"]
+        if index >= len(users):
+            return None
+        index = users[index]
+    if name == "reference":
+        index += 1
+        if index >= len(row.messages) or row.messages[index].role != "assistant":
+            return None
+    return index if index < len(row.messages) else None
 
 
 def correct_questions(

@@ -33,6 +33,20 @@ class FetchSpec(Spec):
     source: Source
 
 
+class BenchmarkSpec(Spec):
+    """Questions of one benchmark in one language."""
+
+    name: Name
+    lang: Lang
+    languages: list[Lang]
+    source: Source | None
+    dataset: Name | None
+    questions: int | None
+    turns: int | None
+    max_question_chars: int | None
+    categories: list[str] | None
+
+
 class NormaliseSpec(Spec):
     """Sources -> one language of a pool, as the sources hold it."""
 
@@ -48,6 +62,11 @@ class NormaliseSpec(Spec):
         default=True,
         exclude_if=lambda value: value is True,
         description="Whether the languages share their ids; else each is its own pivot.",
+    )
+    choice: BenchmarkSpec | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Of a benchmark's questions: which are asked, decided over the languages held.",
     )
 
 
@@ -282,20 +301,6 @@ class ManifestSpec(Spec):
     licences: dict[Name, str] = Field(description="Licence by source.")
     non_commercial: list[Name]
     similarity: float = Field(default=0.8, description="From which on duplicates are near.")
-
-
-class BenchmarkSpec(Spec):
-    """Questions of one benchmark in one language."""
-
-    name: Name
-    lang: Lang
-    languages: list[Lang]
-    source: Source | None
-    dataset: Name | None
-    questions: int | None
-    turns: int | None
-    max_question_chars: int | None
-    categories: list[str] | None
 
 
 class ModelSpec(Spec):

@@ -67,7 +67,7 @@ rule round_trip:
         lambda w: JOBS.back_env(w.dataset, w.lang)
     threads: 1
     resources:
-        translator=lambda w: JOBS.back_resource(w.dataset, w.lang, "translator"),
+        **JOBS.back_translator_keys,
         mem_mb=lambda w, input, attempt: memory(input, attempt, 2000),
         runtime=lambda w, attempt: JOBS.back_resource(w.dataset, w.lang, "minutes")
         * attempt,

@@ -24,8 +24,8 @@ rule judge_single:
         "../envs/data.yaml"
     threads: 1
     resources:
-        # Jobs of one key share its rate limit: the profile says how many run at a time.
-        judge=lambda w: JOBS.asks_api(w.evaluation),
+        # Jobs of one key share its rate limit: the profile says how many of them run at a time.
+        **JOBS.judge_keys,
         mem_mb=lambda w, input, attempt: memory(input, attempt, 1500),
         runtime=lambda w, attempt: JOBS.judge_minutes(w.evaluation, w.run, attempt),
     params:
@@ -105,8 +105,8 @@ rule judge_pairs:
         "../envs/data.yaml"
     threads: 1
     resources:
-        # Jobs of one key share its rate limit: the profile says how many run at a time.
-        judge=lambda w: JOBS.asks_api(w.evaluation),
+        # Jobs of one key share its rate limit: the profile says how many of them run at a time.
+        **JOBS.judge_keys,
         mem_mb=lambda w, input, attempt: memory(input, attempt, 1500),
         runtime=lambda w, attempt: JOBS.judge_minutes(w.evaluation, w.run, attempt),
     params:

@@ -67,6 +67,7 @@ rule normalise_dataset:
         max_chars=setting("normalise", "max_chars"),
         seed=setting("normalise", "seed"),
         parallel=setting("normalise", "parallel"),
+        choice=setting("normalise", "choice"),
         pivot_option=lambda w, input: (
             f"--pivot-file {input.pivot}" if input.pivot else ""
         ),
@@ -74,7 +75,7 @@ rule normalise_dataset:
         "python -m babelmix normalise"
         " --set {params.version} {params.dataset} {params.lang} {params.pivot}"
         " {params.sources} {params.rows} {params.fraction} {params.max_chars}"
-        " {params.seed} {params.parallel}"
+        " {params.seed} {params.parallel} {params.choice}"
         " --records {input.records:q}"
         " {params.pivot_option}"
         " --output {output.table:q}"

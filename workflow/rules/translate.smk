@@ -26,7 +26,7 @@ rule translate_shard:
     threads: 1
     resources:
         # Jobs of one key share its rate limit: the profile says how many run at a time.
-        translator=lambda w: JOBS.translates_by_api(w.dataset, w.lang),
+        **JOBS.translator_keys,
         mem_mb=lambda w, input, attempt: memory(input, attempt, 2000),
         runtime=lambda w, attempt: JOBS.translation_minutes(w.dataset, w.lang) * attempt,
         gpu=lambda w: JOBS.translation_gpus(w.dataset, w.lang),

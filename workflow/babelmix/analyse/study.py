@@ -178,7 +178,8 @@ class StudySet:
             for pool in sorted(pools)
             for benchmark, spec in sorted(self.raw.get("benchmarks", {}).items())
             for translator in self.translators_of(pool)
-            if translator in self.translators_of(spec.get("dataset"))
+            if translator
+            in self.translators_of(benchmark if spec.get("translator") else spec.get("dataset"))
         ]
 
     def variant_for_run(self, run: str, where: str) -> Variant:

@@ -12,6 +12,7 @@ from .agreement_tables import agreement_table, cross_language_table, voters
 from .audit_tables import audit_tables
 from .bilingual_table import bilingual_table, correlation_table
 from .confusion_tables import confusion_table
+from .declared_table import declared_table
 from .fidelity_tables import (
     detector_table,
     fidelity_table,
@@ -89,6 +90,7 @@ def build_tables(
     single = judged[judged["protocol"] == "single"].rename(columns={"score": "value"})
     placed = with_place(_stacked(single, pairs), scored, study)
     return [
+        declared_table(study, graded, pairs, scored, bootstrap),
         mixtures_table(mixtures),
         manifests_table(mixtures),
         *audit_tables(audits),

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from .base import Lang, Name, Section
+from .contrasts import Contrast, Deviation
 from .service import ChatModel, Endpoint
 
 Protocol = Literal["single", "pairwise", "side_by_side"]
-#: How the verdicts of both orders of a pair become one outcome (``judge.outcome``).
+#: How the verdicts of both orders of a pair become one outcome (``outcome``).
 OrderRule = Literal["strict", "lenient", "score"]
 
 
@@ -206,7 +212,19 @@ class Benchmark(Section):
         default=None,
         description=(
             "Overlay of human corrections (JSONL or CSV), put over the questions and references of "
-            "`source`; may hold `{data_root}` and `{lang}`. A pool has its own `corrections`."
+            "`source`; may hold `{data_root}` and `{lang}`. A pool has its own `corrections`. With "
+            "a `translator` and `{lang}`: one file per translated language, which `import-review` "
+            "writes."
+        ),
+    )
+    translator: Name | dict[Lang, Name] | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description=(
+            "Translator of the questions and references into languages that `source` does not "
+            "hold: one name for all, or one per language. Only the questions that are asked are "
+            "translated. The translations lie in `conversations/{benchmark}.{lang}.parquet`, for "
+            "`export-review`."
         ),
     )
     system_prompt: bool = Field(
@@ -220,6 +238,8 @@ class Benchmark(Section):
             raise ValueError("give exactly one of `source` and `dataset`")
         if self.corrections is not None and self.source is None:
             raise ValueError("`corrections` goes with `source`; a dataset names its own overlay")
+        if self.translator is not None and self.source is None:
+            raise ValueError("`translator` goes with `source`; a dataset names its own translator")
         return self
 
 
@@ -349,17 +369,6 @@ class Evaluation(Section):
         return self
 
 
-class Deviation(Section):
-    """A place where a reproduction differs from the paper, or where the paper is silent."""
-
-    what: str = Field(description="The setting in question.")
-    paper: str = Field(description="What the paper says; `unpublished` where it says nothing.")
-    ours: str = Field(description="What this configuration does.")
-    mark: Literal["C", "I", "R", "?"] = Field(
-        description="C confirmed, I inferred, R recalled but not confirmed, ? unpublished (ours)."
-    )
-
-
 class Study(Section):
     """A question, the trainings that answer it, and how they are judged."""
 
@@ -372,4 +381,12 @@ class Study(Section):
     evaluations: list[Evaluation] = Field(min_length=1, description="Benchmarks and judges.")
     deviations: list[Deviation] = Field(
         default_factory=list, description="Differences from the paper; printed in the report."
+    )
+    contrasts: dict[Name, Contrast] = Field(
+        default_factory=dict,
+        exclude_if=lambda value: not value,
+        description=(
+            "Comparisons that the study is made for, by name. They come first in tables and "
+            "report, and their p values are corrected for one another alone."
+        ),
     )

@@ -65,9 +65,35 @@ class FieldMap(Section):
     answer: str | None = Field(
         default=None, description="The assistant's text. Without it the rows are prompts alone."
     )
-    turns: str | None = Field(
+    turns: str | list[str] | None = Field(
         default=None,
-        description="A list of turns: texts (the user begins), or objects with a role and a text.",
+        description=(
+            "A list of turns: texts (see `speakers`), or objects with a role and a text. Or "
+            "several columns, one per turn: `[turn_1, turn_2]`."
+        ),
+    )
+    speakers: Literal["alternate", "user"] | None = Field(
+        default=None,
+        exclude_if=is_default(None),
+        description=(
+            "Who speaks in `turns` of bare texts: `alternate` (the user begins; what is meant when "
+            "left out) or `user`: all of them are the user's, as in MT-Bench. Such rows are "
+            "questions, for the `source` of a benchmark. Rows that look like questions are refused "
+            "until this says which."
+        ),
+    )
+    category: str | None = Field(
+        default=None,
+        exclude_if=is_default(None),
+        description="Of questions: the category, by which results are shown.",
+    )
+    reference: str | list[str] | None = Field(
+        default=None,
+        exclude_if=is_default(None),
+        description=(
+            "Of questions: the reference answers, a text, a list of one per turn, or several "
+            "columns. A turn may have none."
+        ),
     )
     role: str = Field(default="role", description="In a turn: who speaks.")
     content: str = Field(default="content", description="In a turn: what is said.")
@@ -103,10 +129,35 @@ class FieldMap(Section):
             raise ValueError("give either `prompt` (with `answer`) or `turns`")
         if self.turns and self.answer:
             raise ValueError("`answer` goes with `prompt`; `turns` holds the answers itself")
+        if self.speakers and not self.turns:
+            raise ValueError("`speakers` goes with `turns`: a `prompt` is the user's")
+        if self.answer and self.reference:
+            raise ValueError("`answer` is the reference of a question already: leave one out")
+        if self.reference and self.turns and self.speakers != "user":
+            raise ValueError("`reference` beside `turns` needs `speakers: user`")
         return self
 
     def per_language(self) -> bool:
         """Whether one file holds several languages, told apart by a path or a value."""
-        parts = [self.answer, self.turns, self.content, *self.prompt]
+        parts = [self.answer, self.content, *self.prompt, *self.turn_paths(), self.category]
+        parts += self.reference_paths()
         parts += [v for v in self.where.values() if isinstance(v, str)]
         return any("{lang}" in part or "{LANG}" in part for part in parts if part)
+
+    def turn_paths(self) -> list[str]:
+        """The paths of `turns`: one to a list, or one per turn."""
+        return as_paths(self.turns)
+
+    def reference_paths(self) -> list[str]:
+        """The paths of `reference`, likewise."""
+        return as_paths(self.reference)
+
+    @property
+    def asks(self) -> bool:
+        """Whether its rows are questions of a benchmark rather than conversations."""
+        return self.speakers == "user" or self.category is not None or self.reference is not None
+
+
+def as_paths(given: str | list[str] | None) -> list[str]:
+    """One path or several, as a list."""
+    return [given] if isinstance(given, str) else list(given or [])

@@ -16,6 +16,9 @@ from ..resources import language_catalogue
 from .builtin import fill_sources
 from .root import Config
 
+#: Keys whose values are codes of languages; `[key]` stands for the key of a mapping.
+_OF_LANGUAGES = {"languages", "main", "pivot", "parallel_over", "pairs", "orders", "[key]"}
+
 
 class _UniqueKeys(yaml.SafeLoader):
     """Safe YAML in which a key given twice is an error (YAML itself keeps the last, silently)."""
@@ -127,7 +130,7 @@ def _explain_one(item: Any) -> str:
         return f"unknown key.{hint}{known}"
     if item["type"] == "missing":
         return "this key is needed and is not given."
-    if item["type"] == "string_type" and item["input"] is False:
+    if item["input"] is False and not _OF_LANGUAGES.isdisjoint(item["loc"]):
         return f"{_NORWEGIAN}."
     message = item["msg"].removeprefix("Value error, ")
     shown = repr(item["input"])

@@ -8,7 +8,7 @@ a folder of their own, and the report carries a warning.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .expand import expand
@@ -46,6 +46,9 @@ def scaled(config: Config) -> Config:
             section["max_steps"] = _part(section["max_steps"], factor, 1)
     for section in values["benchmarks"].values():
         section["languages"] = _only(section["languages"], kept)
+        if isinstance(section.get("translator"), dict):
+            named = section["translator"]
+            section["translator"] = {c: t for c, t in named.items() if c in kept}
         if section["source"] or section["questions"]:
             asked = section["questions"] or USUAL_QUESTIONS
             section["questions"] = _part(asked, factor, min(asked, QUESTIONS))
@@ -169,7 +172,29 @@ def _without_lost_names(values: dict[str, Any]) -> Config:
         study["evaluations"] = [
             e for e in study["evaluations"] if e["baseline"] in chosen or known(e["baseline"])
         ]
+        if study.get("contrasts"):
+            study["contrasts"] = _kept_contrasts(
+                study["contrasts"], known, set(values["languages"])
+            )
         if study["runs"] and study["evaluations"]:
             studies[name] = study
     values["studies"] = studies
     return Config.model_validate(values)
+
+
+def _kept_contrasts(
+    contrasts: dict[str, Any], known: Callable[[str], bool], languages: set[str]
+) -> dict[str, Any]:
+    """The contrasts all of whose mixtures, and some of whose languages, stay."""
+    kept = {}
+    for name, contrast in contrasts.items():
+        differences = [contrast, *([contrast["against"]] if contrast["against"] else [])]
+        sides = [d[side]["mixture"] for d in differences for side in ("left", "right")]
+        if not all(mixture == "untuned" or known(mixture) for mixture in sides):
+            continue
+        if contrast["languages"] is not None:
+            contrast["languages"] = _only(contrast["languages"], languages)
+            if not contrast["languages"]:
+                continue
+        kept[name] = contrast
+    return kept

@@ -219,6 +219,16 @@ class Source(Section):
             return self.fields.answer is None and self.fields.turns is None
         return self.adapter == "alpaca_eval"
 
+    @property
+    def pivot(self) -> str:
+        """The language that questions are translated from: English where it is held."""
+        return "en" if "en" in self.languages else self.languages[0]
+
+    @property
+    def holds_questions(self) -> bool:
+        """Whether its rows are questions of a benchmark, and no conversations."""
+        return self.adapter in QUESTION_ADAPTERS or (self.fields is not None and self.fields.asks)
+
     @model_validator(mode="before")
     @classmethod
     def _revision_beside_the_name(cls, given: Any) -> Any:

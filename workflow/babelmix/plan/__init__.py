@@ -15,6 +15,7 @@ from .graph import Plan
 from .jobs import Jobs
 from .layout import EXPECTED_FILE, results
 from .lists import write_lists
+from .writable import require_results_folder
 
 __all__ = [
     "Jobs",
@@ -68,7 +69,11 @@ def write_resolved(raw: Mapping[str, Any], jobs: Jobs) -> None:
     """Write the configuration as it was merged, and the long lists of files, before any job.
 
     In the order given: of two mixtures with the same rows the first gives the name.
+
+    Raises:
+        BabelmixError: where the results cannot be written.
     """
+    require_results_folder(Path(jobs.root))
     text = json.dumps(dict(raw), indent=2, ensure_ascii=False)
     write_text(jobs.path("config.resolved.json"), f"{text}\n")
     write_expected(jobs)

@@ -12,9 +12,11 @@ from ..errors import BabelmixError
 from ..mixtures.shares import half_up
 from . import load_jobs
 from .checks import count_gpus, low_caps, unconfirmed
-from .cost import by_payer, cost_lines, mixture_rows
+from .cost import by_payer, cost_lines
 from .graph import Plan
-from .probe import probe_judges
+from .preflight import refusals
+from .probe import probe_services
+from .quantities import mixture_rows
 
 
 def preflight(plan: Plan, *, gpus_here: int | None, others: list[str] | None = None) -> None:
@@ -58,7 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-probe",
         action="store_true",
-        help="do not ask each judge one small question (which finds out what it does not take)",
+        help="do not ask each judge and chat translator one small question, which finds out "
+        "what it does not take",
     )
 
 
@@ -67,8 +70,9 @@ def small_pinches(plan: Plan) -> list[str]:
     found = []
     for name in plan.mixtures:
         for leaf in plan.expansion.mixtures[name].leaves:
-            if leaf.kind != "blocks" or len(leaf.languages) < 2:
-                continue
+            asked = leaf.mixed_percent or leaf.mixed_rows
+            if leaf.kind != "blocks" or (len(leaf.languages) < 2 and not asked):
+                continue  # a pinch over one language may round to no row at all
             rows = leaf.mixed_rows
             if rows is None:
                 percent = 100.0 if leaf.main is None else leaf.mixed_percent or 0.0
@@ -76,10 +80,15 @@ def small_pinches(plan: Plan) -> list[str]:
             if rows < len(leaf.languages):
                 found.append(
                     f"mixture '{leaf.name}': {rows} {'row' if rows == 1 else 'rows'} for "
-                    f"{len(leaf.languages)} languages "
-                    f"({', '.join(leaf.languages)}): some get none."
+                    f"{_counted(leaf.languages)}: "
+                    f"{'some get none' if len(leaf.languages) > 1 else 'it gets none'}."
                 )
     return found
+
+
+def _counted(languages: list[str]) -> str:
+    noun = "language" if len(languages) == 1 else "languages"
+    return f"{len(languages)} {noun} ({', '.join(languages)})"
 
 
 def remarks(plan: Plan) -> list[str]:
@@ -139,10 +148,12 @@ def run(args: argparse.Namespace) -> None:
             if args.try_nodes and not others:
                 others = cluster.try_nodes(profile, args.try_nodes)
     others += unconfirmed(plan.config, by_payer(cost_lines(plan)), Path(plan.root))
+    refused, found_out = refusals(plan)
+    others += refused
     here = None if elsewhere else count_gpus()
-    notes = remarks(plan)
+    notes = remarks(plan) + found_out
     if not args.no_probe and not others and not plan.problems(gpus_here=here):
-        found, told = probe_judges(plan.config, plan.judges, Path(plan.root))
+        found, told = probe_services(plan.config, plan.judges, plan.translators, Path(plan.root))
         others, notes = others + found, notes + told
     preflight(plan, gpus_here=here, others=others)
     for remark in notes:

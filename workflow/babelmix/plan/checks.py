@@ -16,13 +16,14 @@ from ..config.root import Config
 from ..config.service import Endpoint, PaidService
 from ..config.sources import Dataset, Source
 from ..config.translators import ApertiumTranslator, OpenAITranslator, Service
-from ..errors import BabelmixError, unknown_name
-from ..service.budget import Estimate, require_confirmation
+from ..errors import BabelmixError
+from ..service.budget import Estimate, require_confirmation, require_price
 from ..service.client import read_key
 from ..service.ledger import Ledger
 from ..service.prices import price_of as endpoint_price
 from ..sources import places
 from ..translate.cost import price_of
+from .benchmark_checks import check_benchmarks, language_path, require_known
 
 #: Seconds that a file server's clock may go before ours.
 _CLOCK_SKEW_S = 2.0
@@ -32,43 +33,38 @@ def check_names(config: Config) -> None:
     """Every name that a section uses is defined in its own section."""
     for name, dataset in config.datasets.items():
         where = f"datasets.{name}"
-        _known("source", dataset.sources, config.sources, f"{where}.sources")
+        require_known("source", dataset.sources, config.sources, f"{where}.sources")
+        for held in dataset.sources:
+            if config.sources[held].holds_questions:
+                raise BabelmixError(
+                    f"{where}.sources: '{held}' (`adapter: {config.sources[held].adapter}`) "
+                    "holds questions, not conversations. Name it as the `source` of a benchmark "
+                    "(with a `translator` for languages that it does not hold), and take it out "
+                    "here."
+                )
         pivot = [dataset.pivot] if dataset.parallel else []
-        _known("language", [*dataset.languages, *pivot], config.languages, where)
+        require_known("language", [*dataset.languages, *pivot], config.languages, where)
         _check_own_rows(where, dataset, config)
         if dataset.parallel and dataset.pivot not in dataset.languages:
             raise BabelmixError(f"{where}: `pivot: {dataset.pivot}` is not among its `languages`.")
         if isinstance(back := dataset.audit.round_trip, (str, dict)):
             there = f"{where}.audit.round_trip"
             names, langs = ([back], ()) if isinstance(back, str) else (back.values(), back)
-            _known("translator", names, config.translators, there)
-            _known("language", langs, dict.fromkeys(dataset.languages), there)
+            require_known("translator", names, config.translators, there)
+            require_known("language", langs, dict.fromkeys(dataset.languages), there)
         if isinstance(dataset.translator, str):
-            _known("translator", [dataset.translator], config.translators, where)
+            require_known("translator", [dataset.translator], config.translators, where)
         elif dataset.translator:
-            _known("translator", dataset.translator.values(), config.translators, where)
-            _known("language", dataset.translator, dict.fromkeys(dataset.languages), where)
+            require_known("translator", dataset.translator.values(), config.translators, where)
+            require_known("language", dataset.translator, dict.fromkeys(dataset.languages), where)
     for name, source in config.sources.items():
-        _known("language", source.languages, config.languages, f"sources.{name}.languages")
+        require_known("language", source.languages, config.languages, f"sources.{name}.languages")
     for name, family in config.mixtures.items():
         if family.tokenizer:
-            _known("model", [family.tokenizer], config.models, f"mixtures.{name}.tokenizer")
+            require_known("model", [family.tokenizer], config.models, f"mixtures.{name}.tokenizer")
         if not isinstance(family, Union):
             _check_family(name, family, config)
-    for name, benchmark in config.benchmarks.items():
-        where = f"benchmarks.{name}"
-        if benchmark.source:
-            _known("source", [benchmark.source], config.sources, where)
-            held = dict.fromkeys(config.sources[benchmark.source].languages)
-        else:
-            _known("dataset", [benchmark.dataset or ""], config.datasets, where)
-            if not config.datasets[benchmark.dataset or ""].parallel:
-                raise BabelmixError(
-                    f"{where}.dataset: '{benchmark.dataset}' is not parallel, but a benchmark asks "
-                    "the same questions in every language. Name a parallel dataset or a `source`."
-                )
-            held = dict.fromkeys(config.datasets[benchmark.dataset or ""].languages)
-        _known("language", benchmark.languages, held, f"{where}.languages")
+    check_benchmarks(config)
     singly = [name for name, judge in config.judges.items() if not isinstance(judge, Jury)]
     for name, judge in config.judges.items():
         if isinstance(judge, Jury):
@@ -90,23 +86,23 @@ def _check_own_rows(where: str, dataset: Dataset, config: Config) -> None:
 def _check_jury(where: str, jury: Jury, config: Config, singly: list[str]) -> None:
     if within := [m for m in jury.members if isinstance(config.judges.get(m), Jury)]:
         raise BabelmixError(f"{where}: '{within[0]}' is a jury itself. Name its members instead.")
-    _known("judge", jury.members, singly, where)
+    require_known("judge", jury.members, singly, where)
 
 
 def _check_family(name: str, family: PoolFamily, config: Config) -> None:
     where = f"mixtures.{name}"
-    _known("dataset", [family.dataset], config.datasets, where)
+    require_known("dataset", [family.dataset], config.datasets, where)
     main = [family.main] if isinstance(family, Pinch | CodeSwitched) else []
     ordered = family.order.languages if family.order else []
     used = [*family.languages, *main, *(family.parallel_over or []), *ordered]
-    _known("language", used, dict.fromkeys(config.datasets[family.dataset].languages), where)
+    require_known("language", used, dict.fromkeys(config.datasets[family.dataset].languages), where)
     doubled = {c for c in family.languages if family.languages.count(c) > 1}
     if doubled:
         raise BabelmixError(f"{where}.languages: {sorted(doubled)} appear twice.")
     if family.order is not None and family.order.by == "part":
         raise BabelmixError(f"{where}.order: `part` is for unions; this family has no parts.")
     if isinstance(family.rows, dict):
-        _known("language", family.rows, dict.fromkeys(family.languages), f"{where}.rows")
+        require_known("language", family.rows, dict.fromkeys(family.languages), f"{where}.rows")
         if lost := [c for c in family.languages if c not in family.rows]:
             raise BabelmixError(f"{where}.rows: no number for {', '.join(lost)}.")
 
@@ -115,21 +111,14 @@ def _check_studies(config: Config) -> None:
     for name, study in config.studies.items():
         where = f"studies.{name}"
         for run_set in study.runs:
-            _known("model", run_set.models, config.models, f"{where}.runs.models")
-            _known("recipe", [run_set.recipe], config.training, f"{where}.runs.recipe")
+            require_known("model", run_set.models, config.models, f"{where}.runs.models")
+            require_known("recipe", [run_set.recipe], config.training, f"{where}.runs.recipe")
         for evaluation in study.evaluations:
             there = f"{where}.evaluations"
-            _known("benchmark", [evaluation.benchmark], config.benchmarks, there)
-            _known("judge", [evaluation.judge], config.judges, there)
+            require_known("benchmark", [evaluation.benchmark], config.benchmarks, there)
+            require_known("judge", [evaluation.judge], config.judges, there)
             asked = config.benchmarks[evaluation.benchmark].languages
-            _known("language", evaluation.languages or [], dict.fromkeys(asked), there)
-
-
-def _known(kind: str, names: Iterable[str], known: Iterable[str], where: str) -> None:
-    known = list(known)
-    for name in names:
-        if name not in known:
-            raise unknown_name(kind, name, known, where)
+            require_known("language", evaluation.languages or [], dict.fromkeys(asked), there)
 
 
 def resolve_path(text: str, config: Config, where: str) -> str:
@@ -144,11 +133,6 @@ def resolve_path(text: str, config: Config, where: str) -> str:
     return text.replace("{data_root}", config.data_root.rstrip("/"))
 
 
-def language_path(path: str, lang: str) -> str:
-    """Put a language code into a path."""
-    return path.replace("{lang}", lang).replace("{LANG}", lang.upper())
-
-
 def local_files(name: str, source: Source) -> list[str]:
     """Files of a local source (path already resolved); a missing one is an error.
 
@@ -157,9 +141,9 @@ def local_files(name: str, source: Source) -> list[str]:
     """
     if source.path is None:
         return []
-    files = []
-    for place in dict.fromkeys(language_path(source.path, c) for c in source.languages):
-        files += places.local_files(place, source.split, f"sources.{name}")[0]
+    files = list(
+        dict.fromkeys(f for c in source.languages for f in language_files(name, source, c))
+    )
     for file in files:
         if not Path(file).is_file():
             raise BabelmixError(
@@ -168,6 +152,12 @@ def local_files(name: str, source: Source) -> list[str]:
                 "`data_root` or BABELMIX_DATA_ROOT)."
             )
     return files
+
+
+def language_files(name: str, source: Source, lang: str) -> list[str]:
+    """Files of a local source that hold a language; whether they are there is not looked at."""
+    place = language_path(source.path or "", lang)
+    return places.local_files(place, source.split, f"sources.{name}")[0]
 
 
 def files_of_the_future(sources: dict[str, Source]) -> list[str]:
@@ -225,8 +215,7 @@ def check_machine(
                 "workflow/profiles/slurm`), choose a smaller model, or set `device: cpu` and "
                 "`gpus: 0` for it."
             )
-    problems += _missing_keys(config, judges, translators)
-    return problems
+    return problems + missing_keys(config, judges, translators)
 
 
 def missing_engines(
@@ -262,7 +251,8 @@ def missing_engines(
     return list(dict.fromkeys(problems))
 
 
-def _missing_keys(config: Config, judges: Iterable[str], translators: Iterable[str]) -> list[str]:
+def missing_keys(config: Config, judges: Iterable[str], translators: Iterable[str]) -> list[str]:
+    """Keys of services that the environment lacks, and modes that Apertium does not have."""
     problems = []
     for name in judges:
         judge = config.judges[name]
@@ -338,9 +328,10 @@ def unconfirmed(config: Config, payers: dict[str, float | None], root: Path) -> 
         path = ledger / f"{payer}.jsonl"
         spent = Ledger(ledger, payer).total() if path.is_file() else 0.0
         left = None if dollars is None else max(0.0, dollars - spent)
-        if left == 0.0:
-            continue
         try:
+            require_price(settings, price, payer)
+            if left == 0.0:
+                continue
             estimate = Estimate(1, 0, 0, left)
             require_confirmation(settings, estimate, price, payer, spent, "this study set")
         except BabelmixError as error:

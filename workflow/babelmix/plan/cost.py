@@ -8,39 +8,25 @@ read.
 from __future__ import annotations
 
 import argparse
-import functools
-import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..config.builtin import catalogue
 from ..config.evaluation import OpenAIJudge
 from ..config.load import load_config
-from ..config.sources import Source
-from ..files.readers import iter_rows, read_rows
 from ..judge.cost import CHARS_PER_TOKEN, VERDICT_TOKENS, estimate_calls, expected_calls
-from ..mixtures.shares import half_up
 from ..service.budget import estimate_calls as estimate_service
-from ..sources.adapters import columns_of, conversations, stream
-from ..sources.questions import questions
-from ..sources.rows import Parsed
-from ..specs import MixtureSpec
 from ..translate.cost import estimate as translation_estimate
-from .checks import language_path
 from .graph import Plan
-from .nominal import nominal_rows
+from .hardware import GPU, UTILISATION, Hours, answering_hours, disk_words, peak_of, training_hours
+from .quantities import (
+    CHARS_PER_ROW,
+    mixture_rows,
+    n_dialogues,
+    n_turns,
+    pool_chars,
+    pool_rows,
+)
 
-#: Rows of a source where no `rows` says how many: as published (docs of each source).
-PUBLISHED_ROWS = {
-    "lima": 1030,
-    "alpaca": 52002,
-    "oasst": 3640,
-    "alpaca_eval": 805,
-    "mt_bench": 80,
-    "mt_bench_x": 80,
-}
-#: Characters of a conversation and of an answer, where nothing better is known.
-CHARS_PER_ROW = 1200
 #: Texts of a row that a chat model is asked to translate: its messages.
 TEXTS_PER_ROW = 2
 #: Characters of a prompt of a benchmark, and tokens of an answer.
@@ -60,121 +46,7 @@ class Line:
     dollars: float | None = None
     unknown: bool = False
     payers: dict[str, float | None] = field(default_factory=dict)
-
-
-def _measure(source: Source, path: str, lang: str | None = None) -> tuple[int, float]:
-    """Conversations (or questions) of a local file, in one language, and characters of one."""
-    return _measure_once(source.model_dump_json(), path, lang or source.languages[0])
-
-
-@functools.cache
-def _measure_once(source_json: str, path: str, lang: str) -> tuple[int, float]:
-    source = Source.model_validate_json(source_json)
-    first = next(iter_rows(path), None)
-    asks = isinstance(first, dict) and "question_id" in first
-    if source.adapter in {"mt_bench", "mt_bench_x"} or (asks and source.fields is None):
-        raw = read_rows(path)
-        found = questions(raw, None, source, lang, path)
-        return len(found), sum(len(t) for q in found for t in q.turns) / len(found)
-    count = characters = 0
-    columns = columns_of(source, lang)
-    some = itertools.islice(iter_rows(path, columns), source.take)
-    for row in stream(some, source, "", lang, "", path, Parsed()):
-        count += 1
-        characters += sum(len(m.content) for m in row.messages)
-    if not count:
-        conversations(itertools.islice(iter_rows(path), 100), source, "", lang, "", path)
-    return count, characters / max(count, 1)
-
-
-def _local(plan: Plan, source: str, lang: str | None = None) -> tuple[int, float] | None:
-    """What a source's local file holds (in its first language); None where it has none here."""
-    section = plan.sources[source]
-    if section.path is None:
-        return None
-    path = language_path(section.path, lang or section.languages[0])
-    return _measure(section, path, lang) if Path(path).is_file() else None
-
-
-def pool_rows(plan: Plan, dataset: str, lang: str | None = None) -> int:
-    """Rows per language of a pool, from `rows`, or from what its sources hold.
-
-    ``lang``: of a pool that is not parallel, whose languages have different numbers of rows.
-    """
-    pool = plan.dataset(dataset)
-    holding = [s for s in pool.sources if lang is None or lang in plan.sources[s].languages]
-    held = sum(_source_rows(plan, s, lang) for s in holding)
-    if pool.fraction is not None:
-        return half_up(pool.fraction, held)
-    return min(pool.rows, held) if pool.rows else held
-
-
-def pool_chars(plan: Plan, dataset: str) -> float:
-    """Characters of one conversation of a pool."""
-    pool = plan.dataset(dataset)
-    measured = [m for s in pool.sources if (m := _local(plan, s))]
-    rows = sum(n for n, _ in measured)
-    mean = sum(n * chars for n, chars in measured) / rows if rows else CHARS_PER_ROW
-    return min(mean, pool.max_chars or mean)
-
-
-def _source_rows(plan: Plan, source: str, lang: str | None = None) -> int:
-    section = plan.config.sources[source]
-    measured = _local(plan, source, lang)
-    if measured is not None:
-        return measured[0]
-    if section.take is not None:
-        return section.take
-    if section.expected_rows is not None:
-        return section.expected_rows
-    entry = catalogue().get(section.builtin or "")
-    if entry is not None and entry.rows is not None:
-        return entry.rows
-    if section.adapter == "lima" and section.single_turn_only:
-        return 1000
-    if section.adapter == "alpaca_eval" and "oasst" in section.exclude_subsets:
-        return 617
-    if section.adapter == "alpaca" and len(section.languages) > 1:
-        return 67017
-    return PUBLISHED_ROWS.get(section.adapter, 1000)
-
-
-def mixture_rows(plan: Plan, spec: MixtureSpec) -> int:
-    """Training rows of a mixture."""
-
-    def ids(leaf: MixtureSpec) -> int:
-        lang = leaf.languages[0] if leaf.by_language else None
-        return max(0, pool_rows(plan, leaf.dataset, lang) - plan.dataset(leaf.dataset).dev_rows)
-
-    return nominal_rows(spec, ids, lambda leaf: pool_chars(plan, leaf.dataset) / CHARS_PER_TOKEN)
-
-
-def n_questions(plan: Plan, benchmark: str) -> int:
-    """Questions a language."""
-    section = plan.config.benchmarks[benchmark]
-    if section.source:
-        whole = _source_rows(plan, section.source)
-    else:
-        whole = pool_rows(plan, section.dataset or "")
-    return min(section.questions or whole, whole)
-
-
-def n_dialogues(plan: Plan, benchmark: str) -> int:
-    """Dialogues that a run holds a language: the samples of all questions."""
-    samples = plan.config.benchmarks[benchmark].generation.samples
-    return n_questions(plan, benchmark) * samples
-
-
-def n_turns(plan: Plan, benchmark: str) -> int:
-    """Turns a question: two in the MT-Bench shapes, else one."""
-    section = plan.config.benchmarks[benchmark]
-    two = section.source is not None and plan.config.sources[section.source].adapter in {
-        "mt_bench",
-        "mt_bench_x",
-        "parallel",
-    }
-    whole = 2 if two else 1
-    return min(section.turns or whole, whole)
+    hours: Hours = field(default_factory=Hours)
 
 
 def _translations(plan: Plan) -> list[Line]:
@@ -226,12 +98,12 @@ def _translation(
     return [Line(stage, what, jobs * len(names), amount, shown, bool(unknown), payers)]
 
 
-def _trainings(plan: Plan) -> list[Line]:
+def _trainings(plan: Plan, peak: float) -> list[Line]:
     lines = []
     for model in plan.models:
         trained = [r for r in plan.runs.values() if r.model == model and r.mixture and r.recipe]
         tokens = 0.0
-        flops: float | None = 0.0
+        hours = Hours()
         size = plan.config.models[model].parameters_b
         for run in trained:
             recipe = plan.config.training[run.recipe or ""]
@@ -244,25 +116,44 @@ def _trainings(plan: Plan) -> list[Line]:
             )
             chars = sum(pool_chars(plan, d) for d in spec.datasets) / len(spec.datasets)
             row_tokens = chars / CHARS_PER_TOKEN
-            tokens += seen * min(row_tokens, recipe.max_length)
+            of_run = seen * min(row_tokens, recipe.max_length)
+            frozen = recipe.lora is not None
+            hours += training_hours(
+                f"models.{model}", plan.config.models[model], of_run, frozen, peak
+            )
+            tokens += of_run
         flops = 6 * size * 1e9 * tokens if size else None
         amount = f"≈ {tokens / 1e6:,.1f} M tokens"
         if flops:
             amount += f", {flops / 1e18:,.3g} EFLOP"
-        lines.append(Line("train", model, len(trained), amount))
+        amount += _hours_words(hours)
+        lines.append(Line("train", model, len(trained), amount, hours=hours))
     return lines
 
 
-def _answers(plan: Plan) -> list[Line]:
+def _hours_words(hours: Hours) -> str:
+    return f", {hours} GPU hours" if hours != Hours() else ""
+
+
+def _answers(plan: Plan, peak: float) -> list[Line]:
     lines = []
     for benchmark in plan.benchmarks:
         sets = [(b, r) for b, r in plan.answer_sets() if b == benchmark]
-        languages = sum(len(plan.answer_languages(benchmark, r)) for _, r in sets)
-        turns = languages * n_dialogues(plan, benchmark) * n_turns(plan, benchmark)
+        of_run = {r: len(plan.answer_languages(benchmark, r)) for _, r in sets}
+        per_language = n_dialogues(plan, benchmark) * n_turns(plan, benchmark)
+        turns = sum(of_run.values()) * per_language
         line = Line("answer", benchmark, len(sets), f"{turns:,} answers")
         lines.append(line)
         generation = plan.config.benchmarks[benchmark].generation
         if generation.engine != "openai":
+            size = min(ANSWER_TOKENS, generation.max_new_tokens) * per_language
+            for run, languages in of_run.items():
+                model = plan.runs[run].model
+                section = plan.config.models[model]
+                line.hours += answering_hours(
+                    f"models.{model}", section, languages * size, generation.batch_tokens, peak
+                )
+            line.amount += _hours_words(line.hours)
             continue
         model = generation.served_model or ""
         tokens_out = turns * min(ANSWER_TOKENS, generation.max_new_tokens)
@@ -319,10 +210,12 @@ def _judgements(plan: Plan) -> list[Line]:
     return lines
 
 
-def cost_lines(plan: Plan) -> list[Line]:
-    """The whole plan, by stage."""
+def cost_lines(plan: Plan, gpu: str = GPU) -> list[Line]:
+    """The whole plan, by stage; GPU hours for a GPU of this name."""
+    peak = peak_of(gpu)
     mixtures = Line("mix", ", ".join(plan.datasets), len(plan.mixtures), "—")
-    return [*_translations(plan), mixtures, *_trainings(plan), *_answers(plan), *_judgements(plan)]
+    run = [*_trainings(plan, peak), *_answers(plan, peak)]
+    return [*_translations(plan), mixtures, *run, *_judgements(plan)]
 
 
 def by_payer(lines: list[Line]) -> dict[str, float | None]:
@@ -345,7 +238,7 @@ def render(lines: list[Line]) -> str:
         rows.append((line.stage, line.what, f"{line.jobs:,}", line.amount, dollars))
     total = f"{sum(line.dollars or 0 for line in lines):,.2f}"
     if any(line.unknown for line in lines):
-        total += " + unknown"
+        total = "unknown" if total == "0.00" else f"{total} + unknown"
     rows.append(("total", "", f"{sum(line.jobs for line in lines):,}", "", total))
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     text = []
@@ -359,15 +252,32 @@ def render(lines: list[Line]) -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
     parser.add_argument("--config", required=True, type=Path, help="configuration (YAML or JSON)")
+    parser.add_argument("--gpu", default=GPU, help="GPU that hours are estimated for, e.g. H100")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print the plan."""
+    """Print the plan, and what its jobs would refuse."""
+    from .preflight import refusals
+
     plan = Plan(load_config(args.config))
-    print(render(cost_lines(plan)))
+    lines = cost_lines(plan, args.gpu)
+    print(render(lines))
+    hours = sum((line.hours for line in lines), Hours())
+    if hours != Hours():
+        print(
+            f"\nGPU hours: {hours}, of {args.gpu}s ({peak_of(args.gpu) / 1e12:.0f} TFLOP/s, "
+            f"{UTILISATION:.0%} of it used; answers by memory bandwidth). `--gpu` names another."
+        )
+    print(f"Disk: {disk_words(plan)}.")
     print(
         f"\n{len([r for r in plan.runs.values() if r.mixture])} trainings in "
         f"{len(plan.studies)} studies. Estimates assume {CHARS_PER_TOKEN:g} characters a token and "
         f"{VERDICT_TOKENS} tokens a verdict; for sources that are not here their published "
         f"size and {CHARS_PER_ROW} characters a row."
     )
+    refused, notes = refusals(plan)
+    for note in notes:
+        print(f"note: {note}")
+    if refused:
+        print("\nJobs would refuse this (`check` says what this machine lacks, too):")
+        print("\n".join(f"- {problem}" for problem in refused))

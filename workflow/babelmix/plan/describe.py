@@ -61,7 +61,9 @@ def _run(plan: Plan, run: Run) -> dict[str, Any]:
 
 def _study(plan: Plan, name: str, study: Study) -> dict[str, Any]:
     families = dict.fromkeys(f for s in study.runs for f in s.mixtures)
-    return {
+    # Only where there are some: another study's description stays as it was.
+    declared = {"contrasts": plan.contrasts[name]} if plan.contrasts[name] else {}
+    return declared | {
         "title": study.title,
         "question": study.question,
         "deviations": [d.model_dump(exclude_defaults=True) for d in study.deviations],

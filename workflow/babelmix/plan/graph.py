@@ -11,12 +11,14 @@ from typing import Any
 
 from ..config.base import languages_of
 from ..config.expand import Expansion, expand
+from ..config.question_pools import question_pools, with_question_pools
 from ..config.root import Config
 from ..config.scale import scaled
 from ..config.sources import Dataset, Source
 from ..config.translators import ApertiumTranslator
 from ..errors import BabelmixError
 from . import checks
+from .contrasts import declared_contrasts
 from .runs import (
     EvaluationPlan,
     Peers,
@@ -34,7 +36,7 @@ class Plan:
 
     def __init__(self, config: Config, results: str = "results") -> None:
         checks.check_names(config)
-        self.config = config = scaled(config)
+        self.config = config = with_question_pools(scaled(config))
         self.root = f"{results}/{config.study_set}"
         self.studies = config.active_studies()
         self.expansion: Expansion = expand(config)
@@ -45,6 +47,7 @@ class Plan:
         for plan in self.evaluations.values():
             self._check_baseline(plan)
         check_varieties(self)
+        self.contrasts = {name: declared_contrasts(self, name) for name in self.studies}
         check_system_prompts(self)
 
     def _check_baseline(self, plan: EvaluationPlan) -> None:
@@ -77,8 +80,18 @@ class Plan:
     def datasets(self) -> list[str]:
         """Pools in use, by mixtures or by benchmarks."""
         used = [d for m in self.mixtures for d in self.expansion.mixtures[m].datasets]
-        used += [d for b in self.benchmarks if (d := self.config.benchmarks[b].dataset)]
+        used += [d for b in self.benchmarks if (d := self.pool_of(b))]
         return list(dict.fromkeys(used))
+
+    def pool_of(self, benchmark: str) -> str | None:
+        """The pool whose user turns a benchmark asks; None where its source holds all."""
+        section = self.config.benchmarks[benchmark]
+        return benchmark if section.translator is not None else section.dataset
+
+    @cached_property
+    def question_pools(self) -> dict[str, str]:
+        """Pools that hold a benchmark's own questions, to be translated: pool -> benchmark."""
+        return question_pools(self.config)
 
     @cached_property
     def sources(self) -> dict[str, Source]:

@@ -7,7 +7,8 @@ from .jobs_judge import JudgeJobs
 from .jobs_mix import MixtureJobs
 from .jobs_sizes import SizeJobs
 from .jobs_train import TrainJobs
+from .service_keys import KeyJobs
 
 
-class Jobs(DataJobs, MixtureJobs, TrainJobs, JudgeJobs, SizeJobs):
+class Jobs(DataJobs, MixtureJobs, TrainJobs, JudgeJobs, SizeJobs, KeyJobs):
     """Specs (JSON text), input files and resources of every job of a plan."""

@@ -67,8 +67,19 @@ class DataJobs(JobsBase):
                 max_chars=pool.max_chars,
                 seed=pool.seed,
                 parallel=pool.parallel,
+                choice=self._choice(dataset),
             )
         )
+
+    def _choice(self, dataset: str) -> BenchmarkSpec | None:
+        """Which questions of a benchmark are asked, and so translated; None for other pools."""
+        benchmark = self.plan.question_pools.get(dataset)
+        if benchmark is None:
+            return None
+        pool = self.plan.dataset(dataset)
+        held = [c for c in pool.languages if not self.plan.is_translated(dataset, c)]
+        found = self._benchmark(benchmark, pool.pivot, held)
+        return found.model_copy(update={"source": None, "dataset": None})
 
     def records(self, dataset: str) -> list[str]:
         """Fetch records of a pool's sources."""
@@ -81,24 +92,20 @@ class DataJobs(JobsBase):
 
     def benchmark(self, benchmark: str, lang: str) -> str:
         """Spec of `benchmark`."""
+        languages = self.config.benchmarks[benchmark].languages
+        return as_json(self._benchmark(benchmark, lang, languages))
+
+    def _benchmark(self, benchmark: str, lang: str, languages: list[str]) -> BenchmarkSpec:
         section = self.config.benchmarks[benchmark]
-        return as_json(
-            BenchmarkSpec(
-                version=STAGE_VERSIONS["benchmark"],
-                name=benchmark,
-                lang=lang,
-                source=self._reading(section.source) if section.source else None,
-                dataset=section.dataset,
-                **section.model_dump(
-                    include={
-                        "languages",
-                        "questions",
-                        "turns",
-                        "max_question_chars",
-                        "categories",
-                    }
-                ),
-            )
+        asked = {"questions", "turns", "max_question_chars", "categories"}
+        return BenchmarkSpec(
+            version=STAGE_VERSIONS["benchmark"],
+            name=benchmark,
+            lang=lang,
+            source=self._reading(section.source) if section.source else None,
+            dataset=self.plan.pool_of(benchmark),
+            languages=languages,
+            **section.model_dump(include=asked),
         )
 
     def benchmark_option(self, benchmark: str) -> str:
@@ -111,13 +118,13 @@ class DataJobs(JobsBase):
     def benchmark_input(self, benchmark: str) -> dict[str, list[str]]:
         """Fetch record and overlays, or the pool's file of each language of the benchmark."""
         section = self.config.benchmarks[benchmark]
-        if section.source:
-            found = {"record": [self.path(f"raw/{section.source}.json")]}
-            if overlays := self._overlays(benchmark):
-                found["corrections"] = overlays
-            return found
-        files = [self.conversations(section.dataset or "", c) for c in section.languages]
-        return {"conversations": files}
+        pool = self.plan.pool_of(benchmark)
+        found = {"record": [self.path(f"raw/{section.source}.json")]} if section.source else {}
+        if pool is not None:  # corrected already
+            found["conversations"] = [self.conversations(pool, c) for c in section.languages]
+        elif overlays := self._overlays(benchmark):
+            found["corrections"] = overlays
+        return found
 
     def _overlays(self, benchmark: str) -> list[str]:
         """Overlays of a benchmark: all languages', for all decide which questions are asked.
@@ -239,10 +246,8 @@ class DataJobs(JobsBase):
         return f"../envs/{'seq2seq' if local else 'data'}.yaml"
 
     def back_resource(self, dataset: str, lang: str, resource: str) -> int:
-        """`translator`, `gpu` or `minutes` of the job that translates back."""
+        """`gpu` or `minutes` of the job that translates back."""
         translator = self.config.translators[self.plan.back_translator_of(dataset, lang)]
-        if resource == "translator":
-            return int(hasattr(translator, "key_env"))
         if resource == "gpu":
             return int(getattr(translator, "device", "") == "cuda")
         return 1500 if getattr(translator, "mode", "") == "batch" else 480
@@ -322,6 +327,9 @@ class DataJobs(JobsBase):
         pool = self.plan.dataset(dataset)
         if pool.corrections is None or lang == pool.pivot:
             return []
+        held = dataset in self.plan.question_pools and not self.plan.is_translated(dataset, lang)
+        if held and "{lang}" in pool.corrections.lower():
+            return []  # of the languages that a benchmark's source holds no file is expected
         where = f"datasets.{dataset}.corrections"
         return [language_path(resolve_path(pool.corrections, self.config, where), lang)]
 

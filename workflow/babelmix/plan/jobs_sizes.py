@@ -128,13 +128,3 @@ class SizeJobs(JobsBase):
     def judge_minutes(self, evaluation: str, run: str, attempt: int) -> int:
         """Time limit of judging one run."""
         return sizes.judge_minutes(self.plan, evaluation, run, attempt)
-
-    def asks_api(self, evaluation: str) -> int:
-        """1 where the judge is a service whose rate limit all jobs share, 0 where it is rules."""
-        judge = self.config.judges[self.plan.evaluations[evaluation].evaluation.judge]
-        return int(judge.engine != "rules")
-
-    def translates_by_api(self, dataset: str, lang: str) -> int:
-        """1 where the translator is a paid service with one rate limit, else 0."""
-        name = self.plan.translator_of(dataset, lang)
-        return int(hasattr(self.config.translators[name], "key_env"))

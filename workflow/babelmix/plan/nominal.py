@@ -36,7 +36,19 @@ def nominal_rows(
 
     A budget above the estimate (rows of a gated source, say) counts as it is asked for.
     """
-    offers = [
+    offers = estimates(spec, ids, row_tokens)
+    try:
+        draws = resolve(spec, offers)
+    except BabelmixError:  # the estimate is too low: `build-mixture` will say whether it is so
+        draws = [Draw(offer.units, offer.units, offer.units) for offer in offers]
+    return sum(draw.units * offer.times for offer, draw in zip(offers, draws, strict=True))
+
+
+def estimates(
+    spec: MixtureSpec, ids: Callable[[MixtureSpec], int], row_tokens: Callable[[MixtureSpec], float]
+) -> list[Estimate]:
+    """What the pools of a mixture may offer it, leaf by leaf."""
+    return [
         Estimate(
             ids(leaf),
             len(leaf.languages) if leaf.kind == "parallel" else 1,
@@ -45,8 +57,3 @@ def nominal_rows(
         )
         for leaf in spec.leaves
     ]
-    try:
-        draws = resolve(spec, offers)
-    except BabelmixError:  # the estimate is too low: `build-mixture` will say whether it is so
-        draws = [Draw(offer.units, offer.units, offer.units) for offer in offers]
-    return sum(draw.units * offer.times for offer, draw in zip(offers, draws, strict=True))

@@ -11,11 +11,12 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..judge.cost import CHARS_PER_TOKEN
 from ..specs import MixtureSpec
 from .checks import language_path
-from .cost import CHARS_PER_ROW, CHARS_PER_TOKEN, PUBLISHED_ROWS
 from .graph import Plan
 from .nominal import nominal_rows
+from .quantities import CHARS_PER_ROW, PUBLISHED_ROWS
 
 #: Memory that a job needs for Snakemake's own two processes within it, MB.
 SNAKEMAKE_MB = 300

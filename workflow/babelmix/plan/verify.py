@@ -22,6 +22,7 @@ from ..provenance import EXPECTED, Provenance, fingerprint, read_inputs, read_pr
 from . import load_jobs
 from .jobs import Jobs
 from .layout import EXPECTED_FILE, Result, kind_of, results
+from .writable import require_working_folder
 
 SHOWN = 20
 #: Snakemake's own limit on the length of a file name of its records.
@@ -141,10 +142,12 @@ def guard_results(jobs: Jobs, configs: Sequence[object]) -> None:
     """Keep results of other settings from being taken for the plan's.
 
     Jobs find the settings that the plan expects, and refuse to read other results. In the main
-    process, which gives its configuration files, what Snakemake would overlook is refused here.
+    process, which gives its configuration files, what Snakemake would overlook is refused here,
+    and a folder in which it cannot keep its records.
     """
     os.environ[EXPECTED] = str(Path(jobs.path(EXPECTED_FILE)).resolve())
     if configs:
+        require_working_folder(Path.cwd())
         refuse_unseen_changes(jobs, " ".join(map(str, configs)))
 
 

@@ -22,6 +22,7 @@ from ..analyse.table import ReadTable
 from ..io import file_digest, read_json
 from . import audit_views, judge_views, jury_views, translation_views, views
 from .browser import packed
+from .declared import declared_view
 from .manifest_view import manifests_view
 from .statements import Statement, statements
 from .views import View
@@ -94,7 +95,8 @@ def study_part(
     own = [figure for figure in figures if figure["study"] == name]
     found = statements(study, name, tables)
     main = None
-    for kind in found[0].figures if found else ():
+    shown = next((s.figures for s in found if s.figures), ())
+    for kind in shown:
         main = main or next((figure for figure in own if figure["kind"] == kind), None)
     rest = [figure for figure in own if figure is not main]
     by_section = {
@@ -112,7 +114,10 @@ def study_part(
         score_figures=by_section["scores"],
         people_figures=by_section["people"],
         training_figures=by_section["training"],
-        score_views=views.score_views(study, name, tables),
+        score_views=[
+            *([declared] if (declared := declared_view(study, name, tables["declared"])) else []),
+            *views.score_views(study, name, tables),
+        ],
         language_views=[
             *views.language_views(study, name, tables),
             *audit_views.fidelity_views(study, name, tables),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from ..analyse import wording
@@ -13,22 +12,17 @@ from ..analyse.statistics import Estimate
 from ..analyse.study import ALL, StudySet
 from ..analyse.table import ReadTable
 from ..analyse.wording import NARROW, detectable_words, percent
+from .declared import declared_statements
+from .statement import Statement
+
+__all__ = ["Statement", "statements"]
 
 #: A pinch series of at most so many steps is told whole.
 _STEPS = 3
 
 
-@dataclass(frozen=True)
-class Statement:
-    """A finding: its sentence, a note in small print, and the kinds of figure that show it."""
-
-    text: str
-    note: str
-    figures: tuple[str, ...]
-
-
 def statements(study: StudySet, name: str, tables: dict[str, ReadTable]) -> list[Statement]:
-    """Findings of a study, the one that carries most weight first.
+    """Findings of a study: declared contrasts, then the one that carries most weight.
 
     Grades of the rules judge are no measure of quality: where they are all there is, what language
     the answers come in goes first.
@@ -46,7 +40,8 @@ def statements(study: StudySet, name: str, tables: dict[str, ReadTable]) -> list
     found += contrast_statements(study, name, tables["contrasts"])
     language = list(_language(study, name, tables))
     rules = all(map(study.is_by_rules, study.studies[name]["evaluations"]))
-    return language + found if rules else found + language
+    declared = list(declared_statements(study, name, tables["declared"]))
+    return declared + (language + found if rules else found + language)
 
 
 def _gain(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Statement | None:

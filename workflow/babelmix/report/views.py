@@ -10,8 +10,7 @@ from ..analyse.figure import Rows, select
 from ..analyse.gain_tables import BEST, MEAN
 from ..analyse.study import ALL, StudySet
 from ..analyse.table import ReadTable
-from ..analyse.wording import note_of, short_note
-from .statements import percent
+from ..analyse.wording import note_of, percent, short_note
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ..config.sources import QUESTION_ADAPTERS, Source
+from ..config.sources import Source
 from ..errors import BabelmixError, unknown_name
 from ..records import Conversation, Message
 from . import shapes
@@ -74,7 +74,7 @@ def columns_of(source: Source, lang: str) -> set[str] | None:
     """The columns that a source's rows are read from, in one language; None for all."""
     if source.fields is not None:
         fields = source.fields
-        given = [fields.id, *fields.prompt, fields.answer, fields.turns, fields.system]
+        given = [fields.id, *fields.prompt, fields.answer, *fields.turn_paths(), fields.system]
         paths = [in_language(p, lang) for p in (*given, *fields.where, "tools") if p]
     elif source.adapter in _COLUMNS:
         paths = [*_COLUMNS[source.adapter], "id", *_row_trains(source)]
@@ -118,7 +118,7 @@ def stream(
     parsed: Parsed,
 ) -> Iterator[Conversation]:
     """The same one by one; ``parsed`` counts what is left out and is complete at the end."""
-    if source.adapter in QUESTION_ADAPTERS:
+    if source.holds_questions:
         raise BabelmixError(
             f"source '{source_name}': `{source.adapter}` holds questions, not conversations. "
             "Use it in `benchmarks`, not in `datasets`."

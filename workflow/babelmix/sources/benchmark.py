@@ -28,9 +28,13 @@ from .question_files import QuestionFiles
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
     add_settings(parser, BenchmarkSpec)
-    given = parser.add_mutually_exclusive_group(required=True)
-    given.add_argument("--record", help="record of the fetched source")
-    given.add_argument("--conversations", nargs="+", help="a pool's file for each language")
+    parser.add_argument("--record", help="record of the fetched source")
+    parser.add_argument(
+        "--conversations",
+        nargs="+",
+        help="a pool's file for each language; with --record, of the source's questions as "
+        "translated",
+    )
     parser.add_argument(
         "--corrections", nargs="+", default=[], help="overlays of human corrections (JSONL or CSV)"
     )
@@ -41,10 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read all languages, choose the questions, write those of one language."""
     spec = read_settings(args, BenchmarkSpec)
-    if args.record is not None:
-        by_lang, manifest = from_record(spec, read_json(args.record), args.corrections)
-    elif args.corrections:
+    if args.record is None and not args.conversations:
+        raise BabelmixError("benchmark: give --record, --conversations, or both.")
+    if args.corrections and args.conversations:
         raise BabelmixError("--corrections goes with --record: a pool is corrected by `collect`.")
+    if args.record is not None and args.conversations:
+        rows = [read_records(path, Conversation) for path in args.conversations]
+        by_lang, manifest = from_translated(spec, read_json(args.record), rows)
+    elif args.record is not None:
+        by_lang, manifest = from_record(spec, read_json(args.record), args.corrections)
     else:
         rows = [read_records(path, Conversation) for path in args.conversations]
         by_lang, manifest = from_conversations(rows, spec)
@@ -85,6 +94,8 @@ def from_record(
     by_lang = {lang: files.questions(lang) for lang in spec.languages}
     found = by_lang[spec.lang]
     manifest: dict[str, Any] = {"source": record["source"], "warnings": []}
+    if passed_over := files.rows(spec.lang) - len(found):
+        manifest["other_rows"] = passed_over  # in another language, or not as `where` asks
     if source.expected_rows not in (None, len(found)):
         manifest["warnings"].append(
             f"source '{record['source']}' gives {len(found)} questions in '{spec.lang}', "
@@ -127,16 +138,60 @@ def from_conversations(
     absent = {row_id for row_id, name in failed if name in ABSENT_CHECKS}
     flagged = {row_id for row_id, _ in failed} - absent
     found = {
-        lang: [_as_question(row) for row in by_lang[lang] if row.id not in absent]
+        lang: [as_question(row) for row in by_lang[lang] if row.id not in absent]
         for lang in spec.languages
     }
-    return found, {"absent": len(absent), "flagged": len(flagged)}
+    counts: dict[str, Any] = {"absent": len(absent), "flagged": len(flagged)}
+    if absent and spec.source is not None:
+        counts["absent_ids"] = sorted(absent, key=natural_key)
+    return found, counts
 
 
-def _as_question(row: Conversation) -> Question:
-    turns = [m.content for m in row.messages if m.role == "user"]
-    answers = [m.content for m in row.messages if m.role == "assistant"]
-    reference = answers if len(answers) == len(turns) else []
+def from_translated(
+    spec: BenchmarkSpec, record: dict[str, Any], files: list[list[Conversation]]
+) -> tuple[dict[str, list[Question]], dict[str, Any]]:
+    """A source's questions where some languages are translations of them.
+
+    Categories are the source's. A question that could not be translated into some language is not
+    asked in any; ``warnings`` name it.
+    """
+    source = spec.source
+    assert source is not None, "a translated benchmark has a source"
+    published = QuestionFiles(record, source)
+    categories = {q.question_id: q.category for q in published.questions(source.pivot)}
+    by_lang, counts = from_conversations(files, spec)
+    for found in by_lang.values():
+        for question in found:
+            question.category = categories[question.question_id]
+    manifest: dict[str, Any] = {"source": record["source"], "warnings": [], **counts}
+    manifest["translated"] = sum(row.origin == "translated" for rows in files for row in rows)
+    if counts["absent"]:
+        manifest["warnings"].append(
+            f"benchmark '{spec.name}': {counts['absent']} questions could not be translated into "
+            f"some language and are asked in none: {', '.join(counts['absent_ids'][:5])}. Correct "
+            "them (`export-review`), or take another translator"
+        )
+    if spec.lang in source.languages and source.adapter in QUESTION_ADAPTERS:
+        _, facts = published.examine(published.questions(spec.lang), spec.lang)
+        manifest |= facts
+    return by_lang, manifest
+
+
+def as_question(row: Conversation) -> Question:
+    """A pool's row as a question: its user turns, and after each its reference, if it has one.
+
+    Where a turn has several answers (calls of tools) there is no telling which is the reference.
+    """
+    turns: list[str] = []
+    answers: list[list[str]] = []
+    for message in row.messages:
+        if message.role == "user":
+            turns.append(message.content)
+            answers.append([])
+        elif message.role == "assistant" and turns:
+            answers[-1].append(message.content)
+    clear = any(answers) and all(len(given) < 2 for given in answers)
+    reference = [given[0] if given else "" for given in answers] if clear else []
     return Question(row.id, row.lang, row.source, turns, reference)
 
 

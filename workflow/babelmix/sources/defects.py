@@ -23,6 +23,8 @@ WRONG_REFERENCES = {
 KEPT = "kept as published"
 _FENCE = re.compile(r"```.*?```", re.DOTALL)
 _DELIMITER = re.compile(r"<\|[^|\n]*\|>|^\[[^\]\n]*\]$", re.MULTILINE)
+#: What MT-Bench-X's ids end in: `81_DE`, `81_PT-BR`.
+_LANGUAGE = re.compile(r"_[A-Z]{2,3}(-[A-Z0-9]+)?$")
 _MARKER = re.compile(r"\{[a-z_0-9]+\}")
 
 
@@ -118,7 +120,9 @@ def compare_corrections(
     """What people changed: the published list against the two versions of the questions."""
     before = {q.question_id: q.turns for q in original}
     changed = [q.question_id for q in corrected if before.get(q.question_id) != q.turns]
-    ids = [str(row.get("question_id")).partition("_")[0] for row in listed if isinstance(row, dict)]
+    ids = [
+        _LANGUAGE.sub("", str(row.get("question_id"))) for row in listed if isinstance(row, dict)
+    ]
     return {
         "listed": len(ids),
         "changed": len(changed),

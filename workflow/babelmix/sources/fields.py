@@ -7,11 +7,13 @@ is found by its whole name first.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Any
 
 from ..config.sources import FieldMap, Source
 from ..config.where import as_number
+from ..errors import BabelmixError
 from ..records import Message
 from .rows import BadRow, alternating, before_turns, missing, text_of
 from .turns import Form, read_turns, turn_list
@@ -109,10 +111,17 @@ def _text(row: Any, path: str, lang: str) -> str:
 def _turns(
     row: dict[str, Any], lang: str, fields: FieldMap, source: Source, changes: Counter[str]
 ) -> list[Message]:
-    path = in_language(fields.turns or "", lang)
-    value = at(row, path)
-    turns = turn_list(None if value is MISSING else value, path, "is not a list of turns")
+    paths = [in_language(path, lang) for path in fields.turn_paths()]
+    path = paths[0]
+    if len(paths) > 1:
+        texts = [at(row, path) for path in paths]
+        turns = [t for t in texts if t is not MISSING and not missing(t) and t != ""]
+    else:
+        value = at(row, path)
+        turns = turn_list(None if value is MISSING else value, path, "is not a list of turns")
     if all(isinstance(turn, str) for turn in turns):
+        if fields.speakers is None:
+            _refuse_questions(row, path, turns)
         return alternating(turns)
 
     def found(turn: dict[str, Any], name: str) -> Any:
@@ -128,3 +137,77 @@ def _turns(
         roles=fields.roles,
     )
     return read_turns(turns, path, form, row.get("tools"))
+
+
+#: Columns beside a list of texts by which published benchmarks are known: MT-Bench (FastChat), its
+#: copy on the hub, and their kin.
+_OF_QUESTIONS = ("question_id", "prompt_id", "reference", "references", "reference_answer")
+
+
+def _refuse_questions(row: dict[str, Any], path: str, turns: list[Any]) -> None:
+    """Raise BabelmixError for a row in which all turns seem to be the user's, as in MT-Bench.
+
+    Read as a dialogue, its second question would become the answer to the first.
+    """
+    signs = [name for name in _OF_QUESTIONS if name in row and name != path]
+    if signs and len(turns) > 1:
+        raise BabelmixError(
+            f"`fields.turns: {path}` is a list of {len(turns)} texts beside `{signs[0]}`: are they "
+            "all the user's, as in MT-Bench, or do user and assistant take turns? Say `speakers: "
+            "user` (questions; use the source in a benchmark) or `speakers: alternate`. Files in "
+            "MT-Bench's own form are read by `adapter: mt_bench`."
+        )
+
+
+def question_parts(
+    row: dict[str, Any], lang: str, fields: FieldMap
+) -> tuple[str, list[str], list[str]]:
+    """Category, the user's turns and the references (one text per turn, or none) of a question."""
+    if fields.turns:
+        turns = _texts(row, fields.turn_paths(), lang, "turn")
+    else:
+        turns = [_pair(row, lang, fields)[0].content]
+    given = [fields.answer] if fields.answer else fields.reference_paths()
+    reference = _texts(row, given, lang, "reference", empty=True) if given else []
+    reference += [""] * (len(turns) - len(reference))
+    while len(reference) > len(turns) and not reference[-1].strip():
+        reference.pop()  # a column for a turn that this question does not have
+    if len(reference) > len(turns):
+        raise BadRow(f"{len(reference)} references for {len(turns)} turns")
+    category = _text(row, fields.category, lang) if fields.category else UNCATEGORISED
+    return category, turns, reference if any(map(str.strip, reference)) else []
+
+
+#: Category of questions whose file has none.
+UNCATEGORISED = "all"
+
+
+def _texts(
+    row: dict[str, Any], paths: list[str], lang: str, what: str, empty: bool = False
+) -> list[str]:
+    """Texts at one path (a list, or a text alone) or at several, of which the last may be blank."""
+    values = [at(row, in_language(path, lang)) for path in paths]
+    if len(values) == 1 and not _is_text(values[0]):
+        found = values[0]
+        if found is MISSING or missing(found):
+            values = []
+        else:
+            values = turn_list(found, in_language(paths[0], lang), "is not a list of texts")
+    texts = ["" if v is MISSING or missing(v) else text_of(v, what, empty=True) for v in values]
+    if not empty:
+        while texts and not texts[-1].strip():
+            texts.pop()
+        if not texts or not all(map(str.strip, texts)):
+            raise BadRow(f"{what} is empty")
+    return texts
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a value is one text, and not the JSON of a list of texts, as tables hold it."""
+    if not isinstance(value, str):
+        return False
+    try:
+        held = json.loads(value) if value.lstrip().startswith("[") else None
+    except (ValueError, RecursionError):
+        return True
+    return not (isinstance(held, list) and held and all(isinstance(t, str) for t in held))

@@ -22,6 +22,7 @@ from ..specs import NormaliseSpec
 from .alignment import check_alignment
 from .choose import Chooser, n_chars
 from .ids import Ids
+from .question_pool import asked_rows
 from .reading import Reading, files_of, open_source
 from .rows import EXAMPLES, Parsed
 from .writer import write_conversations
@@ -47,6 +48,9 @@ def run(args: argparse.Namespace) -> None:
     """Read the raw files, choose the rows, write conversations and counts."""
     spec = read_settings(args, NormaliseSpec)
     records = dict(_records(args.records, spec))
+    if spec.choice is not None:
+        _report(spec, *_write_questions(spec, records, args.output), args.manifest)
+        return
     readings = _open(spec, records)
     if spec.lang == spec.pivot:
         chooser = Chooser(spec, readings)
@@ -64,7 +68,25 @@ def run(args: argparse.Namespace) -> None:
         for found in manifest["alignment"].values():
             manifest["warnings"] += found["warnings"]
         kept = write_conversations(args.output, rows)
-    write_json(args.manifest, manifest)
+    _report(spec, kept, manifest, args.manifest)
+
+
+def _write_questions(
+    spec: NormaliseSpec, records: Mapping[str, dict[str, Any]], output: str
+) -> tuple[int, dict[str, Any]]:
+    """The questions of a benchmark that are asked, as rows; their number and the manifest."""
+    ((name, record),) = records.items()
+    rows, parsed, left_out = asked_rows(spec, record)
+    kept = write_conversations(output, rows)
+    reasons = {(name, reason): count for reason, count in left_out.items()}
+    characters = sum(map(n_chars, rows))
+    manifest = _manifest(spec, {name: Reading.of(parsed)}, {name: kept}, reasons, characters)
+    return kept, manifest
+
+
+def _report(spec: NormaliseSpec, kept: int, manifest: dict[str, Any], path: str) -> None:
+    """Write the manifest and say what was kept and left out."""
+    write_json(path, manifest)
     for warning in manifest["warnings"]:
         print(f"babelmix normalise: warning: {warning}", file=sys.stderr)
     left_out = sum(manifest["left_out"].values())

@@ -49,7 +49,14 @@ class QuestionFiles:
         references = self._beside("references", lang)
         rows = read_rows(references) if references else None
         paths = self._place(lang)
-        return questions(read_all_rows(paths), rows, self.source, lang, ", ".join(paths))
+        return questions(self._raw(lang), rows, self.source, lang, ", ".join(paths))
+
+    def rows(self, lang: str) -> int:
+        """Rows of the files of a language, questions of ours or not."""
+        return len(self._raw(lang))
+
+    def _raw(self, lang: str) -> list[Any]:
+        return read_all_rows(self._place(lang))[: self.source.take]
 
     def examine(self, found: list[Question], lang: str) -> tuple[list[Question], dict[str, Any]]:
         """Questions with their references mended where asked; defects and corrections."""

@@ -10,7 +10,10 @@ from typing import Any
 from ..config.sources import QUESTION_ADAPTERS, Source
 from ..errors import BabelmixError
 from ..records import Question
-from .rows import BadRow, objects, refuse_duplicates, text_of
+from .fields import at, in_language, question_parts, row_id
+from .languages import LanguageColumn
+from .rows import BadRow, id_of, objects, refuse_duplicates, text_of
+from .where import fits
 
 
 def questions(
@@ -21,18 +24,24 @@ def questions(
     ``references``: rows of ``reference_answer/gpt-4.jsonl``; where given, they are the only
     references. Raises BabelmixError for a bad row and for references of unknown questions.
     """
-    if source.adapter not in (*QUESTION_ADAPTERS, "parallel"):
+    if source.adapter not in (*QUESTION_ADAPTERS, "parallel", "fields"):
         raise BabelmixError(
             f"{place}: adapter `{source.adapter}` holds no benchmark questions. Use its rows as a "
             "dataset, and the dataset as the benchmark's `dataset`."
         )
     answers = reference_answers(references or [], lang, place)
+    column = LanguageColumn(source) if source.language_column else None
     found = []
     for number, row in enumerate(raw, start=1):
+        if not is_asked(row, source, column, lang):
+            continue
         try:
-            question = _question(row, lang, source.adapter == "parallel")
+            if source.fields is not None:
+                question = _mapped_question(row, lang, source, number)
+            else:
+                question = _question(row, lang, source.adapter == "parallel")
         except BadRow as bad:
-            raise BabelmixError(f"{place}: row {number}: {bad}.") from None
+            raise BabelmixError(f"{place}: row {number}: {bad}.{_held(row)}") from None
         if references is not None:
             question.reference = answers.pop(question.question_id, [])
             given, turns = len(question.reference), len(question.turns)
@@ -49,6 +58,34 @@ def questions(
     if not found:
         raise BabelmixError(f"{place}: the file holds no question.")
     return found
+
+
+def is_asked(row: Any, source: Source, column: LanguageColumn | None, lang: str) -> bool:
+    """Whether a row is in the language and as `where` asks; others are no questions of ours."""
+    if not isinstance(row, dict):
+        return True  # said to be a bad row by its reader
+    if column is not None:
+        try:
+            column.check(row, lang)
+        except BadRow:
+            return False
+    where = source.fields.where if source.fields is not None else {}
+    return all(fits(at(row, in_language(p, lang)), wanted, lang) for p, wanted in where.items())
+
+
+def _held(row: Any) -> str:
+    """The columns of a bad row, for its error."""
+    return f" It has: {', '.join(map(str, list(row)[:20]))}." if isinstance(row, dict) else ""
+
+
+def _mapped_question(row: Any, lang: str, source: Source, number: int) -> Question:
+    """A question of a file of its own shape, by its map of fields."""
+    if not isinstance(row, dict):
+        raise BadRow("row is not an object")
+    assert source.fields is not None
+    category, turns, reference = question_parts(row, lang, source.fields)
+    own = id_of(row_id(row, source.fields, lang), source.id_prefix, number - 1)
+    return Question(question_id(own, lang), lang, category, turns, reference)
 
 
 def _question(row: Any, lang: str, parallel: bool) -> Question:

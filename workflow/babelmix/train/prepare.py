@@ -97,6 +97,18 @@ def prepare_model(name: str, model: Model, folder: Path) -> dict[str, Any]:
     return record
 
 
+def templated_tokenizer(source: Path, model: Model, where: str) -> PreTrainedTokenizerFast:
+    """Load a local model's tokenizer and give it the template that it will be prepared with.
+
+    Nothing is written. Raises BabelmixError for what `prepare_model` would refuse.
+    """
+    ours = None if model.chat_template == "own" else read_template(model.chat_template, where)
+    tokenizer = _load_tokenizer(source, model, where)
+    _name_tokens(tokenizer)
+    _set_template(tokenizer, ours, model, where)
+    return tokenizer
+
+
 def _load_gguf(path: Path) -> tuple[PreTrainedTokenizerFast, Any]:
     """Load a GGUF file, its weights brought back to float32."""
     import torch
