@@ -62,6 +62,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "show-training": ("train.show_training", "print layout, memory, disk, DeepSpeed's JSON"),
     "train": ("train.train", "fine-tune a base model on one mixture"),
     "answer": ("answer.answer", "answer a benchmark with one run's checkpoint"),
+    "likelihood": ("train.likelihood", "bits of held-out texts under one run, without a judge"),
     "judge-single": ("judge.single", "grade one run's answers, turn by turn"),
     "judge-pairs": ("judge.pairs", "compare one run's answers with a baseline's, both orders"),
     "reparse": ("judge.reparse", "re-read the verdicts of judgements from their raw text"),

@@ -25,6 +25,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "tokenise": 2,
     "train": 2,
     "answer": 1,
+    "likelihood": 1,
     "judge": 3,
     "baseline": 1,
     "score": 4,

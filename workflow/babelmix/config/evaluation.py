@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from .base import Lang, Name, Section
+from .likelihood import Likelihood
 from .service import ChatModel, Endpoint
 
 Protocol = Literal["single", "pairwise", "side_by_side"]
@@ -269,6 +276,18 @@ class Study(Section):
         default=False, description="Also answer and judge with the base models as they are."
     )
     evaluations: list[Evaluation] = Field(min_length=1, description="Benchmarks and judges.")
+    likelihood: list[Likelihood] = Field(
+        default_factory=list,
+        description=(
+            "Held-out texts whose bits per byte are computed under every run and its base model, "
+            "by language: one section, or a list. No judge is asked."
+        ),
+    )
     deviations: list[Deviation] = Field(
         default_factory=list, description="Differences from the paper; printed in the report."
     )
+
+    @field_validator("likelihood", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: object) -> object:
+        return [given] if isinstance(given, dict) else given

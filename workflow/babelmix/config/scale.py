@@ -53,6 +53,11 @@ def scaled(config: Config) -> Config:
         for evaluation in study["evaluations"]:
             if evaluation["languages"]:
                 evaluation["languages"] = _only(evaluation["languages"], kept)
+        for section in study["likelihood"]:
+            if section["languages"]:
+                section["languages"] = _only(section["languages"], kept) or None
+            if section["rows"]:
+                section["rows"] = _part(section["rows"], factor, min(section["rows"], QUESTIONS))
     return _without_lost_names(values)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..config.evaluation import Generation, Jury, OpenAIJudge
+from ..config.likelihood import Likelihood
 from ..config.mixtures import CodeSwitched, Pinch, PoolFamily, Union
 from ..config.root import Config
 from ..config.service import Endpoint, PaidService
@@ -121,6 +122,31 @@ def _check_studies(config: Config) -> None:
             _known("judge", [evaluation.judge], config.judges, there)
             asked = config.benchmarks[evaluation.benchmark].languages
             _known("language", evaluation.languages or [], dict.fromkeys(asked), there)
+        for section in study.likelihood:
+            _check_likelihood(f"{where}.likelihood", section, config)
+
+
+def _check_likelihood(where: str, section: Likelihood, config: Config) -> None:
+    """Held-out texts are there, in every language, and parallel."""
+    if section.benchmark is not None:
+        _known("benchmark", [section.benchmark], config.benchmarks, where)
+        held = config.benchmarks[section.benchmark].languages
+    else:
+        name = section.dataset or ""
+        _known("dataset", [name], config.datasets, where)
+        pool = config.datasets[name]
+        held = pool.languages
+        if not pool.parallel:
+            raise BabelmixError(
+                f"{where}.dataset: '{name}' is not parallel, but likelihoods are compared on the "
+                "same rows in every language. Name a parallel dataset or a `benchmark`."
+            )
+        if section.split == "dev" and not pool.dev_rows:
+            raise BabelmixError(
+                f"{where}: '{name}' holds out no rows (`dev_rows: 0`). Give the dataset "
+                "`dev_rows`, or set `split: all` for a pool that no mixture trains on."
+            )
+    _known("language", section.languages or [], dict.fromkeys(held), f"{where}.languages")
 
 
 def _known(kind: str, names: Iterable[str], known: Iterable[str], where: str) -> None:

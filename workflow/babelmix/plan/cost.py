@@ -253,6 +253,8 @@ def _answers(plan: Plan) -> list[Line]:
     lines = []
     for benchmark in plan.benchmarks:
         sets = [(b, r) for b, r in plan.answer_sets() if b == benchmark]
+        if not sets:  # its references alone are scored
+            continue
         languages = sum(len(plan.answer_languages(benchmark, r)) for _, r in sets)
         turns = languages * n_dialogues(plan, benchmark) * n_turns(plan, benchmark)
         line = Line("answer", benchmark, len(sets), f"{turns:,} answers")
@@ -315,10 +317,26 @@ def _judgements(plan: Plan) -> list[Line]:
     return lines
 
 
+def _likelihoods(plan: Plan) -> list[Line]:
+    """Forward passes over held-out texts: nothing is paid."""
+    lines = []
+    for name, held in plan.likelihoods.items():
+        dataset, benchmark = held.section.dataset, held.section.benchmark
+        rows = n_questions(plan, benchmark) if benchmark else pool_rows(plan, dataset or "")
+        if dataset and held.section.split == "dev":
+            rows = min(rows, plan.dataset(dataset).dev_rows)
+        chars = pool_chars(plan, dataset) if dataset else CHARS_PER_PROMPT
+        passes = min(rows, held.section.rows or rows) * len(held.languages) * len(held.runs)
+        amount = f"≈ {passes * chars / CHARS_PER_TOKEN / 1e6:,.2f} M tokens read"
+        lines.append(Line("likelihood", name, len(held.runs), amount))
+    return lines
+
+
 def cost_lines(plan: Plan) -> list[Line]:
     """The whole plan, by stage."""
     mixtures = Line("mix", ", ".join(plan.datasets), len(plan.mixtures), "—")
-    return [*_translations(plan), mixtures, *_trainings(plan), *_answers(plan), *_judgements(plan)]
+    passes = [*_answers(plan), *_likelihoods(plan)]
+    return [*_translations(plan), mixtures, *_trainings(plan), *passes, *_judgements(plan)]
 
 
 def by_payer(lines: list[Line]) -> dict[str, float | None]:

@@ -69,6 +69,9 @@ def stems(plan: Plan) -> set[str]:
     found |= {f"benchmarks/{b}.{c}" for b in plan.benchmarks for c in _asked(plan, b)}
     rooms = ("answers", "scores", f"{JOURNALS}/answer")
     found |= {f"{room}/{b}/{r}" for b, r in plan.answer_sets() for room in rooms}
+    jobs = Jobs(plan)
+    found |= {f"likelihoods/{held_out}/{run}" for held_out, run in jobs.likelihood_sets()}
+    found |= {f"pools/{Path(f).stem}" for f in jobs.held_out_indexes()}
     for name, evaluation in plan.evaluations.items():
         found.add(f"{JOURNALS}/judge/{name}/window")  # how many calls at once its server takes
         for run_name in evaluation.languages_by_run:
@@ -85,7 +88,8 @@ def orphans(plan: Plan, root: Path) -> list[Orphan]:
     """Files and folders of the plan's stations that it does not make."""
     kept = stems(plan)
     parents = {parent for stem in kept for parent in _parents(stem)}
-    stations = {stem.split("/", 1)[0] for stem in kept} | {"counts", "baselines", "translations"}
+    stations = {stem.split("/", 1)[0] for stem in kept}
+    stations |= {"counts", "baselines", "translations", "likelihoods"}
     found: list[Orphan] = []
     for station in sorted(stations):
         if (root / station).is_dir():
