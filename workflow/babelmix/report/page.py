@@ -20,7 +20,7 @@ from ..analyse.figure import Rows
 from ..analyse.study import StudySet
 from ..analyse.table import ReadTable
 from ..io import file_digest, read_json
-from . import audit_views, judge_views, jury_views, translation_views, views
+from . import audit_views, judge_views, jury_views, likelihood_views, translation_views, views
 from .browser import packed
 from .manifest_view import manifests_view
 from .statements import Statement, statements
@@ -63,6 +63,7 @@ _FIGURE_SECTIONS = {
         "bilingual",
         "transfer",
     ),
+    "likelihood": ("likelihood", "likelihood_matrix"),
     "people": ("ratings",),
     "training": ("loss",),
 }
@@ -82,8 +83,10 @@ class StudyPart:
     score_figures: list[dict[str, str]]
     people_figures: list[dict[str, str]]
     training_figures: list[dict[str, str]]
+    likelihood_figures: list[dict[str, str]]
     score_views: list[View] = field(default_factory=list)
     language_views: list[View] = field(default_factory=list)
+    likelihood_views: list[View] = field(default_factory=list)
 
 
 def study_part(
@@ -93,6 +96,7 @@ def study_part(
     spec = study.studies[name]
     own = [figure for figure in figures if figure["study"] == name]
     found = statements(study, name, tables)
+    found += likelihood_views.likelihood_statements(study, name, tables)
     main = None
     for kind in found[0].figures if found else ():
         main = main or next((figure for figure in own if figure["kind"] == kind), None)
@@ -112,11 +116,13 @@ def study_part(
         score_figures=by_section["scores"],
         people_figures=by_section["people"],
         training_figures=by_section["training"],
+        likelihood_figures=by_section["likelihood"],
         score_views=views.score_views(study, name, tables),
         language_views=[
             *views.language_views(study, name, tables),
             *audit_views.fidelity_views(study, name, tables),
         ],
+        likelihood_views=likelihood_views.likelihood_views(study, name, tables),
     )
 
 
