@@ -108,7 +108,7 @@ def test_packed_batches_equal_one_by_one(
     engine = scorer(folder, **settings)
     found = sums(engine.bits(rows), rows)
     assert found == pytest.approx(wanted, abs=1e-4)
-    assert engine.packed is (None if settings.get("batch_tokens") == 1 else True)
+    assert engine.mode == "packed"
 
 
 def test_what_lies_beside_a_row_changes_nothing(folder: Path, formatter: Formatter) -> None:
@@ -127,7 +127,7 @@ def test_a_model_that_mixes_packed_rows_is_given_padded_ones(
     from babelmix.train import scorer as module
 
     # Plain attention over the whole batch: what a model's own code may do with packed rows.
-    monkeypatch.setattr(module, "attention_for", lambda config, packed: "eager")
+    monkeypatch.setattr(module, "attention_for", lambda config, packed: None)
     rows = rows_of(formatter, 8)
     engine = scorer(folder)
     plain_forward = engine.model.forward
@@ -138,7 +138,7 @@ def test_a_model_that_mixes_packed_rows_is_given_padded_ones(
 
     engine.model.forward = blind
     found = sums(engine.bits(rows), rows)
-    assert engine.packed is False
+    assert engine.mode == "padded"
     assert found == pytest.approx(
         [alone(model, r.ids, s.start, s.end) for r in rows for s in r.segments], abs=1e-4
     )
@@ -148,10 +148,129 @@ def test_padding_is_never_scored(folder: Path, formatter: Formatter) -> None:
     """mlx-lm added the padding token's log-probability to every row but the longest."""
     rows = [token_row([user("a cat"), bot("the dog")], formatter), *rows_of(formatter, 3)]
     engine = scorer(folder)
-    engine.packed = False
+    engine.mode = "padded"
     padded = sums(engine.bits(rows), rows)
-    engine.packed = True
+    engine.mode = "packed"
     assert padded == pytest.approx(sums(engine.bits(rows), rows), abs=1e-4)
+
+
+def test_token_zero_is_a_token_like_others(folder: Path, formatter: Formatter, model: Any) -> None:
+    """deepsparse dropped it from texts, because padding is 0 too."""
+    row = token_row([user("a cat"), bot("the dog runs")], formatter)
+    answer = row.segments[-1]
+    row.ids[answer.start + 1] = 0
+    rows = [row, *rows_of(formatter, 3)]
+    wanted = alone(model, row.ids, answer.start, answer.end)
+    engine = scorer(folder)
+    for mode in ("packed", "padded", "alone"):
+        engine.mode = mode
+        bits = engine.bits(rows)[0]
+        assert bits[answer.start : answer.end].sum() == pytest.approx(wanted, abs=1e-4)
+        assert (bits[answer.start : answer.end] > 0).all()
+
+
+def tiny_gemma3() -> Any:
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+    return Gemma3ForCausalLM(
+        Gemma3TextConfig(
+            **SIZES,
+            num_key_value_heads=1,
+            head_dim=8,
+            sliding_window=8,  # far shorter than the rows
+            layer_types=["sliding_attention", "full_attention"],
+            query_pre_attn_scalar=8,
+        )
+    )
+
+
+def tiny_gpt2() -> Any:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    return GPT2LMHeadModel(
+        GPT2Config(vocab_size=400, n_positions=256, n_embd=32, n_layer=2, n_head=4)
+    )
+
+
+def tiny_bloom() -> Any:
+    from transformers import BloomConfig, BloomForCausalLM
+
+    return BloomForCausalLM(BloomConfig(vocab_size=400, hidden_size=32, n_layer=2, n_head=4))
+
+
+def tiny_mamba() -> Any:
+    from transformers import MambaConfig, MambaForCausalLM
+
+    return MambaForCausalLM(MambaConfig(vocab_size=400, hidden_size=32, num_hidden_layers=2))
+
+
+def tiny_granite() -> Any:
+    """Its logits are scaled after the output layer."""
+    from transformers import GraniteConfig, GraniteForCausalLM
+
+    return GraniteForCausalLM(GraniteConfig(**SIZES, num_key_value_heads=2, logits_scaling=4.0))
+
+
+SIZES: dict[str, Any] = {
+    "vocab_size": 400,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 256,
+}
+
+
+@pytest.mark.parametrize(
+    ("build", "mode"),
+    [
+        (tiny_gemma3, "packed"),
+        (tiny_granite, "packed"),
+        (tiny_gpt2, "packed"),
+        (tiny_bloom, "padded"),  # its code has no place for our attention, nor for position ids
+        (tiny_mamba, "padded"),
+    ],
+)
+def test_other_architectures(tmp_path: Path, formatter: Formatter, build: Any, mode: str) -> None:
+    """Whether a model can be packed or not, its bits are those of one row at a time."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from babelmix.train.scorer import Scorer
+
+    torch.manual_seed(1)
+    build().save_pretrained(tmp_path)
+    plain_model = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    rows = rows_of(formatter, 8)
+    wanted = [alone(plain_model, r.ids, s.start, s.end) for r in rows for s in r.segments]
+    engine = Scorer(tmp_path, batch_tokens=300)
+    assert sums(engine.bits(rows), rows) == pytest.approx(wanted, abs=1e-4)
+    assert engine.mode == mode
+    single = Scorer(tmp_path)  # one row only: nothing beside it shows what the model does
+    assert sums(single.bits(rows[:1]), rows[:1]) == pytest.approx(
+        wanted[: len(rows[0].segments)], abs=1e-4
+    )
+    assert single.mode is None
+
+
+def test_a_model_that_minds_padding_is_given_one_row_at_a_time(
+    folder: Path, formatter: Formatter, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = rows_of(formatter, 6)
+    engine = scorer(folder)
+    plain_forward = engine.model.forward
+
+    def shifting(**inputs: Any) -> Any:
+        """A model whose logits depend on the width of its batch."""
+        found = plain_forward(**inputs)
+        if inputs["input_ids"].shape[0] > 1 or "document_lengths" in inputs:
+            found.logits = found.logits * 1.01
+        return found
+
+    engine.model.forward = shifting
+    wanted = [alone(model, r.ids, s.start, s.end) for r in rows for s in r.segments]
+    assert sums(engine.bits(rows), rows) == pytest.approx(wanted, abs=1e-4)
+    assert engine.mode == "alone"
 
 
 def test_half_precision_still_sums_in_full(folder: Path, formatter: Formatter) -> None:
@@ -285,6 +404,33 @@ def with_template(folder: Path, template: str) -> Formatter:
     return Formatter(tokenizer)
 
 
+def test_bytes_do_not_come_from_tokens(tmp_path: Path, folder: Path) -> None:
+    """`▁` falls back to three byte tokens, and stands for one byte (parameter-golf 897)."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    letters = ["<unk>", *(f"<0x{i:02X}>" for i in range(256)), *"abcdefghijklmnopqrstuvwxyz"]
+    vocabulary = {token: i for i, token in enumerate(dict.fromkeys(letters))}
+    backend = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>", byte_fallback=True))
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never")
+    backend.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace()])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token=AddedToken("<s>", special=True), unk_token="<unk>"
+    )
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|end|>", "<|u|>", "<|a|>"]})
+    tokenizer.chat_template = (
+        "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}<|u|>{{ m.content }}<|end|>"
+        "{% else %}<|a|>{% generation %}{{ m.content }}<|end|>{% endgeneration %}{% endif %}"
+        "{% endfor %}{% if add_generation_prompt %}<|a|>{% endif %}"
+    )
+    row = token_row([user("ab cd"), bot("é ab")], Formatter(tokenizer), tokenizer.unk_token_id)
+    prompt, answer = row.segments
+    assert not prompt.reason
+    assert not answer.reason
+    assert (prompt.n_bytes, prompt.end - prompt.start) == (5, 4 + 3)
+    assert (answer.n_bytes, answer.end - answer.start) == (5, 2 + 3 + 2)
+
+
 def test_unknown_tokens_are_no_bits_of_the_text(formatter: Formatter) -> None:
     row = token_row([user("a cat"), bot("the dog")], formatter)
     some = row.ids[row.segments[-1].start]
@@ -355,7 +501,8 @@ def test_the_held_out_rows_of_a_pool(
             alone(model, row.ids, segment.start, segment.end), abs=1e-4
         )
     manifest = read_json(tmp_path / "out.json")
-    assert (manifest["answers"], manifest["scored"], manifest["packed"]) == (12, 12, True)
+    assert (manifest["answers"], manifest["scored"], manifest["batches"]) == (12, 12, "packed")
+    assert manifest["opens_with_start_token"] is True
     assert manifest["by_language"]["de"]["bytes"] == sum(
         r.n_bytes for r in records if r.lang == "de" and r.part == ANSWER
     )
@@ -513,6 +660,23 @@ def test_a_changed_template_is_refused(tmp_path: Path, folder: Path, capsys: Any
     write_json(tmp_path / "other.json", record)
     assert call(tmp_path, folder, "--completed", str(tmp_path / "other.json")) == 2
     assert "its chat template" in capsys.readouterr().err
+
+
+def test_a_template_without_the_start_token_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Gemma's perplexity rises from 3.5 to 6e9 without it (lm-evaluation-harness 1465)."""
+    from babelmix.config.training import Model
+    from babelmix.train.prepare import prepare_model
+
+    template = tiny_model.tokenizer().chat_template.replace("{{- bos_token -}}", "")
+    tiny_model.build(tmp_path / "base", template)
+    model = Model(path=str(tmp_path / "base"))  # type: ignore[call-arg]
+    write_json(tmp_path / "tiny.json", prepare_model("tiny", model, tmp_path / "tiny"))
+    write_pool(tmp_path)
+    assert call(tmp_path, tmp_path) == 0
+    assert "does not open with the tokenizer's start token '<s>'" in capsys.readouterr().err
+    assert read_json(tmp_path / "out.json")["opens_with_start_token"] is False
 
 
 def test_a_system_prompt_opens_the_texts_and_is_not_scored(tmp_path: Path, folder: Path) -> None:

@@ -73,8 +73,10 @@ def _transfer(
     study: StudySet, held_out: str, rows: dict[str, dict[str, Any]], of: str
 ) -> Statement:
     own, other = rows["own"], rows["other"]
-    text = f"Tuning on one language {_saves(study, own)} in that language"
-    text += f", and {_saves(study, other)} in the other languages."
+    text = (
+        f"Bits of held-out answers: tuning on one language {_saves(study, own)} in that language; "
+        f"in the other languages it {_saves(study, other)}."
+    )
     note = (
         f"{own['languages']:.0f} languages tuned in, {other['languages']:.0f} pairs with another "
         f"one; {_basis(own, held_out)} {of} {_LIMIT}"
@@ -86,17 +88,17 @@ _LIMIT = "Fewer bits say nothing of the language that a model chooses to answer 
 
 
 def _saves(study: StudySet, row: dict[str, Any]) -> str:
-    """``saves 3.2 % of the bits of held-out answers (95 %: …)``, or that none can be shown."""
+    """``saves 3.2 % (95 %: …)``, or that nothing can be shown."""
     low, high = row["low"], row["high"]
     note = note_of(row["interval_note"], "saved")
     ends = wording.interval(study.confidence, low, high, ".1f", note)
     if low is not None and low > 0:
-        return f"saves {percent(row['saved'], 1)} of the bits of held-out answers ({ends})"
+        return f"saves {percent(row['saved'], 1)} ({ends})"
     if high is not None and high < 0:
         needed = wording.interval(study.confidence, -high, -low, ".1f", note)
-        return f"costs {percent(-row['saved'], 1)} more bits of held-out answers ({needed})"
+        return f"needs {percent(-row['saved'], 1)} more ({needed})"
     signed = f"{row['saved']:+.1f}{NARROW}%"
-    return f"shows no certain saving of bits of held-out answers ({signed}; {ends})"
+    return f"shows no certain saving ({signed} saved; {ends})"
 
 
 def _best(study: StudySet, name: str, held_out: str, table: ReadTable) -> Iterator[Statement]:
@@ -105,8 +107,10 @@ def _best(study: StudySet, name: str, held_out: str, table: ReadTable) -> Iterat
     rows = [as_saved(row) for row in rows if row["saved"] is not None]
     if rows:
         top = max(rows, key=lambda row: (row["saved"], row["variant"]))
-        text = f"Of {len(rows)} mixtures, {top['label']} needs the fewest bits: it "
-        text += f"{_saves(study, top)} against the untuned model."
+        text = (
+            f"Of {len(rows)} mixtures, {top['label']} needs the fewest bits for held-out answers: "
+            f"against the untuned model it {_saves(study, top)}."
+        )
         yield Statement(text, f"{_basis(top, held_out)} {_LIMIT}", ("likelihood",))
 
 

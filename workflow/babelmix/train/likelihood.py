@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ from .segments import ANSWER, TokenRow, token_row
 from .tokenise import as_chat
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
     from .chat import Formatter
     from .scorer import Scorer
 
@@ -70,13 +73,20 @@ def run(args: argparse.Namespace) -> None:
     held = read_held_out(spec, args.texts, args.indexes)
     mixture = args.mixture[0] if args.mixture else None
     leave_out_trained(held, spec.kind, mixture, args.fingerprints)
-    formatter, unknown = _formatter(args.checkpoint, args.completed)
-    rows = token_rows(held, spec, formatter, unknown)
+    formatter, tokenizer = _formatter(args.checkpoint, args.completed)
+    rows = token_rows(held, spec, formatter, tokenizer.unk_token_id)
+    opens = opens_with_start_token(rows, tokenizer.bos_token_id)
+    if opens is False:
+        print(
+            f"warning: {args.checkpoint}: its chat template does not open with the tokenizer's "
+            f"start token {tokenizer.bos_token!r}, which many models need; their bits mean little",
+            file=sys.stderr,
+        )
     with _device(args.device) as device:
         scorer = _scorer(spec, args.checkpoint, device, args.threads)
         records = score(held, rows, spec, scorer)
-        packed = scorer.packed is not False
-    manifest = summary(records, spec, held) | {"packed": packed}
+        batches = scorer.mode or "alone"
+    manifest = summary(records, spec, held) | {"batches": batches, "opens_with_start_token": opens}
     write_records(args.output, records, Likelihood)
     write_json(args.manifest, manifest)
     print(_sentence(manifest))
@@ -97,11 +107,14 @@ def _check_files(spec: LikelihoodSpec, args: argparse.Namespace) -> None:
         raise BabelmixError("--mixture: a run is trained on one mixture; give one file.")
 
 
-def _formatter(checkpoint: Path, completed: Path) -> tuple[Formatter, int | None]:
-    """The checkpoint's template and tokenizer, and the id of its unknown token, if it has one.
+def opens_with_start_token(rows: Sequence[TokenRow], start: int | None) -> bool | None:
+    """Whether every text opens with the start token; None where there is none, or no text."""
+    first = {row.ids[0] for row in rows if row.ids}
+    return None if start is None or not first else first == {start}
 
-    The files must be those that the record tells of.
-    """
+
+def _formatter(checkpoint: Path, completed: Path) -> tuple[Formatter, PreTrainedTokenizerFast]:
+    """The checkpoint's template and tokenizer; the files must be those that the record tells of."""
     from ..folders import check_model
     from .chat import Formatter, load_tokenizer, template_digest
 
@@ -115,7 +128,7 @@ def _formatter(checkpoint: Path, completed: Path) -> tuple[Formatter, int | None
             "and run the training again."
         )
     check_model(checkpoint, completed)
-    return formatter, tokenizer.unk_token_id
+    return formatter, tokenizer
 
 
 @contextlib.contextmanager

@@ -1,8 +1,9 @@
 """Bits of each token of many rows under one checkpoint: packed, in batches, one forward pass.
 
-Rows lie end to end and attention is kept apart, as in training; the first batch proves on some of
-its rows that they do not see each other, and a model that cannot keep them apart is given padded
-rows instead. What is beside a row in its batch changes nothing but the last digits. Imports torch.
+Rows lie end to end and attention is kept apart, as in training. Some rows prove first that this
+changes nothing against one row at a time with the model's own attention; a model that cannot keep
+rows apart is given padded rows, or one at a time. So what is beside a row in its batch changes
+nothing but the last digits. Imports torch.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import torch
 from tqdm import tqdm
 
 from ..errors import BabelmixError
-from .batches import Collator, attention_for, check_packing
+from .batches import PACKED_ATTENTION, Collator, attention_for
 from .chat import IGNORED
 from .loss import LIMIT, TokenLoss
 from .models import DTYPES
@@ -26,8 +27,13 @@ from .segments import TokenRow
 
 #: Tokens of one batch, padding among them; a row that is longer makes a batch of its own.
 BATCH_TOKENS = 4096
-#: Rows and tokens of each on which packing is proved.
+#: Rows and tokens of each on which it is proved that batches change nothing.
 _PROBE_ROWS, _PROBE_TOKENS = 4, 128
+#: Largest relative difference (L2) of logits that is rounding; in bf16 and in float32.
+_ROUNDING = {True: 5e-2, False: 1e-4}
+#: How rows are put into a batch.
+Mode = Literal["packed", "padded", "alone"]
+Arrays = dict[str, np.ndarray]
 
 
 class Scorer:
@@ -59,7 +65,6 @@ class Scorer:
                 folder,
                 config=config,
                 dtype=DTYPES[precision],
-                attn_implementation=attention_for(config, packed=True),
                 use_safetensors=True,
                 **places,
             )
@@ -72,9 +77,14 @@ class Scorer:
         self.context: int | None = getattr(
             loaded.config.get_text_config(), "max_position_embeddings", None
         )
+        self.own_attention: str = loaded.config._attn_implementation
+        if attention_for(config, packed=True) is not None:
+            # Code that does not ask for an attention by name keeps its own: this changes nothing.
+            loaded.set_attn_implementation(PACKED_ATTENTION)
+        self.attention: str = loaded.config._attn_implementation
         self.loss = TokenLoss(loaded, logits)
-        #: None until the first batch of several rows has shown it.
-        self.packed: bool | None = None
+        #: None until several rows have shown it.
+        self.mode: Mode | None = None
 
     def bits(self, rows: Sequence[TokenRow]) -> list[np.ndarray]:
         """Bits of every scored token of each row, in the rows' order; 0 at all other tokens.
@@ -96,18 +106,19 @@ class Scorer:
             file=sys.stderr,
         )
         with progress, torch.no_grad():
-            for batch in _batches([(i, len(rows[i].ids)) for i in order], self.batch_tokens):
-                for i, values in zip(batch, self._run([ready[i] for i in batch]), strict=True):
+            mode = self.mode or (self._prove(ready) if ready else "alone")
+            limit = 1 if mode == "alone" else self.batch_tokens
+            for batch in _batches([(i, len(rows[i].ids)) for i in order], limit):
+                some = [ready[i] for i in batch]
+                for i, values in zip(batch, self._run(some, mode), strict=True):
                     found[i] = values
                 progress.update(len(batch))
         return found
 
-    def _run(self, rows: Sequence[dict[str, np.ndarray]]) -> Iterator[np.ndarray]:
+    def _run(self, rows: Sequence[Arrays], mode: Mode) -> Iterator[np.ndarray]:
         """One batch; where the GPU's memory is short, in halves."""
-        if self.packed is None and len(rows) > 1:
-            self.packed = self._packs(rows)
         try:
-            nats = self._forward(rows)
+            nats = self._forward(rows, mode)
         except torch.OutOfMemoryError:
             nats = None
         if nats is not None:
@@ -122,47 +133,76 @@ class Scorer:
         torch.cuda.empty_cache()
         half = len(rows) // 2
         for part in (rows[:half], rows[half:]):
-            yield from self._run(part)
+            yield from self._run(part, mode)
 
-    def _forward(self, rows: Sequence[dict[str, np.ndarray]]) -> list[np.ndarray]:
+    def _forward(self, rows: Sequence[Arrays], mode: Mode) -> list[np.ndarray]:
         """Nats of each token of each row."""
-        packed = self.packed is not False
-        losses = self.loss.by_token(self.model, self._collate(rows, packed=packed))
+        losses = self.loss.by_token(self.model, self._collate(rows, mode))
         found = losses.double().cpu().numpy()
         lengths = [len(row["input_ids"]) for row in rows]
-        if not packed:
-            return [found[i, :length] for i, length in enumerate(lengths)]
-        return list(np.split(found[0], np.cumsum(lengths)[:-1]))
+        if mode == "packed":
+            return list(np.split(found[0], np.cumsum(lengths)[:-1]))
+        return [found[i, :length] for i, length in enumerate(lengths)]
 
-    def _collate(self, rows: Sequence[dict[str, np.ndarray]], *, packed: bool) -> dict[str, Any]:
-        collator = Collator(pad=0, packed=packed)
-        batch = collator.pack(rows) if packed else collator.pad_rows(rows)
-        on_device = {
+    def _collate(self, rows: Sequence[Arrays], mode: Mode) -> dict[str, Any]:
+        collator = Collator(pad=0, packed=mode == "packed")
+        batch = collator.pack(rows) if mode == "packed" else collator.pad_rows(rows)
+        return {
             name: value.to(self.device) if isinstance(value, torch.Tensor) else value
             for name, value in batch.items()
         }
-        return on_device
 
-    def _packs(self, rows: Sequence[dict[str, np.ndarray]]) -> bool:
-        """Whether packed rows do not see each other in this model."""
+    def _prove(self, rows: Sequence[Arrays]) -> Mode:
+        """The fastest way to batch that gives the logits of one row at a time.
+
+        Those come from the model's own attention: a model whose code does not ask for ours might
+        else lose its causal mask, and be equally wrong both ways.
+        """
         some = [
             {name: values[:_PROBE_TOKENS] for name, values in row.items()}
             for row in rows[:_PROBE_ROWS]
         ]
+        packed = self._try(some, "packed")
+        self._attend_by(self.own_attention)
+        wanted = torch.cat([self._logits([row], "alone") for row in some])
+        mode: Mode = "packed"
+        if self._is_same(packed, wanted):
+            self._attend_by(self.attention)
+        else:
+            mode = "padded" if self._is_same(self._try(some, "padded"), wanted) else "alone"
+            why = "this model's code does not keep packed rows apart"
+            print(f"rows are {mode}, not packed: {why}", file=sys.stderr)
+        if len(some) > 1:
+            self.mode = mode
+        return mode
+
+    def _attend_by(self, name: str) -> None:
+        if self.model.config._attn_implementation != name:
+            self.model.set_attn_implementation(name)
+
+    def _try(self, rows: Sequence[Arrays], mode: Mode) -> torch.Tensor | None:
+        """Logits of rows in a batch; None where the model does not take such a batch."""
         try:
-            check_packing(
-                self.model,
-                self._collate(some, packed=True),
-                self._collate(some, packed=False),
-                half=self.half,
-            )
-        except (BabelmixError, TypeError) as error:
-            print(f"rows are padded, not packed: {error}", file=sys.stderr)
+            return self._logits(rows, mode)
+        except (TypeError, ValueError, IndexError):
+            return None
+
+    def _logits(self, rows: Sequence[Arrays], mode: Mode) -> torch.Tensor:
+        """Logits ``[tokens of all rows, vocabulary]``."""
+        inputs = self._collate(rows, mode)
+        mask = inputs.get("attention_mask")
+        del inputs["labels"]
+        logits: torch.Tensor = self.model(**inputs, use_cache=False).logits.float()
+        return logits[0] if mask is None else logits[mask.bool()]
+
+    def _is_same(self, found: torch.Tensor | None, wanted: torch.Tensor) -> bool:
+        if found is None:
             return False
-        return True
+        difference = (found - wanted).norm() / wanted.norm().clamp(min=1e-9)
+        return bool(difference <= _ROUNDING[self.half])
 
 
-def _labelled(row: TokenRow) -> dict[str, np.ndarray]:
+def _labelled(row: TokenRow) -> Arrays:
     """Ids, and labels at the tokens of its segments."""
     ids = np.array(row.ids, dtype=np.int32)
     labels = np.full(len(ids), IGNORED, dtype=np.int32)
