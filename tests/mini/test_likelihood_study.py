@@ -84,3 +84,15 @@ def test_references_of_a_benchmark_are_scored(study: Study) -> None:
     counts = json.loads(manifest.read_text(encoding="utf-8"))
     assert counts["scored"] == counts["answers"] == 4 * 2 * 2  # questions × languages × turns
     assert counts["prompts_scored"] == 0
+
+
+def test_a_study_needs_no_judge(study: Study) -> None:
+    alone = copy.deepcopy(study.config)
+    del alone["studies"]["demo"]["evaluations"]
+    del alone["benchmarks"], alone["judges"], alone["sources"]["demo-benchmark"]
+    alone["studies"]["demo"]["likelihood"] = {"dataset": "demo"}
+    later = Study(study.folder, alone)
+    done = later.run()
+    assert done.returncode == 0, done.stdout[-6000:]
+    page = (later.results / "report" / "index.html").read_text(encoding="utf-8")
+    assert "tuning on one language" in page

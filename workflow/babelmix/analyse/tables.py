@@ -169,8 +169,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _inputs(args: argparse.Namespace) -> dict[str, str]:
     """SHA-256 of every file that the tables were made from, by its place in the study set."""
-    kinds = ("scores", "judgements", "manifests", "audits", "metrics", "questions", "humans")
-    kinds += ("likelihoods",)
+    measured = ("scores", "judgements", "likelihoods")
+    kinds = (*measured, "manifests", "audits", "metrics", "questions", "humans")
     files = [args.study, *(path for kind in kinds for path in getattr(args, kind))]
     root = args.study.resolve().parent
     named = {}

@@ -275,7 +275,10 @@ class Study(Section):
     untuned: bool = Field(
         default=False, description="Also answer and judge with the base models as they are."
     )
-    evaluations: list[Evaluation] = Field(min_length=1, description="Benchmarks and judges.")
+    evaluations: list[Evaluation] = Field(
+        default_factory=list,
+        description="Benchmarks and judges; may be left out where `likelihood` is given.",
+    )
     likelihood: list[Likelihood] = Field(
         default_factory=list,
         description=(
@@ -286,6 +289,12 @@ class Study(Section):
     deviations: list[Deviation] = Field(
         default_factory=list, description="Differences from the paper; printed in the report."
     )
+
+    @model_validator(mode="after")
+    def _measured(self) -> Study:
+        if not self.evaluations and not self.likelihood:
+            raise ValueError("give `evaluations` (benchmarks and judges), `likelihood`, or both")
+        return self
 
     @field_validator("likelihood", mode="before")
     @classmethod

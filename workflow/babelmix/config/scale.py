@@ -172,7 +172,7 @@ def _without_lost_names(values: dict[str, Any]) -> Config:
         study["evaluations"] = [
             e for e in study["evaluations"] if e["baseline"] in chosen or known(e["baseline"])
         ]
-        if study["runs"] and study["evaluations"]:
+        if study["runs"] and (study["evaluations"] or study["likelihood"]):
             studies[name] = study
     values["studies"] = studies
     return Config.model_validate(values)
