@@ -293,6 +293,10 @@ def test_the_matrix_is_drawn_and_told(made: Made) -> None:
         for name in ("English", "German", "French")
         for lang in ("en", "de", "fr")
     }
+    # The diagonal of the matrix is tuning in the language itself.
+    encoding = shown["layer"][0]["encoding"]
+    assert encoding["x"]["sort"] == ["en", "de", "fr"]
+    assert encoding["y"]["sort"] == ["tuned in English", "tuned in German", "tuned in French"]
     assert 'id="likelihood"' in html
     assert "tuning on one language saves" in html
     assert "Few bits per byte go with high grades" in html

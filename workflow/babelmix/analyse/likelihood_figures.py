@@ -87,7 +87,11 @@ def _matrix(study: StudySet, name: str, held_out: str, found: Rows) -> Iterator[
     """Tuned in × asked in, where there are two monolingual variants or more and others beside."""
     singles = {v.name: v for v in study.variants_of_study(name) if v.monolingual}
     own = [row for row in found if row["variant"] in singles and row["language"] != "all"]
-    tuned = list(dict.fromkeys(row["variant"] for row in own))
+    order = study.languages
+    tuned = sorted(
+        dict.fromkeys(row["variant"] for row in own),
+        key=lambda variant: order.index(singles[variant].languages[0]),
+    )
     if len(tuned) < 2 or len(tuned) == len({row["variant"] for row in found}):
         return
     several = len({singles[v].comparable for v in tuned}) > 1
