@@ -597,6 +597,14 @@ def test_a_benchmark_s_references(tmp_path: Path, folder: Path) -> None:
     assert {(r.part, r.turn) for r in records if r.bits is not None} == {
         (part, turn) for part in (ANSWER, PROMPT) for turn in (1, 2)
     }
+    # Ids of a benchmark with a source of its own are none of a pool's; those of one made of a pool
+    # are.
+    mixture = write_mixture(tmp_path, [("q1", "en", "train")])
+    for shared, left in ((False, set()), (True, {"q1"})):
+        settings = {"kind": "benchmark", "held_out": "d.references", "shared_ids": shared}
+        assert call(tmp_path, folder, *mixture, **settings) == 0
+        records = read_records(tmp_path / "out.parquet", Likelihood)
+        assert {r.id for r in records if r.reason == "trained on"} == left
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,8 @@ def test_a_benchmark_that_is_only_scored_is_looked_for_in_the_pools() -> None:
     config["studies"]["demo"]["evaluations"] = []
     made = jobs(config)
     assert made.plan.benchmarks_of_dataset("demo") == ["demo-bench"]
+    spec = json.loads(made.likelihood("demo-bench.references", "tiny.untuned"))
+    assert spec["shared_ids"] is False
     assert made.plan.answer_sets() == []
     assert not [line for line in cost_lines(made.plan) if line.stage in ("answer", "judge")]
 

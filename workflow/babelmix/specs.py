@@ -347,6 +347,9 @@ class LikelihoodSpec(Spec):
     split: Literal["dev", "all"] = "dev"
     languages: list[Lang]
     rows: int | None = None
+    shared_ids: bool = Field(
+        default=True, description="Whether the texts' ids are ids of conversations, as a mixture's."
+    )
     prompts: bool = True
     system_prompts: dict[Lang, str] = Field(default_factory=dict)
     precision: Literal["fp32", "bf16"] = "fp32"

@@ -17,6 +17,7 @@ class LikelihoodJobs(MixtureJobs, JudgeJobs):
         """Spec of `likelihood`."""
         held = self.plan.likelihoods[held_out]
         section = held.section
+        asked = self.config.benchmarks[section.benchmark] if section.benchmark else None
         prompts = {c: self.config.languages[c].system_prompt for c in held.languages}
         return as_json(
             LikelihoodSpec(
@@ -27,6 +28,7 @@ class LikelihoodJobs(MixtureJobs, JudgeJobs):
                 split=section.split,
                 languages=held.languages,
                 rows=section.rows,
+                shared_ids=asked is None or asked.dataset is not None,
                 prompts=section.prompts,
                 system_prompts=prompts if section.system_prompt else {},
                 precision=section.precision,

@@ -129,7 +129,7 @@ def _check_lang(rows: Sequence[Conversation], lang: str, path: Path) -> None:
 
 
 def leave_out_trained(
-    held: HeldOut, kind: str, mixture: Path | None, fingerprints: Sequence[Path]
+    held: HeldOut, shared_ids: bool, mixture: Path | None, fingerprints: Sequence[Path]
 ) -> None:
     """Mark what a run was trained on: by id (in any language), and by equal texts.
 
@@ -139,7 +139,7 @@ def leave_out_trained(
         return
     table = read_table(mixture, ["id", "split"])
     trained = table.filter(pc.equal(table["split"], "train"))["id"].combine_chunks()
-    if kind == "dataset":
+    if shared_ids:
         known = set(trained.to_pylist())
         for row_id in held.ids:
             if row_id in known:

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
     _check_files(spec, args)
     held = read_held_out(spec, args.texts, args.indexes)
     mixture = args.mixture[0] if args.mixture else None
-    leave_out_trained(held, spec.kind, mixture, args.fingerprints)
+    leave_out_trained(held, spec.shared_ids, mixture, args.fingerprints)
     formatter, tokenizer = _formatter(args.checkpoint, args.completed)
     rows = token_rows(held, spec, formatter, tokenizer.unk_token_id)
     opens = opens_with_start_token(rows, tokenizer.bos_token_id)
