@@ -65,6 +65,7 @@ wildcard_constraints:
     recipe=r"[^/.]+",
     benchmark=r"[^/.]+",
     evaluation=r"[^/]+",
+    held_out=r"[^/]+",
     run=r"[^/]+",
 
 
@@ -92,6 +93,7 @@ include: "workflow/rules/pools.smk"
 include: "workflow/rules/mixtures.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/answer.smk"
+include: "workflow/rules/likelihood.smk"
 include: "workflow/rules/judge.smk"
 include: "workflow/rules/analyse.smk"
 include: "workflow/rules/report.smk"

@@ -83,6 +83,7 @@ RULES: Verbs = {
     "tokenise": ("train.tokenise", "turn conversations into token ids and masked labels"),
     "train": ("train.train", "fine-tune a base model on one mixture"),
     "answer": ("answer.answer", "answer a benchmark with one run's checkpoint"),
+    "likelihood": ("train.likelihood", "score held-out texts under one run: bits per byte"),
     "score": ("analyse.score", "measure answers without a judge: language, emptiness, length"),
     "judge-single": ("judge.single", "grade one run's answers, turn by turn"),
     "choose-baseline": ("judge.baseline", "choose the best monolingual run by its grades"),

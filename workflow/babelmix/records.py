@@ -190,6 +190,28 @@ class Score:
 
 
 @dataclass(slots=True)
+class Likelihood:
+    """Bits that one run needs for one turn of a held-out text.
+
+    ``part`` is ``answer`` or ``prompt``; ``turn`` counts exchanges from 1. ``n_bytes`` are the
+    UTF-8 bytes of the turn's text, ``n_tokens`` the tokens that stand for it (those of the
+    template, such as the end of the turn, apart). ``bits`` is None where it was not scored, and
+    ``reason`` says why.
+    """
+
+    run: str
+    held_out: str
+    id: str
+    lang: str
+    part: str
+    turn: int
+    n_tokens: int
+    n_bytes: int
+    bits: float | None
+    reason: str | None = None
+
+
+@dataclass(slots=True)
 class HumanLabel:
     """What a person said of a pair of answers (``vote``) or of one answer (``rating``).
 

@@ -343,6 +343,24 @@ class AnswerSpec(Spec):
     system_prompts: dict[Lang, str]
 
 
+class LikelihoodSpec(Spec):
+    """The likelihood of held-out texts under one run's weights."""
+
+    run: str
+    held_out: str = Field(description="Name of the texts: `pool.dev`, `benchmark.references`.")
+    kind: Literal["dataset", "benchmark"]
+    split: Literal["dev", "all"] = "dev"
+    languages: list[Lang]
+    rows: int | None = None
+    shared_ids: bool = Field(
+        default=True, description="Whether the texts' ids are ids of conversations, as a mixture's."
+    )
+    prompts: bool = True
+    system_prompts: dict[Lang, str] = Field(default_factory=dict)
+    precision: Literal["fp32", "bf16"] = "fp32"
+    trust_remote_code: bool = False
+
+
 class JudgeSpec(Spec):
     """One run's answers to one benchmark, judged by one judge under one protocol."""
 

@@ -25,6 +25,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "tokenise": 3,
     "train": 3,
     "answer": 2,
+    "likelihood": 1,
     "judge": 3,
     "baseline": 1,
     "score": 4,

@@ -85,6 +85,7 @@ rule make_tables:
         metrics=JOBS.all_metrics(),
         questions=JOBS.all_questions(),
         humans=JOBS.human_labels(),
+        likelihoods=JOBS.all_likelihoods(),
     output:
         index="<set>/tables/index.json",
         main=report(

@@ -15,6 +15,7 @@ from ..io import file_digest, write_json, write_text
 from .figure import Figure
 from .judged_figures import human_figures, judged_figures
 from .language_figures import language_figures
+from .likelihood_figures import likelihood_figures
 from .study import load_study
 from .table import ReadTable, read_tables
 from .training_figures import training_figures
@@ -32,6 +33,7 @@ def build_figures(study_path: Path, tables: dict[str, ReadTable]) -> Iterator[Fi
     for name in study.studies:
         yield from language_figures(study, name, tables)
         yield from judged_figures(study, name, tables)
+        yield from likelihood_figures(study, name, tables)
         yield from human_figures(study, name, tables["human_ratings"])
         yield from training_figures(study, name, tables)
 

@@ -50,6 +50,8 @@ from .language_tables import (
 )
 from .latex import main_latex
 from .length_tables import length_tables
+from .likelihood_tables import likelihood_tables
+from .likelihoods import load_likelihoods
 from .manifest_table import manifests_table
 from .pairs import outcomes
 from .seed_tables import noise_table, seed_table
@@ -71,6 +73,7 @@ def build_tables(
     metrics: Sequence[Path],
     questions: Sequence[Path] = (),
     humans: Sequence[Path] = (),
+    likelihoods: Sequence[Path] = (),
 ) -> list[Table]:
     """All tables of a study set; a table without rows is still there, with its columns."""
     mixtures = read_manifests(manifests)
@@ -116,6 +119,7 @@ def build_tables(
         fidelity_table(study, placed, bootstrap),
         health_table(study, scored),
         series_table(study, measures, rows, bootstrap),
+        *likelihood_tables(study, load_likelihoods(likelihoods, study), measures, bootstrap),
         *length_tables(study, judged, pairs, scored, bootstrap),
         cross_language_table(study, judged, pairs, bootstrap),
         agreement_table(voters(study, judged, pairs, labels), bootstrap),
@@ -157,6 +161,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "metrics": "Training logs (JSON lines).",
         "questions": "Questions (parquet): {benchmark}.{language}.parquet.",
         "humans": "Human labels (parquet of `import-human`).",
+        "likelihoods": "Bits of held-out texts (parquet), in a folder named after the texts.",
     }
     for name, text in several.items():
         parser.add_argument(f"--{name}", nargs="*", default=[], type=Path, help=text)
@@ -166,7 +171,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _inputs(args: argparse.Namespace) -> dict[str, str]:
     """SHA-256 of every file that the tables were made from, by its place in the study set."""
-    kinds = ("scores", "judgements", "manifests", "audits", "metrics", "questions", "humans")
+    measured = ("scores", "judgements", "likelihoods")
+    kinds = (*measured, "manifests", "audits", "metrics", "questions", "humans")
     files = [args.study, *(path for kind in kinds for path in getattr(args, kind))]
     root = args.study.resolve().parent
     named = {}
@@ -188,6 +194,7 @@ def run(args: argparse.Namespace) -> None:
         args.metrics,
         args.questions,
         args.humans,
+        args.likelihoods,
     )
     study = load_study(args.study, rows_by_mixture(read_manifests(args.manifests)))
     entries = []

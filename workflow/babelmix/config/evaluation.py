@@ -7,12 +7,14 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
+    field_validator,
     model_serializer,
     model_validator,
 )
 
 from .base import Lang, Name, Section
 from .contrasts import Contrast, Deviation
+from .likelihood import Likelihood
 from .service import ChatModel, Endpoint
 
 Protocol = Literal["single", "pairwise", "side_by_side"]
@@ -378,7 +380,17 @@ class Study(Section):
     untuned: bool = Field(
         default=False, description="Also answer and judge with the base models as they are."
     )
-    evaluations: list[Evaluation] = Field(min_length=1, description="Benchmarks and judges.")
+    evaluations: list[Evaluation] = Field(
+        default_factory=list,
+        description="Benchmarks and judges; may be left out where `likelihood` is given.",
+    )
+    likelihood: list[Likelihood] = Field(
+        default_factory=list,
+        description=(
+            "Held-out texts whose bits per byte are computed under every run and its base model, "
+            "by language: one section, or a list. No judge is asked."
+        ),
+    )
     deviations: list[Deviation] = Field(
         default_factory=list, description="Differences from the paper; printed in the report."
     )
@@ -390,3 +402,14 @@ class Study(Section):
             "report, and their p values are corrected for one another alone."
         ),
     )
+
+    @model_validator(mode="after")
+    def _measured(self) -> Study:
+        if not self.evaluations and not self.likelihood:
+            raise ValueError("give `evaluations` (benchmarks and judges), `likelihood`, or both")
+        return self
+
+    @field_validator("likelihood", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: object) -> object:
+        return [given] if isinstance(given, dict) else given

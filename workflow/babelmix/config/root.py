@@ -42,8 +42,12 @@ class Config(Section):
     mixtures: dict[Name, Family] = Field(description="Mixture families, by name.")
     models: dict[Name, Model] = Field(description="Base models, by name.")
     training: dict[Name, Recipe] = Field(description="Recipes, by name.")
-    benchmarks: dict[Name, Benchmark] = Field(description="Benchmarks, by name.")
-    judges: dict[Name, Judging] = Field(description="Judges and juries, by name.")
+    benchmarks: dict[Name, Benchmark] = Field(
+        default_factory=dict, description="Benchmarks, by name."
+    )
+    judges: dict[Name, Judging] = Field(
+        default_factory=dict, description="Judges and juries, by name."
+    )
     studies: dict[Name, Study] = Field(min_length=1, description="Studies, by name.")
     human_labels: list[str] = Field(
         default_factory=list,

@@ -56,6 +56,11 @@ def scaled(config: Config) -> Config:
         for evaluation in study["evaluations"]:
             if evaluation["languages"]:
                 evaluation["languages"] = _only(evaluation["languages"], kept)
+        for section in study["likelihood"]:
+            if section["languages"]:
+                section["languages"] = _only(section["languages"], kept) or None
+            if section["rows"]:
+                section["rows"] = _part(section["rows"], factor, min(section["rows"], QUESTIONS))
     return _without_lost_names(values)
 
 
@@ -176,7 +181,7 @@ def _without_lost_names(values: dict[str, Any]) -> Config:
             study["contrasts"] = _kept_contrasts(
                 study["contrasts"], known, set(values["languages"])
             )
-        if study["runs"] and study["evaluations"]:
+        if study["runs"] and (study["evaluations"] or study["likelihood"]):
             studies[name] = study
     values["studies"] = studies
     return Config.model_validate(values)

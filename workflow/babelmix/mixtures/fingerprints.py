@@ -12,7 +12,7 @@ import argparse
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,12 @@ def plain(text: str) -> str:
     return _SPACE.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
 
 
+def exact_key(turns: Iterable[tuple[str, str]]) -> int:
+    """Key of a conversation, given as (role, plain text): the same for equal ones, 64 bits."""
+    whole = "\n".join(f"{role}\t{text}" for role, text in turns)
+    return int.from_bytes(hashlib.sha256(whole.encode()).digest()[:8])
+
+
 def shingles(texts: Sequence[str]) -> list[str]:
     """Runs of three words and signs of a conversation's plain turns; of fewer, all of them."""
     words = [word for text in texts for word in _SIGNS.findall(text)]
@@ -70,8 +76,8 @@ def fingerprint(path: Path) -> Iterator[pa.Table]:
         exact, sets = [], []
         for messages in batch["messages"].to_pylist():
             texts = [plain(message["content"]) for message in messages]
-            whole = "\n".join(f"{m['role']}\t{t}" for m, t in zip(messages, texts, strict=True))
-            exact.append(int.from_bytes(hashlib.sha256(whole.encode()).digest()[:8]))
+            roles = [message["role"] for message in messages]
+            exact.append(exact_key(zip(roles, texts, strict=True)))
             sets.append(shingles(texts))
         matrix = RMinHash.digest_matrix_from_token_sets(sets, SKETCH, _SEED)
         sketches = np.array(matrix.to_rows(), dtype=np.uint32).reshape(len(sets), SKETCH)

@@ -11,6 +11,7 @@ from pathlib import Path
 from shutil import which
 
 from ..config.evaluation import Generation, Jury, OpenAIJudge
+from ..config.likelihood import Likelihood
 from ..config.mixtures import CodeSwitched, Pinch, PoolFamily, Union
 from ..config.root import Config
 from ..config.service import Endpoint, PaidService
@@ -119,6 +120,31 @@ def _check_studies(config: Config) -> None:
             require_known("judge", [evaluation.judge], config.judges, there)
             asked = config.benchmarks[evaluation.benchmark].languages
             require_known("language", evaluation.languages or [], dict.fromkeys(asked), there)
+        for section in study.likelihood:
+            _check_likelihood(f"{where}.likelihood", section, config)
+
+
+def _check_likelihood(where: str, section: Likelihood, config: Config) -> None:
+    """Held-out texts are there, in every language, and parallel."""
+    if section.benchmark is not None:
+        require_known("benchmark", [section.benchmark], config.benchmarks, where)
+        held = config.benchmarks[section.benchmark].languages
+    else:
+        name = section.dataset or ""
+        require_known("dataset", [name], config.datasets, where)
+        pool = config.datasets[name]
+        held = pool.languages
+        if not pool.parallel:
+            raise BabelmixError(
+                f"{where}.dataset: '{name}' is not parallel, but likelihoods are compared on the "
+                "same rows in every language. Name a parallel dataset or a `benchmark`."
+            )
+        if section.split == "dev" and not pool.dev_rows:
+            raise BabelmixError(
+                f"{where}: '{name}' holds out no rows (`dev_rows: 0`). Give the dataset "
+                "`dev_rows`, or set `split: all` for a pool that no mixture trains on."
+            )
+    require_known("language", section.languages or [], dict.fromkeys(held), f"{where}.languages")
 
 
 def resolve_path(text: str, config: Config, where: str) -> str:

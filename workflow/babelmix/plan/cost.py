@@ -22,6 +22,7 @@ from .quantities import (
     CHARS_PER_ROW,
     mixture_rows,
     n_dialogues,
+    n_questions,
     n_turns,
     pool_chars,
     pool_rows,
@@ -139,6 +140,8 @@ def _answers(plan: Plan, peak: float) -> list[Line]:
     lines = []
     for benchmark in plan.benchmarks:
         sets = [(b, r) for b, r in plan.answer_sets() if b == benchmark]
+        if not sets:  # its references alone are scored
+            continue
         of_run = {r: len(plan.answer_languages(benchmark, r)) for _, r in sets}
         per_language = n_dialogues(plan, benchmark) * n_turns(plan, benchmark)
         turns = sum(of_run.values()) * per_language
@@ -210,11 +213,26 @@ def _judgements(plan: Plan) -> list[Line]:
     return lines
 
 
+def _likelihoods(plan: Plan) -> list[Line]:
+    """Forward passes over held-out texts: nothing is paid."""
+    lines = []
+    for name, held in plan.likelihoods.items():
+        dataset, benchmark = held.section.dataset, held.section.benchmark
+        rows = n_questions(plan, benchmark) if benchmark else pool_rows(plan, dataset or "")
+        if dataset and held.section.split == "dev":
+            rows = min(rows, plan.dataset(dataset).dev_rows)
+        chars = pool_chars(plan, dataset) if dataset else CHARS_PER_PROMPT
+        passes = min(rows, held.section.rows or rows) * len(held.languages) * len(held.runs)
+        amount = f"≈ {passes * chars / CHARS_PER_TOKEN / 1e6:,.2f} M tokens read"
+        lines.append(Line("likelihood", name, len(held.runs), amount))
+    return lines
+
+
 def cost_lines(plan: Plan, gpu: str = GPU) -> list[Line]:
     """The whole plan, by stage; GPU hours for a GPU of this name."""
     peak = peak_of(gpu)
     mixtures = Line("mix", ", ".join(plan.datasets), len(plan.mixtures), "—")
-    run = [*_trainings(plan, peak), *_answers(plan, peak)]
+    run = [*_trainings(plan, peak), *_answers(plan, peak), *_likelihoods(plan)]
     return [*_translations(plan), mixtures, *run, *_judgements(plan)]
 
 

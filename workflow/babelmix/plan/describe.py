@@ -108,10 +108,24 @@ def _dataset(plan: Plan, name: str) -> dict[str, Any]:
     return found if pool.parallel else found | {"parallel": False}
 
 
+def _likelihoods(plan: Plan) -> dict[str, Any]:
+    """Held-out texts; nothing where none are scored, so that such study sets stay as they were."""
+    found = {
+        name: {
+            "dataset": held.section.dataset,
+            "benchmark": held.section.benchmark,
+            "languages": held.languages,
+            "studies": held.studies,
+        }
+        for name, held in plan.likelihoods.items()
+    }
+    return {"likelihoods": found} if found else {}
+
+
 def describe(plan: Plan) -> dict[str, Any]:
     """The study set as plain JSON."""
     config = plan.config
-    return {
+    return _likelihoods(plan) | {
         "study_set": config.study_set,
         "description": config.description,
         "note": config.note,

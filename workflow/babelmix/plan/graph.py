@@ -19,6 +19,7 @@ from ..config.translators import ApertiumTranslator
 from ..errors import BabelmixError
 from . import checks
 from .contrasts import declared_contrasts
+from .likelihoods import LikelihoodPlan, plan_likelihoods
 from .runs import (
     EvaluationPlan,
     Peers,
@@ -46,6 +47,9 @@ class Plan:
         )
         for plan in self.evaluations.values():
             self._check_baseline(plan)
+        self.likelihoods: dict[str, LikelihoodPlan] = plan_likelihoods(
+            config, self.studies, self.runs
+        )
         check_varieties(self)
         self.contrasts = {name: declared_contrasts(self, name) for name in self.studies}
         check_system_prompts(self)
@@ -74,13 +78,16 @@ class Plan:
     @cached_property
     def benchmarks(self) -> list[str]:
         """Benchmarks in use."""
-        return list(dict.fromkeys(e.evaluation.benchmark for e in self.evaluations.values()))
+        used = [e.evaluation.benchmark for e in self.evaluations.values()]
+        used += [b for held in self.likelihoods.values() if (b := held.section.benchmark)]
+        return list(dict.fromkeys(used))
 
     @cached_property
     def datasets(self) -> list[str]:
-        """Pools in use, by mixtures or by benchmarks."""
+        """Pools in use, by mixtures, by benchmarks or for their held-out rows."""
         used = [d for m in self.mixtures for d in self.expansion.mixtures[m].datasets]
         used += [d for b in self.benchmarks if (d := self.pool_of(b))]
+        used += [d for held in self.likelihoods.values() if (d := held.section.dataset)]
         return list(dict.fromkeys(used))
 
     def pool_of(self, benchmark: str) -> str | None:
@@ -287,6 +294,11 @@ class Plan:
             e.evaluation.benchmark
             for e in self.evaluations.values()
             if trained & set(e.languages_by_run)
+        }
+        asked |= {
+            held.section.benchmark or ""
+            for held in self.likelihoods.values()
+            if trained & set(held.runs)
         }
         return [b for b in self.benchmarks if b in asked]
 

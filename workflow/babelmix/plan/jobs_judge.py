@@ -257,6 +257,10 @@ class JudgeJobs(JobsBase):
         for benchmark, run in self.plan.answer_sets():
             if mixture := self.plan.runs[run].mixture:
                 made[mixture].append(self.path(f"scores/{benchmark}/{run}.parquet"))
+        for held_out, held in self.plan.likelihoods.items():
+            for run in held.runs:
+                if mixture := self.plan.runs[run].mixture:
+                    made[mixture].append(self.path(f"likelihoods/{held_out}/{run}.parquet"))
         expansion = self.plan.expansion
         found: dict[str, list[str]] = {}
         for family, names in expansion.families.items():

@@ -21,7 +21,7 @@ EXPECTED_FILE = "expected.json"
 Wildcards = Mapping[str, str]
 
 #: Wildcards that may hold a dot; all others end at one.
-_WITH_DOTS = {"evaluation", "run"}
+_WITH_DOTS = {"evaluation", "held_out", "run"}
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,12 @@ FILES = (
         "scores/{benchmark}/{run}.parquet",
         "score",
         lambda j, w: j.score(w["benchmark"], w["run"]),
+    ),
+    File(
+        "likelihoods/{held_out}/{run}.parquet",
+        "likelihood",
+        lambda j, w: j.likelihood(w["held_out"], w["run"]),
+        ("likelihoods/{held_out}/{run}.json",),
     ),
     File(
         "judgements/{evaluation}/{run}.parquet",

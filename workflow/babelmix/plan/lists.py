@@ -24,6 +24,7 @@ def gathered(jobs: Jobs) -> dict[str, dict[str, list[str]]]:
             "--metrics": jobs.all_metrics(),
             "--questions": jobs.all_questions(),
             "--humans": jobs.human_labels(),
+            "--likelihoods": jobs.all_likelihoods(),
         },
         "report": {
             "--answers": jobs.all_answers(),

@@ -28,7 +28,7 @@ STAGES = (
         "contamination",
         "mixture",
     ),
-    *("model", "tokenise", "train", "answer", "score", "judge", "report"),
+    *("model", "tokenise", "train", "answer", "score", "likelihood", "judge", "report"),
 )
 
 
@@ -79,6 +79,7 @@ def _data(jobs: Jobs) -> Iterator[Item]:
         name = f"{dataset}.{code}"
         yield _item(jobs, "combine", name, f"conversations/{name}.parquet", f"combine/{name}")
     pools = [f for m in plan.mixtures for f in jobs.mixture_input(m)["pools"]]
+    pools += jobs.held_out_indexes()
     prints = [f for m in plan.mixtures for f in jobs.fingerprints(m)]
     searched = [f for m in plan.mixtures for f in jobs.searches(m)]
     made = (("pool", pools), ("fingerprint", prints), ("contamination", searched))
@@ -116,6 +117,11 @@ def _results(jobs: Jobs) -> Iterator[Item]:
         place = f"{benchmark}/{name}"
         yield _item(jobs, "answer", place, f"answers/{place}.parquet", f"answer/{place}")
         yield _item(jobs, "score", place, f"scores/{place}.parquet", f"score/{place}")
+    for held_out, name in jobs.likelihood_sets():
+        place = f"{held_out}/{name}"
+        yield _item(
+            jobs, "likelihood", place, f"likelihoods/{place}.parquet", f"likelihood/{place}"
+        )
     for evaluation, planned in plan.evaluations.items():
         for name in planned.languages_by_run:
             place = f"{evaluation}/{name}"

@@ -72,7 +72,8 @@ def orphans(plan: Plan, root: Path) -> list[Orphan]:
     """Files and folders of the plan's stations that it does not make."""
     kept = stems(plan)
     parents = {parent for stem in kept for parent in _parents(stem)}
-    stations = {stem.split("/", 1)[0] for stem in kept} | {"counts", "baselines", "translations"}
+    stations = {stem.split("/", 1)[0] for stem in kept}
+    stations |= {"counts", "baselines", "translations", "likelihoods"}
     found: list[Orphan] = []
     for station in sorted(stations):
         if (root / station).is_dir():

@@ -73,6 +73,28 @@ def answer_minutes(plan: Plan, benchmark: str, run: str, attempt: int) -> int:
     return minutes(tokens * model.parameters_b / speed, attempt)
 
 
+def likelihood_tokens(plan: Plan, held_out: str) -> float:
+    """Tokens of held-out texts in all their languages, about."""
+    held = plan.likelihoods[held_out]
+    if held.section.benchmark is not None:
+        rows = turns_of(plan, held.section.benchmark)
+    else:
+        pool = plan.dataset(held.section.dataset or "")
+        whole = pool_rows(plan, held.section.dataset or "")
+        rows = min(pool.dev_rows, whole) if held.section.split == "dev" else whole
+    rows = min(rows, held.section.rows or rows)
+    return rows * len(held.languages) * CHARS_PER_ROW / CHARS_PER_TOKEN
+
+
+def likelihood_minutes(plan: Plan, held_out: str, run: str, attempt: int) -> int:
+    """Time limit of a forward pass over held-out texts; 4 hours where the size is not given."""
+    model = plan.config.models[plan.runs[run].model]
+    if model.parameters_b is None:
+        return min(MOST_MINUTES, 240 * attempt)
+    speed = GPU_FLOPS if model.gpus else model.threads * THREAD_FLOPS
+    return minutes(2e9 * model.parameters_b * likelihood_tokens(plan, held_out) / speed, attempt)
+
+
 def judge_minutes(plan: Plan, evaluation: str, run: str, attempt: int) -> int:
     """Time limit of judging one run."""
     planned = plan.evaluations[evaluation]

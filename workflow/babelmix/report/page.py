@@ -20,7 +20,7 @@ from ..analyse.figure import Rows
 from ..analyse.study import StudySet
 from ..analyse.table import ReadTable
 from ..io import file_digest, read_json
-from . import audit_views, judge_views, jury_views, translation_views, views
+from . import audit_views, judge_views, jury_views, likelihood_views, translation_views, views
 from .browser import packed
 from .declared import declared_view
 from .manifest_view import manifests_view
@@ -64,6 +64,7 @@ _FIGURE_SECTIONS = {
         "bilingual",
         "transfer",
     ),
+    "likelihood": ("likelihood", "likelihood_matrix"),
     "people": ("ratings",),
     "training": ("loss",),
 }
@@ -83,8 +84,10 @@ class StudyPart:
     score_figures: list[dict[str, str]]
     people_figures: list[dict[str, str]]
     training_figures: list[dict[str, str]]
+    likelihood_figures: list[dict[str, str]]
     score_views: list[View] = field(default_factory=list)
     language_views: list[View] = field(default_factory=list)
+    likelihood_views: list[View] = field(default_factory=list)
 
 
 def study_part(
@@ -94,6 +97,7 @@ def study_part(
     spec = study.studies[name]
     own = [figure for figure in figures if figure["study"] == name]
     found = statements(study, name, tables)
+    found += likelihood_views.likelihood_statements(study, name, tables)
     main = None
     shown = next((s.figures for s in found if s.figures), ())
     for kind in shown:
@@ -114,6 +118,7 @@ def study_part(
         score_figures=by_section["scores"],
         people_figures=by_section["people"],
         training_figures=by_section["training"],
+        likelihood_figures=by_section["likelihood"],
         score_views=[
             *([declared] if (declared := declared_view(study, name, tables["declared"])) else []),
             *views.score_views(study, name, tables),
@@ -122,6 +127,7 @@ def study_part(
             *views.language_views(study, name, tables),
             *audit_views.fidelity_views(study, name, tables),
         ],
+        likelihood_views=likelihood_views.likelihood_views(study, name, tables),
     )
 
 

@@ -137,6 +137,10 @@ class Formatter:
         """Token ids of rendered text: the template writes every special token itself."""
         return list(self._backend.encode(text, add_special_tokens=False).ids)
 
+    def token_spans(self, text: str) -> list[tuple[int, int]]:
+        """Characters of rendered text that each of its ``tokens`` stands for: [start, end)."""
+        return list(self._backend.encode(text, add_special_tokens=False).offsets)
+
     def encode(
         self, messages: Chat, max_length: int | None = None, truncation: str = "turn"
     ) -> Encoded:

@@ -113,6 +113,21 @@ class TokenLoss:
         self, model: torch.nn.Module, inputs: dict[str, Any]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Run the model on a micro-batch; ``model`` may wrap the one given at the start."""
+        losses, _, chosen = self._run(model, inputs, "sum")
+        return losses.sum(), (chosen != _IGNORED).sum()
+
+    def by_token(self, model: torch.nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
+        """Cross-entropy of each labelled token, in nats: ``[rows, tokens]``, 0 at all others."""
+        losses, places, chosen = self._run(model, inputs, "none")
+        found = torch.zeros(inputs["labels"].shape, dtype=torch.float32, device=losses.device)
+        if inputs["labels"].shape[1] > 1:
+            found[:, places + 1] = losses.reshape(chosen.shape)
+        return found
+
+    def _run(
+        self, model: torch.nn.Module, inputs: dict[str, Any], reduction: str
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Losses, the positions that they were predicted at, and their targets."""
         inputs = dict(inputs)
         labels = inputs.pop("labels")
         # A micro-batch of fillers alone is one token long and has no next token; it counts nothing.
@@ -121,38 +136,45 @@ class TokenLoss:
         if not len(places):
             places = torch.zeros(1, dtype=torch.long, device=target.device)
         chosen = target[:, places]
-        count = (chosen != _IGNORED).sum()
         if self.sliced:
             inputs["logits_to_keep"] = places
         if self.sliced and self.head is not None:
             rows = max(1, self.limit // self.vocabulary)
-            if self.fused or chosen.numel() > rows:
-                with self.change.taken_out(), self._losses_for_logits(chosen, rows):
-                    return model(**inputs, use_cache=False).logits.sum(), count
+            if self._fuses(reduction) or chosen.numel() > rows:
+                with self.change.taken_out(), self._losses_for_logits(chosen, rows, reduction):
+                    return model(**inputs, use_cache=False).logits, places, chosen
         logits = model(**inputs, use_cache=False).logits
         if not self.sliced:
             logits = logits[:, places]
-        return cross_entropy(logits.flatten(0, 1), chosen.flatten()), count
+        losses = cross_entropy(logits.flatten(0, 1), chosen.flatten(), reduction)
+        return losses, places, chosen
+
+    def _fuses(self, reduction: str) -> bool:
+        """Whether the fused kernel does it: it gives sums alone."""
+        return self.fused and reduction == "sum"
 
     @contextlib.contextmanager
-    def _losses_for_logits(self, target: torch.Tensor, rows: int) -> Iterator[None]:
-        """While it lasts the output layer gives losses ``[1, pieces, 1]`` in place of logits."""
+    def _losses_for_logits(self, target: torch.Tensor, rows: int, reduction: str) -> Iterator[None]:
+        """While it lasts the output layer gives losses ``[1, n, 1]`` in place of logits.
+
+        One per piece of ``rows`` tokens, or (``none``) one per token.
+        """
         head, change = self.head, self.change
         plain = head.forward
 
         def piece(hidden: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-            return cross_entropy(change(plain(hidden)), wanted)
+            return cross_entropy(change(plain(hidden)), wanted, reduction)
 
         def forward(hidden: torch.Tensor) -> torch.Tensor:
             flat = hidden.flatten(0, 1)
-            if self.fused:
+            if self._fuses(reduction):
                 scaled = flat * change.factor if change.factor != 1.0 else flat
                 return fused_loss(head, scaled, target.flatten(), change.softcap).view(1, 1, 1)
             losses = [
                 checkpoint(piece, h, t, use_reentrant=False)
                 for h, t in zip(flat.split(rows), target.flatten().split(rows), strict=True)
             ]
-            return torch.stack(losses).view(1, -1, 1)
+            return torch.cat([loss.reshape(-1) for loss in losses]).view(1, -1, 1)
 
         wrapped = "forward" in vars(head)
         head.forward = forward
@@ -165,6 +187,8 @@ class TokenLoss:
                 del head.forward  # the class's own again
 
 
-def cross_entropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Summed in float32 over ``[tokens, vocabulary]``."""
-    return F.cross_entropy(logits.float(), target, ignore_index=_IGNORED, reduction="sum")
+def cross_entropy(
+    logits: torch.Tensor, target: torch.Tensor, reduction: str = "sum"
+) -> torch.Tensor:
+    """In float32 over ``[tokens, vocabulary]``: the sum, or (``none``) each token's."""
+    return F.cross_entropy(logits.float(), target, ignore_index=_IGNORED, reduction=reduction)
