@@ -28,7 +28,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "judge": 3,
     "baseline": 1,
     "score": 4,
-    "tables": 6,
-    "figures": 7,
-    "report": 9,
+    "tables": 7,
+    "figures": 8,
+    "report": 10,
 }

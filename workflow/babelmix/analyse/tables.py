@@ -12,6 +12,7 @@ from .agreement_tables import agreement_table, cross_language_table, voters
 from .audit_tables import audit_tables
 from .bilingual_table import bilingual_table, correlation_table
 from .confusion_tables import confusion_table
+from .decision_table import decision_table
 from .fidelity_tables import (
     detector_table,
     fidelity_table,
@@ -88,7 +89,9 @@ def build_tables(
     labels = load_labels(humans)
     single = judged[judged["protocol"] == "single"].rename(columns={"score": "value"})
     placed = with_place(_stacked(single, pairs), scored, study)
+    by_name = {manifest["mixture"]: manifest for manifest in mixtures}
     return [
+        decision_table(study, graded, pairs, scored, by_name, bootstrap),
         mixtures_table(mixtures),
         manifests_table(mixtures),
         *audit_tables(audits),
