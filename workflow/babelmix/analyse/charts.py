@@ -29,6 +29,8 @@ PALETTE = [
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"]
 #: For what is not a category: mean lines, bands, rules.
 NEUTRAL = "#7d8897"
+#: For the middle of three outcomes, and what does not take part.
+PALE = "#b4bac2"
 _LABEL_LIMIT = 210
 _LEGEND_LIMIT = 240
 _INTERVAL = 1.6
@@ -169,6 +171,75 @@ def dots(
     return alt.LayerChart(layer=layers)
 
 
+#: Width of one of several plots side by side, in pixels; the page fits it to its own width.
+PANEL = 300
+
+
+def panel_room(names: Sequence[str], least: int) -> dict[str, Any]:
+    """What the page must know to fit plots side by side: room for names, least width of a plot."""
+    return {"panels": {"names": min(_LABEL_LIMIT, 12 + 7 * _longest(names)), "least": least}}
+
+
+def panels(
+    rows: Rows,
+    *,
+    panel_order: list[str],
+    y_order: list[str],
+    hues: dict[str, str],
+    zero_in: Sequence[str] = (),
+) -> alt.FacetChart:
+    """Dots with intervals, one line per label, in a plot for each ``panel`` with its own axis.
+
+    ``hues``: colour of each ``state``, in the order of the legend. ``zero_in``: panels with a line
+    at 0.
+    """
+    import altair as alt
+
+    present = {row["state"] for row in rows}
+    states = [state for state in hues if state in present]
+    chart = alt.Chart().encode(
+        y=alt.Y("label:N", sort=y_order, axis=_label_axis(grid=True)),
+        color=alt.Color(
+            "state:N",
+            sort=states,
+            scale=alt.Scale(domain=states, range=[hues[state] for state in states]),
+            legend=legend(states),
+        ),
+        tooltip=tooltips(
+            rows,
+            ["label", "value", "interval", "state", "questions", "answered turns", "seeds"],
+        ),
+    )
+    x = alt.X("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
+    layers = [
+        chart.mark_rule(strokeWidth=_INTERVAL).encode(x=x, x2="high:Q").encode(x="low:Q"),
+        chart.mark_point(filled=True, size=60, opacity=1).encode(x=x),
+    ]
+    if zero_in:
+        zero = (
+            alt.Chart()
+            .transform_filter(alt.FieldOneOfPredicate("panel", list(zero_in)))
+            .mark_rule(strokeDash=[4, 3], color=NEUTRAL)
+            .encode(x=alt.datum(0))
+        )
+        layers.insert(0, zero)
+    plot = alt.layer(*layers).properties(width=PANEL, height=24 * len(y_order))
+    return (
+        plot.facet(
+            facet=alt.Facet(
+                "panel:N",
+                sort=panel_order,
+                title=None,
+                header=alt.Header(labelAnchor="start", labelFontSize=12),
+            ),
+            columns=2,
+            data=alt.Data(values=rows),
+        )
+        .resolve_scale(x="independent")
+        .properties(usermeta=panel_room(y_order, 280))
+    )
+
+
 def curve(
     lines: Rows,
     points: Rows,
@@ -263,7 +334,7 @@ def outcome_bars(
             ),
             color=alt.Color(
                 "outcome:N",
-                scale=alt.Scale(domain=list(order), range=[PALETTE[0], "#b4bac2", PALETTE[1]]),
+                scale=alt.Scale(domain=list(order), range=[PALETTE[0], PALE, PALETTE[1]]),
                 legend=legend(order),
             ),
             order=alt.Order("rank:Q"),

@@ -35,7 +35,7 @@ class Figure:
     caption: str
     alt: str
     table: str
-    chart: altair.Chart | altair.LayerChart
+    chart: altair.Chart | altair.LayerChart | altair.FacetChart
 
     def entry(self) -> dict[str, str]:
         """What the index says of the figure."""
@@ -112,6 +112,27 @@ def present(order: Sequence[str], rows: Rows, column: str) -> list[str]:
 def interval_words(study: StudySet) -> str:
     """``95 % intervals over questions``."""
     return f"{study.confidence:.0%} intervals over questions".replace("%", " %")
+
+
+def n_words(rows: Rows, study: StudySet | None = None, name: str = "") -> str:
+    """``n: 32 questions, 128 answered turns per value, 1 seed.`` What stands behind the values.
+
+    ``study`` and ``name``: where the rows do not say how many seeds there are.
+    """
+    parts = []
+    for column, one, many in (
+        ("questions", "question", "questions"),
+        ("values", "answered turn", "answered turns"),
+        ("seeds", "training seed", "training seeds"),
+    ):
+        found = [int(row[column]) for row in rows if row.get(column) is not None]
+        if column == "seeds" and not found and study is not None and name:
+            found = [len(v.runs) for v in study.variants_of_study(name) if v.mixture]
+        if found:
+            least, most = min(found), max(found)
+            number = f"{most}" if least == most else f"{least} to {most}"
+            parts.append(f"{number} {one if most == 1 else many}")
+    return f"n per value: {', '.join(parts)}." if parts else ""
 
 
 def extremes(rows: Rows, form: str, name: str = "label") -> str:

@@ -37,7 +37,13 @@ from .input_tables import (
     rows_by_mixture,
     training_table,
 )
-from .judge_tables import cost_table, coverage_table, position_table, preferences_table
+from .judge_tables import (
+    cost_table,
+    coverage_table,
+    position_table,
+    preferences_table,
+    unscored_table,
+)
 from .jury_table import jury_tables
 from .language_tables import (
     Estimator,
@@ -125,6 +131,7 @@ def build_tables(
         raters_table(labels),
         corrected_table(study, judged, pairs, labels, bootstrap),
         coverage_table(study, judged),
+        unscored_table(study, judged),
         cost_table(study, judged),
     ]
 

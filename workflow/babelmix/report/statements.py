@@ -78,9 +78,8 @@ def _gain(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Stat
             f"No difference can be shown at this size{allowed} between {top['label']} and the best "
             f"monolingual mixture, {mono}: {points}. {power}"
         ).strip()
-    note = (
-        f"{_best_of(len(rows))}{_tested(top)}{_basis(top)} Judged by {_judge(study, evaluation)}."
-    )
+    judged = f"Judged by {judge_words(study, evaluation)}."
+    note = f"{_best_of(len(rows))}{_tested(top)}{_basis(top)} {judged}"
     return Statement(text, note, ("gains", "grades"))
 
 
@@ -164,7 +163,9 @@ def _preference(study: StudySet, name: str, evaluation: str, table: ReadTable) -
     else:
         text = f"No preference between {top['label']} and {against} can be shown: {score}."
     counts = f"{top['wins']:.0f} wins, {top['ties']:.0f} ties, {top['losses']:.0f} losses."
-    note = f"{_best_of(len(rows))}{counts} {_basis(top)} Judged by {_judge(study, evaluation)}."
+    note = (
+        f"{_best_of(len(rows))}{counts} {_basis(top)} Judged by {judge_words(study, evaluation)}."
+    )
     return Statement(text, note, ("outcomes", "matrix"))
 
 
@@ -186,13 +187,38 @@ def _language(study: StudySet, name: str, tables: dict[str, ReadTable]) -> Itera
     for measure in dict.fromkeys(row["measure"] for row in series):
         rows = [row for row in series if row["measure"] == measure]
         benchmark = measure.removeprefix("answer_language:")
-        yield _pinch(study, rows, select(tables["answer_language"], benchmark=benchmark))
+        graded = _main_grades(study, name, rows, tables["series"])
+        yield _pinch(study, rows, select(tables["answer_language"], benchmark=benchmark), graded)
     if not series:
         yield from _shares(study, name, tables["answer_language"])
 
 
-def _pinch(study: StudySet, rows: Rows, shares: Rows) -> Statement:
-    """From the main language alone to its pinch: its steps, or the first and the highest."""
+def _main_grades(
+    study: StudySet, name: str, rows: Rows, table: ReadTable
+) -> tuple[str, dict[str, float]]:
+    """(who graded, main-language grade by variant) of a pinch, by the study's first grades."""
+    for evaluation in study.studies[name]["evaluations"]:
+        found = select(
+            table,
+            {row["variant"] for row in rows},
+            study=name,
+            family=rows[0]["family"],
+            measure=f"grade:{evaluation}",
+            language=rows[0]["main"],
+        )
+        grades = {row["variant"]: row["value"] for row in found if row["value"] is not None}
+        if grades:
+            return judge_words(study, evaluation), grades
+    return "", {}
+
+
+def _pinch(
+    study: StudySet, rows: Rows, shares: Rows, graded: tuple[str, dict[str, float]]
+) -> Statement:
+    """From the main language alone to its pinch: its steps, or the first and the highest.
+
+    What the main language's grade does on the way belongs to it: more is not better for free.
+    """
     first_family = (rows[0]["family"], rows[0]["model"])
     rows = [row for row in rows if (row["family"], row["model"]) == first_family]
     rows.sort(key=lambda row: (row["x"], row["variant"]))
@@ -208,9 +234,17 @@ def _pinch(study: StudySet, rows: Rows, shares: Rows) -> Statement:
         steps = [rest[0], max(rest[1:], key=lambda row: (row["value"], -row["x"]))]
     for step in steps:
         text += f"; with {_rows_words(step, main)}, {_share_words(study, step)}"
+    told = [start, *steps]
+    judge, grades = graded
+    way = [f"{grades[row['variant']]:.2f}" for row in told if row["variant"] in grades]
+    if len(way) == len(told) > 1:
+        text += f". The {main} grade goes {' → '.join(way)} on the way"
+        judge = f" Graded by {judge}."
+    else:
+        judge = ""
     variants = {row["variant"] for row in rows}
     note = (
-        f"{_basis(start)}{_silent(shares, variants, start['main'])} "
+        f"{_basis(start)}{_silent(shares, variants, start['main'])}{judge} "
         f"Model {start['model']}, mixture family {start['family']}."
     )
     return Statement(f"{text}.", note, ("answer_language_series", "answer_language"))
@@ -283,7 +317,7 @@ def interval(
 def _best_of(count: int) -> str:
     if count < 2:
         return ""
-    choice = "the interval does not allow for that choice"
+    choice = "this interval does not allow for that choice, those of the ranked table do"
     return f"The best of {count} mixtures in these data; {choice}. "
 
 
@@ -292,9 +326,10 @@ def _basis(row: dict[str, Any]) -> str:
     return f"{row['questions']:.0f} questions, {row['values']:.0f} answered turns{note}."
 
 
-def _judge(study: StudySet, evaluation: str) -> str:
+def judge_words(study: StudySet, evaluation: str) -> str:
+    """The judge of an evaluation; of rules, that they measure no quality."""
     spec = study.evaluations[evaluation]
     if members := spec.get("members"):
-        return f"{spec['judge']}, a jury of {', '.join(_judge(study, m) for m in members)}"
+        return f"{spec['judge']}, a jury of {', '.join(judge_words(study, m) for m in members)}"
     rules = " (rules: a demonstration, no measure of quality)" if spec["engine"] == "rules" else ""
     return f"{spec['judge']}{rules}"

@@ -6,8 +6,8 @@ from typing import Any, get_args
 
 from ..analyse.table import ReadTable
 from ..config.audit import CheckName
+from .cells import Cell, View, number, words
 from .statements import percent
-from .views import Cell, View, number, words
 
 #: Checks in the order of the page.
 _ORDER = {name: place for place, name in enumerate(get_args(CheckName))}
