@@ -42,6 +42,7 @@ def test_every_kind_is_drawn_and_has_words(made: list[dict[str, Any]]) -> None:
     kinds = {figure["kind"] for figure in made}
     assert kinds == {
         "decision",
+        "category_dots",
         "answer_language_series",
         "grade_series",
         "score_series",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from . import charts
 from .charts import NEUTRAL, PALE, PALETTE
 from .decision import Decision, decisions, lost, shown_value, signed
 from .decision_table import FIDELITY, GRADE
 from .figure import Figure, Rows, figure_id, interval_words, n_words
+from .panel_charts import panels
 from .study import StudySet
 from .table import ReadTable
 
@@ -44,7 +44,7 @@ def _figure(study: StudySet, decision: Decision) -> Figure:
             ends = row["main_low"], row["main_high"]
             point = _point(row, main, row["main_difference"], *ends, 1.0)
             rows.append(point | {"state": loses} if lost(row) else point)
-    panels = [p for p in (others, main) if any(row["panel"] == p for row in rows)]
+    shown = [p for p in (others, main) if any(row["panel"] == p for row in rows)]
     ranked = [row for row in decision.rows if row["rank"] is not None]
     return Figure(
         id=figure_id("decision", decision.study, decision.model, decision.basis),
@@ -62,9 +62,9 @@ def _figure(study: StudySet, decision: Decision) -> Figure:
             f"{decision.main}. {figure_title(decision)}."
         ),
         table="decision",
-        chart=charts.panels(
+        chart=panels(
             rows,
-            panel_order=panels,
+            panel_order=shown,
             y_order=[row["label"] for row in decision.rows],
             hues={MAY: PALETTE[0], NOT: NEUTRAL, loses: PALETTE[1], UNRANKED: PALE},
             zero_in=[main],

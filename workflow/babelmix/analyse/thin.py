@@ -29,6 +29,7 @@ def most_values(rows: Iterable[dict[str, Any]]) -> dict[str, float]:
 def thin(row: dict[str, Any], most: dict[str, float]) -> bool:
     """Whether few answers stand behind a row's value; ``most`` is that of ``most_values``."""
     values = row.get("values")
-    if values is None:
+    if not values:
+        # A value of no answers is one by definition (a baseline's parity with itself).
         return False
     return bool(values < MIN_VALUES or values < _MIN_SHARE * most.get(row["language"], 0.0))
