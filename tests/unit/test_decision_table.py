@@ -245,3 +245,16 @@ def test_a_benchmark_in_the_main_language_alone_ranks_by_that() -> None:
 
 def test_the_main_language_is_the_one_that_others_are_added_to() -> None:
     assert main_language(made_study({}), "s") == "en"
+
+
+def test_a_share_of_all_is_no_proof_of_all() -> None:
+    """48 of 48: the bootstrap knows no other value, the interval must."""
+    spoken_always = spoken()
+    spoken_always.loc[spoken_always["variant"] == "all", "value"] = 1.0
+    table = decision_table(made_study({}), NO_GRADES, NO_PAIRS, spoken_always, MIXTURES, BOOTSTRAP)
+    rows = {row["variant"]: row for row in table.rows}
+    assert rows["all"]["value"] == rows["all"]["high"] == 1.0
+    assert rows["all"]["low"] < 0.95
+    # Bonferroni: wider than the usual interval of one share.
+    assert rows["pinch"]["low"] < rows["pinch"]["fidelity_low"]
+    assert rows["pinch"]["high"] > rows["pinch"]["fidelity_high"]

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from babelmix.analyse.decision import decisions, listed, questions_needed
+from babelmix.analyse.decision import decisions, questions_needed
 from babelmix.analyse.decision_figure import decision_figures
+from babelmix.analyse.decision_words import listed
 from babelmix.analyse.study import StudySet, Variant
 from babelmix.analyse.table import ReadTable
 
@@ -71,7 +72,7 @@ def decide(*rows: dict[str, Any], engine: str = "openai") -> Any:
 def test_a_clear_best_that_keeps_the_main_language_is_chosen() -> None:
     found = decide(row("x", 1, 7.0, **KEPT), row("y", 2, 5.0, may_be_best="no", **KEPT))
     assert found.headline == "Choose x."
-    assert "x has the most: 7.00 (mean grade in languages other than English)" in found.reason
+    assert "x has the highest mean grade in languages other than English: 7.00;" in found.reason
     assert "allowed for" in found.reason
     assert "no loss of the English grade is shown, 5.99 → 6.00" in found.reason
     assert found.cost.startswith("x: 64 of its 80 rows are not in English (9\u202f000 characters")
@@ -131,7 +132,7 @@ def test_rules_make_no_claim_of_quality() -> None:
         engine="rules",
     )
     assert "nothing here says which answers are better" in found.unknown[0]
-    assert "92\u202f% (answers in the language of the question" in found.reason
+    assert "x answers most often in the language of the question: 92\u202f% in" in found.reason
     assert "English grade by rules" in found.reason
     words = " ".join([found.headline, found.reason])
     assert "better" not in words

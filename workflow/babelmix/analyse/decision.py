@@ -7,11 +7,11 @@ leaves out all the others; grades by rules never make one better than another.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .decision_table import FIDELITY, GRADE
+from .decision_table import FIDELITY
+from .decision_words import Words, listed, lost, rows_words
 from .figure import Rows, select
 from .study import StudySet
 from .table import ReadTable
@@ -21,12 +21,8 @@ from .wording import NARROW, percent, short_note
 FEW_QUESTIONS = 30
 #: Above this share of answers without a score, that is said too.
 _MANY_UNSCORED = 0.05
-#: So many mixtures are named in a sentence; of more, their number.
-_NAMED = 4
 #: More questions than this are not worth a number.
 _MOST_QUESTIONS = 100_000
-
-UNITS = {GRADE: "grade points", FIDELITY: "percentage points"}
 
 
 @dataclass(frozen=True)
@@ -84,7 +80,7 @@ def _decision(study: StudySet, rows: Rows) -> Decision:
     rest = [row for row in rows if row["rank"] is None]
     first = rows[0]
     main = study.language_name(first["main"])
-    words = _Words(study, first["criterion"], main, bool(first["others"]))
+    words = Words(study, first["criterion"], main, bool(first["others"]))
     contenders = [row for row in ranked if row["may_be_best"] != "no"]
     choice, keeper = chosen(ranked, contenders)
     return Decision(
@@ -121,103 +117,12 @@ def chosen(ranked: Rows, contenders: Rows) -> tuple[dict[str, Any] | None, dict[
     return choice, kept[0] if kept else None
 
 
-def lost(row: dict[str, Any]) -> bool:
-    """Whether the main language is shown to lose."""
-    return row.get("main_kept") == "lost"
-
-
 def _rows_other(row: dict[str, Any]) -> float:
     return math.inf if row["rows_other"] is None else float(row["rows_other"])
 
 
-@dataclass(frozen=True)
-class _Words:
-    """How values of one decision are written."""
-
-    study: StudySet
-    criterion: str
-    main: str
-    others: bool
-
-    def value(self, value: float | None) -> str:
-        """A ranked value with its unit."""
-        return shown_value(self.criterion, value)
-
-    def difference(self, value: float) -> str:
-        """A difference of ranked values with its unit."""
-        if self.criterion == FIDELITY:
-            return f"{100 * value:.0f} percentage points"
-        return f"{value:.2f} grade points" if self.criterion == GRADE else f"{value:.1f} points"
-
-    @property
-    def where(self) -> str:
-        """Which languages the ranks are about."""
-        return f"languages other than {self.main}" if self.others else "all languages asked"
-
-    @property
-    def asked(self) -> str:
-        """What the ranked value is."""
-        if self.criterion == FIDELITY:
-            return f"answers in the language of the question, {self.where}"
-        of = "mean grade" if self.criterion == GRADE else "preference score (50 is parity)"
-        return f"{of} in {self.where}"
-
-    @property
-    def main_measure(self) -> str:
-        """What is said of the main language."""
-        if self.criterion == FIDELITY:
-            return f"{self.main} grade by rules"
-        return f"{self.main} grade" if self.criterion == GRADE else f"{self.main} preference score"
-
-    def main_words(self, row: dict[str, Any]) -> str:
-        """What becomes of the main language, with its interval."""
-        form = ".2f" if self.criterion != "score" else ".1f"
-        if row["main_value"] is None:
-            return f"{self.main} was not graded"
-        if row["main_difference"] is None:
-            if row["reference"] == row["label"]:
-                own = f"{self.main_measure} {row['main_value']:{form}}"
-                return f"{own}: it is the mixture of {self.main} alone"
-            return f"{self.main_measure} {row['main_value']:{form}}; nothing to hold it against"
-        before = row["main_value"] - row["main_difference"]
-        ends = "no interval"
-        if row["main_low"] is not None and row["main_high"] is not None:
-            level = f"{100 * self.study.confidence:.3g}{NARROW}%"
-            low, high = signed(row["main_low"], form), signed(row["main_high"], form)
-            ends = f"{level}: {low}\u00a0…\u00a0{high}"
-        verb = {"lost": "falls", "gained": "rises"}.get(row["main_kept"] or "", "")
-        change = f"{before:{form}} → {row['main_value']:{form}}"
-        if verb:
-            return f"the {self.main_measure} {verb}, {change} ({ends})"
-        return (
-            f"no loss of the {self.main_measure} is shown, {change} "
-            f"({signed(row['main_difference'], form)}; {ends})"
-        )
-
-
-def signed(value: float, form: str) -> str:
-    """``+1.23``, or ``−0.40`` with a true minus."""
-    return f"{value:+{form}}".replace("-", "−")
-
-
-def shown_value(criterion: str, value: float | None) -> str:
-    """A ranked value: ``92 %``, ``6.25`` or ``54.3``."""
-    if value is None:
-        return "–"
-    if criterion == FIDELITY:
-        return percent(100 * value, 0)
-    return f"{value:.2f}" if criterion == GRADE else f"{value:.1f}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """``a, b and c``; of many the first ones and how many more."""
-    if len(names) > _NAMED:
-        return f"{', '.join(names[: _NAMED - 1])} and {len(names) - _NAMED + 1} more"
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
-
-
 def _headline(
-    words: _Words,
+    words: Words,
     ranked: Rows,
     contenders: Rows,
     choice: dict[str, Any] | None,
@@ -244,7 +149,7 @@ def _headline(
 
 
 def _reason(
-    words: _Words,
+    words: Words,
     ranked: Rows,
     contenders: Rows,
     choice: dict[str, Any] | None,
@@ -257,15 +162,15 @@ def _reason(
     if len(contenders) == 1 and len(ranked) > 1:
         second = ranked[1]
         text = (
-            f"{choice['label']} has the most: {words.value(choice['value'])} ({words.asked}); "
-            f"next is {second['label']} with {words.value(second['value'])}. The lead holds at "
+            f"{words.leads(choice)}; next is {second['label']} with "
+            f"{words.value(second['value'])}. The lead holds at "
             f"{level} also when the choice of the best of {len(ranked)} is allowed for."
         )
     elif len(ranked) == 1 or top["may_be_best"] is None:
-        text = f"{top['label']} has {words.value(top['value'])} ({words.asked})."
+        text = f"{words.leads(top)}."
     else:
         text = (
-            f"{top['label']} has the most, {words.value(top['value'])} ({words.asked}), but "
+            f"{words.leads(top)}; but "
             f"{listed([r['label'] for r in contenders if r is not top])} may be as good "
             f"({level} interval that allows for choosing the best of {len(ranked)})."
         )
@@ -283,19 +188,7 @@ def _reason(
     return text
 
 
-def rows_words(row: dict[str, Any], main: str) -> str:
-    """``12 of 80 rows are not in English (3 400 characters)``."""
-    if row["rows"] is None or row["rows_other"] is None:
-        return "its training rows are not counted here"
-    other, every = (f"{row[name]:,.0f}".replace(",", NARROW) for name in ("rows_other", "rows"))
-    text = f"{other} of its {every} rows are not in {main}"
-    if row["characters_other"]:
-        signs = f"{row['characters_other']:,.0f}".replace(",", NARROW)
-        text += f" ({signs} characters to translate or to buy)"
-    return text
-
-
-def _cost(words: _Words, choice: dict[str, Any] | None, keeper: dict[str, Any] | None) -> str:
+def _cost(words: Words, choice: dict[str, Any] | None, keeper: dict[str, Any] | None) -> str:
     if choice is None:
         return ""
     parts = [f"{row['label']}: {rows_words(row, words.main)}" for row in (choice, keeper) if row]
@@ -314,7 +207,7 @@ def questions_needed(row: dict[str, Any], gap: float | None = None) -> float | N
     return float(math.ceil(row["questions"] * (row["detectable"] / size) ** 2))
 
 
-def _apart(words: _Words, contenders: Rows) -> str:
+def _apart(words: Words, contenders: Rows) -> str:
     """What these data could have shown, and how many questions the gap seen would need."""
     second = contenders[1]
     if second["detectable"] is None:
@@ -340,7 +233,7 @@ def _apart(words: _Words, contenders: Rows) -> str:
 
 
 def _unknown(
-    study: StudySet, words: _Words, ranked: Rows, rest: Rows, contenders: Rows
+    study: StudySet, words: Words, ranked: Rows, rest: Rows, contenders: Rows
 ) -> list[str]:
     """What the numbers do not say."""
     found = []
@@ -383,7 +276,7 @@ def _unknown(
     return found
 
 
-def _unscored(words: _Words, ranked: Rows) -> list[str]:
+def _unscored(words: Words, ranked: Rows) -> list[str]:
     """The mixture that misses most scores, where it misses many."""
     worst, share = None, _MANY_UNSCORED
     for row in ranked:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from .charts import NEUTRAL, PALE, PALETTE
-from .decision import Decision, decisions, lost, shown_value, signed
+from .decision import Decision, decisions
 from .decision_table import FIDELITY, GRADE
+from .decision_words import lost, shown_value, signed
 from .figure import Figure, Rows, figure_id, interval_words, n_words
 from .panel_charts import panels
 from .study import StudySet

@@ -7,7 +7,7 @@ mixture does in the *other* languages; what it may cost is the main language.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -203,7 +203,9 @@ def _rows(
     for variant in present:
         own = others[others["variant"] == variant.name]
         value = _estimate(own, basis.criterion, bootstrap, basis.scale)
-        place = _within(asdict(places.get(variant.name, Standing())), basis.scale)
+        place = asdict(places.get(variant.name, Standing()))
+        if variant.name in places:
+            place |= _ends(own, place, basis, len(places), bootstrap)
         yield (
             {"others": len(languages), "candidate": variant.name in places}
             | variant_cells(variant)
@@ -217,12 +219,24 @@ def _rows(
         )
 
 
-def _within(place: dict[str, Any], scale: Scale) -> dict[str, Any]:
-    """A standing whose interval ends where no value can lie beyond (as it is, if one does)."""
-    low, high = place["low"], place["high"]
-    if low is None or high is None or not scale[0] <= (low + high) / 2 <= scale[1]:
-        return place
-    return place | {"low": max(low, scale[0]), "high": min(high, scale[1])}
+def _ends(
+    own: pd.DataFrame, place: dict[str, Any], basis: _Basis, count: int, bootstrap: Bootstrap
+) -> dict[str, float]:
+    """Ends of the simultaneous interval of one value.
+
+    A share's ends, and those of few or equal values, are where a bootstrap fails: there it is the
+    usual interval (binomial, exact, t) at the level that Bonferroni asks for ``count`` of them.
+    """
+    strict = replace(bootstrap, confidence=1.0 - (1.0 - bootstrap.confidence) / count)
+    usual = _estimate(own, basis.criterion, strict, basis.scale)
+    if (basis.criterion != GRADE or usual.note) and usual.low is not None:
+        return {"low": usual.low, "high": usual.high or 0.0}
+    if place["low"] is None:
+        return {}
+    low, high = basis.scale
+    if not low <= place["low"] / 2 + place["high"] / 2 <= high:
+        return {}
+    return {"low": max(place["low"], low), "high": min(place["high"], high)}
 
 
 def _standings(

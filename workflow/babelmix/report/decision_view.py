@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..analyse.decision import Decision, decisions, lost, shown_value, signed
+from ..analyse.decision import Decision, decisions
 from ..analyse.decision_table import FIDELITY, GRADE
+from ..analyse.decision_words import lost, shown_value, signed
 from ..analyse.figure import figure_id
 from ..analyse.study import StudySet
 from ..analyse.table import ReadTable
@@ -62,24 +63,29 @@ def _view(one: Decision) -> View:
     by = " (by rules)" if one.judged_by_rules else ""
     main = f"{one.main} {'score' if one.criterion not in (FIDELITY, GRADE) else 'grade'}{by}"
     columns = ["mixture", first, "best with probability"]
-    columns += [main] if graded else []
+    columns += [main] if graded else [f"{one.main} questions answered in {one.main}"]
     if one.criterion != FIDELITY:
         columns.append("answers in the language asked")
     columns += [f"rows not in {one.main}", "questions"]
     view = View("Every mixture, the best first", columns, source="decision")
     for row in one.rows:
         cells = [_name(row), _value(one, row), _chance(row)]
-        cells += [_main(row)] if graded else []
+        cells.append(_main(row) if graded else _spoken(row["main_fidelity"]))
         if one.criterion != FIDELITY:
             cells.append(_share(row))
         cells += [number(row["rows_other"]), _count(row)]
         view.rows.append(cells)
     view.note = (
         "Intervals in the second column hold for all mixtures at once, so that the best may be "
-        "picked from them; probability and rank are of the bootstrap over questions (one draw for "
-        f"all mixtures). {one.main}: held against the mixture of {one.main} alone, paired by "
-        "question; lost or gained where the interval (point at the number) leaves out 0."
+        "picked from them. Probability and rank are of the bootstrap over questions (one draw for "
+        "all mixtures); of few questions it is too sure near 0 and 100 %, and what may be the best "
+        "is decided by an interval instead."
     )
+    if graded:
+        view.note += (
+            f" {one.main}: held against the mixture of {one.main} alone, paired by question; lost "
+            "or gained where the interval (point at the number) leaves out 0."
+        )
     return view
 
 
@@ -143,3 +149,8 @@ def _count(row: dict[str, Any]) -> Cell:
     seeds = f"{row['seeds']:.0f} training seed{'' if row['seeds'] == 1 else 's'}"
     text = f"{row['questions']:.0f}"
     return Cell(text, turns, number=True, title=seeds, sort=row["questions"])
+
+
+def _spoken(value: float | None) -> Cell:
+    """A share of answers, without an interval."""
+    return Cell(percent(None if value is None else 100 * value, 0), number=True, sort=value)
