@@ -34,7 +34,14 @@ EMPTY = dict.fromkeys(
 
 def row(label: str, rank: int, value: float, **more: Any) -> dict[str, Any]:
     found = EMPTY | {"study": "s", "basis": "e", "criterion": "grade", "main": "en", "model": "m"}
-    found |= {"others": 4.0, "variant": label, "label": label, "mixture": label, "candidate": "yes"}
+    found |= {
+        "others": 4.0,
+        "variant": label,
+        "label": label,
+        "mixture": label,
+        "aliases": "",
+        "candidate": "yes",
+    }
     found |= {"rank": float(rank), "value": value, "low": value - 0.5, "high": value + 0.5}
     found |= {"se": 0.2, "rank_low": 1.0, "rank_high": 3.0, "p_best": 0.5, "gap": 0.0}
     found |= {"may_be_best": "yes", "detectable": 0.6, "grade": value, "main_value": 6.0}
@@ -107,6 +114,7 @@ def test_without_a_clear_best_it_names_those_that_may_be_and_the_cheapest() -> N
     # (0.6 / 0.1)² times as many questions.
     assert "about 2\u202f160 questions" in " ".join(found.unknown)
     assert "allows for choosing the best of 4" in found.reason
+    assert found.reason.endswith("z loses English.")
 
 
 def test_where_any_may_be_the_best_it_says_no_more() -> None:

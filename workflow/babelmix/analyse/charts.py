@@ -227,7 +227,7 @@ def curve(
         band = chart.transform_filter(first).mark_area(color=NEUTRAL, opacity=0.2)
         low = alt.Y("low:Q", title=y_title, scale=scale)
         layers.insert(0, band.encode(y=low, y2="high:Q", detail="line:N"))
-        edges = chart.transform_filter({"not": first}).mark_line(
+        edges = chart.transform_filter(~first).mark_line(
             color=NEUTRAL, strokeDash=[2, 3], strokeWidth=1, opacity=0.9
         )
         for end in ("low:Q", "high:Q"):

@@ -175,11 +175,15 @@ def _reason(
             f"({level} interval that allows for choosing the best of {len(ranked)})."
         )
         if choice is not top:
-            cheap = "it needs the fewest rows to be made of those that may be best"
-            kept = "" if lost(choice) else f" and are not shown to lose {words.main}"
+            cheap = "of those that may be best it needs the fewest rows to be made"
+            kept = "" if lost(choice) else f" and is not shown to lose {words.main}"
             text += f" {choice['label']} has {words.value(choice['value'])}; {cheap}{kept}."
     main = words.main_words(choice)
     text += f" With {choice['label']}, {main}."
+    losers = [row["label"] for row in contenders if row is not choice and lost(row)]
+    if losers and not lost(choice):
+        verb = "lose" if len(losers) > 1 else "loses"
+        text += f" {listed(losers)} {verb} {words.main}."
     if keeper:
         text += (
             f" With {keeper['label']}, {words.main_words(keeper)}, and "

@@ -39,6 +39,7 @@ COLUMNS = {
     "main": "Main language; the others are what mixtures are ranked in.",
     "others": "How many other languages were asked; 0: all languages are ranked instead.",
     **VARIANT_COLUMNS,
+    "aliases": "Other names of the same mixture (a pinch's 0 or 100 %, say).",
     "candidate": "Whether it is ranked: tuned, and with a value in every language.",
     "value": "What it is ranked by: mean over the other languages, each weighing the same.",
     "se": "Standard error of the value, over questions.",
@@ -209,6 +210,7 @@ def _rows(
         yield (
             {"others": len(languages), "candidate": variant.name in places}
             | variant_cells(variant)
+            | {"aliases": ", ".join(variant.aliases)}
             | {"value": value.value, "se": value.se}
             | place
             | _judged_cells(variant, members, basis, main, bool(languages), bootstrap)

@@ -30,7 +30,8 @@ class Words:
     def difference(self, value: float) -> str:
         """A difference of ranked values with its unit."""
         if self.criterion == FIDELITY:
-            return f"{100 * value:.0f} percentage points"
+            points = f"{100 * value:.0f}"
+            return f"{points} percentage point{'' if points == '1' else 's'}"
         return f"{value:.2f} grade points" if self.criterion == GRADE else f"{value:.1f} points"
 
     @property

@@ -75,12 +75,8 @@ def _flips(study: StudySet, evaluation: str, tables: Tables) -> Iterator[Stateme
     for row in rows:
         if (row["flipped"] or 0.0) <= _MANY_FLIPS:
             continue
-        ends = interval(
-            study,
-            *(None if row[e] is None else 100 * row[e] for e in ("low", "high")),
-            ".0f",
-            row["interval_note"],
-        )
+        low, high = (None if row[e] is None else 100 * row[e] for e in ("low", "high"))
+        ends = interval(study, low, high, ".0f", row["interval_note"])
         first = ""
         if row["first_preferred"] is not None:
             share = percent(100 * row["first_preferred"], 0)

@@ -90,10 +90,10 @@ def _view(one: Decision) -> View:
 
 
 def _name(row: dict[str, Any]) -> Cell:
-    state = {"yes": "may be the best"}.get(row["may_be_best"] or "", "")
-    if row["rank"] is None:
-        state = "not ranked"
-    return Cell(row["label"], state)
+    said = [f"also {row['aliases']}"] if row["aliases"] else []
+    said += ["not ranked"] if row["rank"] is None else []
+    said += ["may be the best"] if row["may_be_best"] == "yes" else []
+    return Cell(row["label"], "; ".join(said))
 
 
 def _value(one: Decision, row: dict[str, Any]) -> Cell:
