@@ -182,8 +182,7 @@ def _reason(
     text += f" With {choice['label']}, {main}."
     losers = [row["label"] for row in contenders if row is not choice and lost(row)]
     if losers and not lost(choice):
-        verb = "lose" if len(losers) > 1 else "loses"
-        text += f" {listed(losers)} {verb} {words.main}."
+        text += f" With {listed(losers)}, the {words.main_measure} falls."
     if keeper:
         text += (
             f" With {keeper['label']}, {words.main_words(keeper)}, and "
@@ -227,7 +226,8 @@ def _apart(words: Words, contenders: Rows) -> str:
     needed = questions_needed(second)
     if needed is None:
         return f"{text}; they are equal here."
-    many = f"about {needed:,.0f}".replace(",", NARROW)
+    # Two digits: a standard error is known no better.
+    many = f"about {float(f'{needed:.2g}'):,.0f}".replace(",", NARROW)
     if needed > _MOST_QUESTIONS:
         many = f"more than {_MOST_QUESTIONS:,}".replace(",", NARROW)
     return (

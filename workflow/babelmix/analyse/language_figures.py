@@ -28,6 +28,7 @@ from .figure import (
 )
 from .study import ALL, Series, StudySet
 from .table import ReadTable
+from .wording import NARROW
 
 _MEASURES = {
     "answer_language": ("Answers in the language of the question", "answers in asked language"),
@@ -157,14 +158,14 @@ def _curve_title(
 ) -> str:
     """From the first to the last x, what each line does: ``…: German 20 % → 90 %``."""
     at = sorted({row["x"] for row in lines})
-    unit = f"% of rows not in {main}" if pinch else "languages"
+    unit = f"{NARROW}% of rows not in {main}" if pinch else " languages"
     parts = []
     for name in names.values():
         own = sorted((row for row in lines if row["line"] == name), key=lambda row: row["x"])
         if own:
             first, last = (format(row["value"], form) for row in (own[0], own[-1]))
-            parts.append(f"{name} {first} → {last}".replace("%", " %"))
-    return f"From {at[0]:.3g} to {at[-1]:.3g} {unit}, {what}: {'; '.join(parts)}"
+            parts.append(f"{name} {first} → {last}".replace("%", f"{NARROW}%"))
+    return f"From {at[0]:.3g} to {at[-1]:.3g}{unit}, {what}: {'; '.join(parts)}"
 
 
 def _point(row: dict[str, Any]) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def panels(
             .encode(x=alt.datum(0))
         )
         layers.insert(0, zero)
-    plot = alt.layer(*layers).properties(width=PANEL, height=24 * len(y_order))
+    plot = alt.layer(*layers).properties(width=PANEL, height=27 * len(y_order))
     return (
         plot.facet(
             facet=alt.Facet(

@@ -45,7 +45,7 @@ class View:
 
 
 #: Tables with more columns than this may be as wide as the window.
-_WIDE = 8
+_WIDE = 10
 
 
 def formatted(value: float, form: str) -> str:
@@ -82,17 +82,19 @@ def behind(row: dict[str, Any]) -> str:
 
 
 def estimate(row: dict[str, Any] | None, column: str, form: str, factor: float = 1.0) -> Cell:
-    """A value with its interval under it, and what is unusual about that."""
+    """A value with its interval under it, and what is unusual about that; the rest on hover."""
     if row is None or row[column] is None:
         return Cell("–", number=True)
     low, high = row.get("low"), row.get("high")
-    small = ""
+    note = short_note(note_of(row.get("interval_note"), column))
+    kind = note.partition(":")[0]
+    small = note
     if low is not None and high is not None:
         small = f"{formatted(factor * low, form)} … {formatted(factor * high, form)}"
-    if note := short_note(note_of(row.get("interval_note"), column)):
-        small = f"{small} ({note})" if small else note
+        small = f"{small} ({kind})" if kind else small
     text = formatted(factor * row[column], form)
-    return Cell(text, small, number=True, title=behind(row), sort=row[column])
+    title = "; ".join(part for part in (behind(row), note) if part)
+    return Cell(text, small, number=True, title=title, sort=row[column])
 
 
 def pivot(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..analyse import wording
@@ -40,13 +40,20 @@ def statements(study: StudySet, name: str, tables: dict[str, ReadTable]) -> list
             judged = _gain(study, name, evaluation, tables["gains"])
         else:
             judged = _preference(study, name, evaluation, tables["preferences"])
-        found += [judged] if judged else []
+        found += [_of_rules(study, evaluation, judged)] if judged else []
         for of in (evaluation, *spec.get("members", [])):
             found += _nothing_scored(study, name, of, tables["coverage"])
     found += contrast_statements(study, name, tables["contrasts"])
     language = list(_language(study, name, tables))
     rules = all(map(study.is_by_rules, study.studies[name]["evaluations"]))
     return language + found if rules else found + language
+
+
+def _of_rules(study: StudySet, evaluation: str, found: Statement) -> Statement:
+    """A finding of grades by rules says first that it is no finding about quality."""
+    if not study.is_by_rules(evaluation):
+        return found
+    return replace(found, text=f"By rules, which measure no quality: {found.text}")
 
 
 def _gain(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Statement | None:
@@ -134,7 +141,8 @@ def contrast_statements(study: StudySet, name: str, table: ReadTable) -> Iterato
             corrected=row["p_holm"],
         )
         note = f"{_matched(row)} {_tested(row)}{_basis(row)}"
-        yield Statement(f"{row['contrast'].capitalize()} of the data: {text}", note, ())
+        told = Statement(f"{row['contrast'].capitalize()} of the data: {text}", note, ())
+        yield _of_rules(study, row["evaluation"], told)
 
 
 def _matched(row: dict[str, Any]) -> str:

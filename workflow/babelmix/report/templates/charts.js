@@ -42,7 +42,12 @@ function fittedPanels(spec, width) {
   const { least, names } = spec.usermeta.panels;
   const room = width - (width <= 520 ? Math.min(names, 120) : names);
   const columns = Math.max(1, Math.min(spec.columns, Math.floor(room / least)));
-  return { ...spec, columns, spec: { ...spec.spec, width: Math.floor(room / columns) - 26 } };
+  const facet = { ...spec.facet, header: { ...spec.facet.header } };
+  if (width <= 520) {
+    facet.header.labelFontSize = 11;
+    facet.header.labelExpr = "split(replace(datum.label, /(.{8,26}) /g, '$1\\n'), '\\n')";
+  }
+  return { ...spec, facet, columns, spec: { ...spec.spec, width: Math.floor(room / columns) - 26 } };
 }
 
 async function draw(box) {
