@@ -50,7 +50,11 @@ def _decided_by(study: StudySet, one: Decision) -> str:
         why = "only rules graded" if any(r["grade"] is not None for r in one.rows) else "no judge"
         return f"{model}Decided by the language of the answers ({why}), benchmark {benchmark}"
     spec = study.evaluations[one.basis]
-    what = "single grades" if one.criterion == GRADE else f"{spec['protocol']} preferences"
+    what = (
+        "single grades"
+        if one.criterion == GRADE
+        else f"{spec['protocol'].replace('_', ' ')} preferences"
+    )
     return f"{model}Decided by {spec['judge']}, {what}, benchmark {spec['benchmark']}"
 
 
