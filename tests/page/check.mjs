@@ -43,7 +43,7 @@ async function open(width, hash = "", scheme = "light") {
   await page.waitForSelector("#browser .side");
   const shown = Date.now() - began;
   await page.waitForFunction(() =>
-    [...document.querySelectorAll(".chart")].every((box) => box.querySelector("svg")));
+    [...document.querySelectorAll(".chart")].every((box) => !box.clientWidth || box.querySelector("svg")));
   return { page, said, first, shown, drawn: Date.now() - began, work: await worked() };
 }
 
@@ -103,6 +103,24 @@ for (const [width, scheme] of [[1280, "light"], [390, "light"], [1280, "dark"]])
   check(await again.page.locator("#browser .asked").first().textContent() === asked, "the link leads back to it");
   check(await page.title() === title, "no text of a model ran");
   check(said.length === 0, `nothing complained on the way (${said.slice(0, 2).join(" | ")})`);
+  // The ranked table sorts by a click, and downloads from inside the file.
+  const column = () => page.locator(".finding table").first().locator("tbody tr td:nth-child(2)").allTextContents();
+  const before = await column();
+  await page.locator(".finding table").first().locator("thead .sort").nth(1).click();
+  await page.locator(".finding table").first().locator("thead .sort").nth(1).click();
+  const after = await column();
+  check(before.length < 2 || after.join() !== before.join(), "the ranked table sorts");
+  const [saved] = await Promise.all([
+    page.waitForEvent("download"), page.locator('[data-csv="decision.csv"]').first().click()]);
+  check(saved.suggestedFilename() === "decision.csv", "a table downloads from inside the page");
+  const outside = await page.evaluate(() => [...document.querySelectorAll("a[href]")]
+    .filter((one) => !one.getAttribute("href").startsWith("#")).length);
+  check(outside === 0, `no link leads out of the page (${outside})`);
+  // What stands in a closed part is drawn when it opens.
+  for (const part of await page.locator(".finding details").all()) {
+    await part.locator("summary").first().click();
+    await part.locator(".chart svg").first().waitFor();
+  }
   // Every control can be reached by the keyboard.
   const reached = await page.evaluate(() => [...document.querySelectorAll("a[href], button, select, summary")]
     .filter((one) => one.tabIndex < 0).length);

@@ -49,7 +49,9 @@ def test_words_tooltips_and_cells() -> None:
         " Not the usual interval in 2 of 3 values (no interval: 1, t interval: 1)."
     )
     assert notes_words([usual], "value") == ""
-    assert estimate(row, "value", ".1f").small == "0.5 … 1.5 (t interval: 3 questions)"
+    shown = estimate(row, "value", ".1f")
+    assert shown.small == "0.5 … 1.5 (t interval)"
+    assert shown.title == "t interval: 3 questions"
     assert estimate(lone, "value", ".1f").small == ONE
 
 

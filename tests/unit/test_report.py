@@ -22,9 +22,9 @@ from babelmix.analyse.table import read_tables
 from babelmix.io import read_json
 from babelmix.report import report
 from babelmix.report.browser import browser_data
+from babelmix.report.cells import formatted
 from babelmix.report.page import json_block
 from babelmix.report.statements import statements
-from babelmix.report.views import formatted
 
 CHROMIUM = shutil.which("chromium")
 
@@ -95,7 +95,7 @@ def test_nothing_is_fetched(page: str) -> None:
     assert not re.search(r'(src|href)="(https?:)?//', shown)
     assert "@import" not in page.split("</style>")[0]
     for link in re.findall(r'href="([^"]*)"', shown):
-        assert link.startswith(("#", "data:,", "../tables/"))
+        assert link.startswith(("#", "data:,"))
 
 
 def test_links_within_the_page_lead_somewhere(page: str) -> None:
@@ -112,9 +112,16 @@ def test_the_first_screen_holds_note_question_answer_and_figure(page: str) -> No
     assert "Which language mixture makes the model answer best in all languages?" in first
     answer = re.search(r'<p class="answer">(.*?)</p>', first)
     assert answer
-    assert "With English only" in answer.group(1)
-    assert "95\u202f%" in answer.group(1)
-    assert first.index('class="answer"') < first.index('class="chart"')
+    assert "pinch-p10" in answer.group(1)
+    assert "95\u202f%" in first
+    order = ['class="answer"', "What is not known", "Every mixture, the best first", "chart"]
+    assert [first.index(text) for text in order] == sorted(first.index(text) for text in order)
+    assert "nothing here says which answers are better" in first
+    for label in ("all-ENDEFR", "mono-DE", "pinch-1row"):
+        assert f"{label}<" in first
+    # The pinch, and what it does to English, still belong to the first findings.
+    assert "With English only" in first
+    assert "The English grade goes" in first
 
 
 def test_tables_and_figures_can_be_read_without_eyes(
@@ -133,6 +140,8 @@ def test_every_table_is_part_of_the_page(study: fake_study.FakeStudy, page: str)
     for name, text in block(page, "csv-data").items():
         assert text == (study.root / "tables" / name).read_text(encoding="utf-8")
         assert f'data-csv="{name}"' in page
+    assert {"grades.tex", "grades.csv", "decision.csv"} <= set(block(page, "csv-data"))
+    assert "../tables" not in page
 
 
 def test_deviations_licences_and_provenance(page: str) -> None:
@@ -195,7 +204,7 @@ def read_json_digest(page: str) -> str:
 
 def test_coverage_and_its_reasons_are_shown(page: str) -> None:
     section = markup(page).split('<section id="judging">')[1].split("</section>")[0]
-    assert "no verdict in the judge&#39;s text (2)" in section
+    assert "<td>no verdict in the judge&#39;s text</td>" in section
     assert "warn" in section
 
 
@@ -263,12 +272,8 @@ def test_halves_round_as_in_the_figures() -> None:
     assert [formatted(v, ".0f") for v in (62.5, 63.5, -62.5, 0.0)] == ["63", "64", "-63", "0"]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-def test_in_a_browser_everything_is_drawn_and_nothing_complains(
-    study: fake_study.FakeStudy, page: str, tmp_path: Path
-) -> None:
-    place = (study.root / "report" / "index.html").as_uri()
-    state = "#answers?question=q01&lang=de&left=tiny.mono-DE.short.s0&right=tiny.untuned"
+def in_chromium(place: str, profile: Path) -> tuple[str, list[str]]:
+    """The page's document once its scripts have run, and what the console said."""
     quiet = ["quic", "background-networking", "component-update", "sync", "gpu"]
     shown = subprocess.run(
         [
@@ -277,24 +282,82 @@ def test_in_a_browser_everything_is_drawn_and_nothing_complains(
             "--no-sandbox",
             "--no-first-run",
             *(f"--disable-{name}" for name in quiet),
-            f"--user-data-dir={tmp_path}",
+            f"--user-data-dir={profile}",
             "--enable-logging=stderr",
             "--v=0",
             "--virtual-time-budget=15000",
             "--dump-dom",
-            place + state,
+            place,
         ],
         capture_output=True,
         text=True,
         timeout=120,
         check=True,
     )
-    complaints = [line for line in shown.stderr.splitlines() if "CONSOLE" in line]
+    return shown.stdout, [line for line in shown.stderr.splitlines() if "CONSOLE" in line]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_in_a_browser_everything_is_drawn_and_nothing_complains(
+    study: fake_study.FakeStudy, page: str, tmp_path: Path
+) -> None:
+    place = (study.root / "report" / "index.html").as_uri()
+    state = "#answers?question=q01&lang=de&left=tiny.mono-DE.short.s0&right=tiny.untuned"
+    document, complaints = in_chromium(place + state, tmp_path)
     assert not complaints
-    dom = markup(shown.stdout)
+    dom = markup(document)
     figures = len(read_json(study.root / "figures" / "index.json")["figures"])
     assert dom.count("<svg") == figures
     browser = dom.split('id="browser"')[1]
     assert "(de) First question 1?" in browser
     assert "&lt;script&gt;alert('x')&lt;/script&gt; {{ 7*7 }} {answer}" in browser
     assert "tiny (untuned)" in browser
+
+
+#: Clicks two heads of the ranked table and two downloads, and writes down what came of it.
+CLICKS = """
+<script type="module">
+const table = document.querySelector(".finding table");
+const text = (row, at) => row.cells[at].firstChild.textContent.trim();
+const column = (at) => [...table.tBodies[0].rows].map((row) => text(row, at));
+const heads = table.querySelectorAll("thead .sort");
+const seen = { before: column(0) };
+heads[0].click();
+seen.names = column(0);
+heads[1].click();
+seen.most = column(1);
+seen.state = heads[1].parentElement.getAttribute("aria-sort");
+heads[1].click();
+seen.least = column(1);
+const saved = [];
+const read = async (name, url) => [name, await (await fetch(url)).text()];
+window.saveAs = (name, url) => saved.push(read(name, url));
+for (const name of ["decision.csv", "grades.tex"]) {
+  document.querySelector(`[data-csv="${name}"]`).click();
+}
+seen.saved = await Promise.all(saved);
+document.body.dataset.seen = JSON.stringify(seen);
+</script></body>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_in_a_browser_tables_sort_and_download_without_a_folder_beside_the_page(
+    study: fake_study.FakeStudy, page: str, tmp_path: Path
+) -> None:
+    alone = tmp_path / "mailed" / "page.html"
+    alone.parent.mkdir()
+    alone.write_text(page.replace("</body>", CLICKS), encoding="utf-8")
+    document, _ = in_chromium(alone.as_uri(), tmp_path / "profile")
+    found = re.search(r'data-seen="(.*?)"', document, re.S)
+    assert found
+    seen = json.loads(html.unescape(found.group(1)))
+    assert sorted(seen["before"]) == sorted(seen["names"])
+    assert seen["names"] == sorted(seen["before"], key=str.lower)
+    shares = [int(text.removesuffix("\u202f%")) for text in seen["most"]]
+    assert shares == sorted(shares, reverse=True)
+    assert seen["state"] == "descending"
+    assert seen["least"] == seen["most"][::-1] or sorted(seen["least"]) == sorted(seen["most"])
+    assert [int(text.removesuffix("\u202f%")) for text in seen["least"]] == sorted(shares)
+    for name, text in seen["saved"]:
+        assert text == (study.root / "tables" / name).read_text(encoding="utf-8")
+    assert [name for name, _ in seen["saved"]] == ["decision.csv", "grades.tex"]

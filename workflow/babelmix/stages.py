@@ -30,6 +30,6 @@ STAGE_VERSIONS: dict[str, int] = {
     "baseline": 1,
     "score": 4,
     "tables": 7,
-    "figures": 7,
+    "figures": 8,
     "report": 10,
 }

@@ -7,6 +7,7 @@
 
 # Tables that Snakemake's own report shows; they are written even where they have no rows.
 MAIN_TABLES = [
+    "decision",
     "grades",
     "gains",
     "contrasts",

@@ -26,12 +26,18 @@ PALETTE = [
     "#3fa9c9",
     "#8a8f98",
 ]
+#: Stands behind a number of few answers.
+FEW_MARK = "*"
+#: What hovering over a value tells besides it.
+BEHIND = ["interval", "questions", "answered turns"]
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"]
 #: For what is not a category: mean lines, bands, rules.
 NEUTRAL = "#7d8897"
-_LABEL_LIMIT = 210
+#: For the middle of three outcomes, and what does not take part.
+PALE = "#b4bac2"
+LABEL_LIMIT = 210
 _LEGEND_LIMIT = 240
-_INTERVAL = 1.6
+INTERVAL = 1.6
 
 
 def colours(names: Sequence[str]) -> dict[str, Any]:
@@ -52,11 +58,12 @@ def base(rows: Rows, **size: Any) -> alt.Chart:
     return alt.Chart(alt.Data(values=rows)).properties(width="container", **size)
 
 
-def _label_axis(**extra: Any) -> alt.Axis:
+def label_axis(**extra: Any) -> alt.Axis:
+    """An axis of names, without a line."""
     import altair as alt
 
     return alt.Axis(
-        title=None, labelLimit=_LABEL_LIMIT, labelPadding=6, ticks=False, domain=False, **extra
+        title=None, labelLimit=LABEL_LIMIT, labelPadding=6, ticks=False, domain=False, **extra
     )
 
 
@@ -71,7 +78,7 @@ def heatmap(
     middle: float | None = None,
     selectors: dict[str, list[str]] | None = None,
 ) -> alt.LayerChart:
-    """Cells of ``value`` at (``x``, ``label``), with the number in each.
+    """Cells of ``value`` at (``x``, ``label``), with the number in each, and a star at few answers.
 
     ``middle`` makes the colours diverge around it. ``selectors``: columns to filter by, with their
     values; the first is chosen at first.
@@ -97,14 +104,16 @@ def heatmap(
             f"{x}:N",
             sort=x_order,
             scale=alt.Scale(domain=x_order),
-            axis=_label_axis(orient="top", labelAngle=-40 if _longest(x_order) > 5 else 0),
+            axis=label_axis(orient="top", labelAngle=-40 if longest(x_order) > 5 else 0),
         ),
-        y=alt.Y("label:N", sort=y_order, axis=_label_axis()),
-        tooltip=tooltips(rows, [x, "label", "value", "interval", "questions"]),
+        y=alt.Y("label:N", sort=y_order, axis=label_axis()),
+        tooltip=tooltips(rows, [x, "label", "value", *BEHIND]),
     )
     fills = cells.mark_rect().encode(color=alt.Color("value:Q", scale=scale, legend=None))
-    numbers = cells.mark_text(fontSize=10 if small else 12).encode(
-        text=alt.Text("value:Q", format=text),
+    shown = f"format(datum.value, '{text}') + (datum.few ? '{FEW_MARK}' : '')"
+    numbers = cells.transform_calculate(shown=shown).mark_text(fontSize=10 if small else 12)
+    numbers = numbers.encode(
+        text=alt.Text("shown:N"),
         color=alt.condition(on_dark, alt.value("#ffffff"), alt.value("#111111")),
     )
     return fills + numbers
@@ -141,8 +150,8 @@ def dots(
     several = len(colour_order) > 1
     step = max(26, 12 * len(colour_order) + 8)
     chart = base(rows, height=step * len(y_order)).encode(
-        y=alt.Y("label:N", sort=y_order, axis=_label_axis(grid=several)),
-        tooltip=tooltips(rows, ["label", colour, "value", "interval", "questions"]),
+        y=alt.Y("label:N", sort=y_order, axis=label_axis(grid=several)),
+        tooltip=tooltips(rows, ["label", colour, "value", *BEHIND]),
     )
     if several:
         chart = chart.encode(yOffset=alt.YOffset(f"{colour}:N", sort=colour_order))
@@ -153,7 +162,8 @@ def dots(
         legend=legend(colour_order) if several else None,
     )
     axis = alt.X("value:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=8))
-    intervals = chart.mark_rule(strokeWidth=_INTERVAL).encode(
+    intervals = chart.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=INTERVAL)
+    intervals = intervals.encode(
         x=alt.X("low:Q", title=title, scale=alt.Scale(zero=False)), x2="high:Q", color=hue
     )
     points = chart.mark_point(filled=True, size=55, opacity=1).encode(x=axis, color=hue)
@@ -180,7 +190,9 @@ def curve(
     percent: bool,
     several_per_x: bool,
 ) -> alt.LayerChart:
-    """Mean lines with a band of their interval, and a dot for each language.
+    """Mean lines with their interval, and a dot with its interval for each language.
+
+    The first line has a band, the others the dashed edges of one, so that none hides another.
 
     ``several_per_x``: several variants stand at one x; the line joins their means, without a band.
     """
@@ -205,18 +217,24 @@ def curve(
         legend=legend(line_order, symbolType="stroke", symbolSize=500, symbolStrokeWidth=2.2),
     )
     chart = base(lines, height=300).encode(x=x)
-    tooltip = tooltips(lines, ["line", "label", "x", "value", "interval", "questions"])
+    tooltip = tooltips(lines, ["line", "label", "x", "value", *BEHIND])
     mean = alt.Y("mean(value):Q", title=y_title, scale=scale, axis=alt.Axis(format=form))
     line = chart.mark_line(color=NEUTRAL, strokeWidth=2.2).encode(y=mean, strokeDash=dash)
     marks = chart.mark_point(color=NEUTRAL, filled=True, size=45).encode(y=y, tooltip=tooltip)
     layers = [line, marks]
     if not several_per_x:
-        band = chart.mark_area(color=NEUTRAL, opacity=0.18).encode(
-            y=alt.Y("low:Q", title=y_title, scale=scale), y2="high:Q", detail="line:N"
+        first = alt.FieldEqualPredicate(field="line", equal=line_order[0])
+        band = chart.transform_filter(first).mark_area(color=NEUTRAL, opacity=0.2)
+        low = alt.Y("low:Q", title=y_title, scale=scale)
+        layers.insert(0, band.encode(y=low, y2="high:Q", detail="line:N"))
+        edges = chart.transform_filter(~first).mark_line(
+            color=NEUTRAL, strokeDash=[2, 3], strokeWidth=1, opacity=0.9
         )
-        layers.insert(0, band)
+        for end in ("low:Q", "high:Q"):
+            y_end = alt.Y(end, title=y_title, scale=scale)
+            layers.insert(1, edges.encode(y=y_end, detail="line:N"))
     if points:
-        layers.append(_language_dots(points, x, y, point_order))
+        layers += _language_dots(points, x, y, point_order)
     return alt.LayerChart(layer=layers)
 
 
@@ -225,22 +243,23 @@ def is_bent(xs: Sequence[float]) -> bool:
     return min((x for x in xs if x > 0), default=1.0) < 5 and max(xs) > 20
 
 
-def _language_dots(points: Rows, x: alt.X, y: alt.Y, order: list[str]) -> alt.Chart:
+def _language_dots(points: Rows, x: alt.X, y: alt.Y, order: list[str]) -> list[alt.Chart]:
+    """A dot per language with a thin line for its interval."""
     import altair as alt
 
-    return (
-        base(points, height=300)
-        .mark_point(filled=True, size=48, opacity=0.8)
-        .encode(
-            x=x,
-            y=y,
-            color=alt.Color(
-                "language:N", scale=alt.Scale(**colours(order)), sort=order, legend=legend(order)
-            ),
-            shape=alt.Shape("language:N", scale=alt.Scale(**_shapes(order)), sort=order),
-            tooltip=tooltips(points, ["language", "label", "x", "value", "interval"]),
-        )
+    hue = alt.Color(
+        "language:N", scale=alt.Scale(**colours(order)), sort=order, legend=legend(order)
     )
+    chart = base(points, height=300).encode(x=x, color=hue)
+    dots = chart.mark_point(filled=True, size=48, opacity=0.8).encode(
+        y=y,
+        shape=alt.Shape("language:N", scale=alt.Scale(**_shapes(order)), sort=order),
+        tooltip=tooltips(points, ["language", "label", "x", "value", *BEHIND]),
+    )
+    ends = chart.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=1, opacity=0.35)
+    # The same title and scale as the dots': layers share an axis.
+    low = alt.Y("low:Q", title=y["title"], scale=y["scale"])
+    return [ends.encode(y=low, y2="high:Q"), dots]
 
 
 def outcome_bars(
@@ -257,42 +276,19 @@ def outcome_bars(
         base(rows, height=26 * len(y_order))
         .mark_bar()
         .encode(
-            y=alt.Y("label:N", sort=y_order, axis=_label_axis()),
+            y=alt.Y("label:N", sort=y_order, axis=label_axis()),
             x=alt.X(
                 "count:Q", stack="normalize", title=f"share of {of}", axis=alt.Axis(format=".0%")
             ),
             color=alt.Color(
                 "outcome:N",
-                scale=alt.Scale(domain=list(order), range=[PALETTE[0], "#b4bac2", PALETTE[1]]),
+                scale=alt.Scale(domain=list(order), range=[PALETTE[0], PALE, PALETTE[1]]),
                 legend=legend(order),
             ),
             order=alt.Order("rank:Q"),
             tooltip=tooltips(rows, ["label", "outcome", "count"]),
         )
     )
-
-
-def losses(rows: Rows, *, label_order: list[str]) -> alt.LayerChart:
-    """Training loss against steps, one line a run; dev loss as open points."""
-    import altair as alt
-
-    few = len(label_order) <= len(PALETTE)
-    hue = alt.Color("label:N", scale=alt.Scale(**colours(label_order)), sort=label_order)
-    hue = (
-        hue.legend(legend(label_order, symbolType="stroke", symbolSize=500, symbolStrokeWidth=3))
-        if few or len(label_order) <= 20
-        else hue.legend(None)
-    )
-    chart = base(rows, height=300).encode(
-        x=alt.X("step:Q", title="optimizer step", axis=alt.Axis(tickCount=8)),
-        y=alt.Y("loss:Q", title="loss (nats a token)", scale=alt.Scale(zero=False)),
-        color=hue,
-        detail="run:N",
-        tooltip=tooltips(rows, ["run", "kind", "step", "loss"]),
-    )
-    lines = chart.transform_filter("datum.kind == 'train'").mark_line(strokeWidth=1.4)
-    points = chart.transform_filter("datum.kind == 'dev'").mark_point(filled=False, size=50)
-    return lines + points
 
 
 def scatter(rows: Rows, *, x_title: str, y_title: str) -> alt.LayerChart:
@@ -318,9 +314,10 @@ def legend(names: Sequence[str], **extra: Any) -> alt.Legend:
     return alt.Legend(
         orient="bottom",
         title=None,
-        columns=2 if _longest(names) > 14 else 4,
+        columns=2 if longest(names) > 14 else 4,
         labelLimit=_LEGEND_LIMIT,
         symbolLimit=40,
+        symbolOpacity=1,
         **extra,
     )
 
@@ -340,5 +337,6 @@ def tooltips(rows: Rows, columns: list[str]) -> list[alt.Tooltip]:
     return found
 
 
-def _longest(names: Sequence[str]) -> int:
+def longest(names: Sequence[str]) -> int:
+    """Characters of the longest name."""
     return max(map(len, names), default=0)

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .charts import FEW_MARK
 from .study import StudySet
 from .table import ReadTable
+from .thin import THIN_WORDS, most_values, thin
 from .wording import note_of, short_note
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class Figure:
     caption: str
     alt: str
     table: str
-    chart: altair.Chart | altair.LayerChart
+    chart: altair.Chart | altair.LayerChart | altair.FacetChart
 
     def entry(self) -> dict[str, str]:
         """What the index says of the figure."""
@@ -66,10 +68,16 @@ def variant_order(study: StudySet, name: str) -> tuple[list[str], list[str]]:
 
 
 def with_value(rows: Rows, column: str) -> Rows:
-    """Rows for a chart: the measured column as ``value``, rows without one left out."""
+    """Rows for a chart: the measured column as ``value``, rows without one left out.
+
+    ``few`` marks those that few answers stand behind (``thin``).
+    """
     keep = ("label", "low", "high", "questions")
+    most = most_values(row for row in rows if row.get("language"))
     return [
         {"value": row[column]}
+        | ({} if row.get("values") is None else {"answered turns": row["values"]})
+        | ({"few": True} if row.get("language") and thin(row, most) else {})
         | {name: row.get(name) for name in keep if row.get(name) is not None}
         | {name: row[name] for name in ("language", "category", "turn") if row.get(name)}
         | {"interval": interval_text(row, column)}
@@ -114,6 +122,58 @@ def interval_words(study: StudySet) -> str:
     return f"{study.confidence:.0%} intervals over questions".replace("%", " %")
 
 
+def n_words(rows: Rows, study: StudySet | None = None, name: str = "") -> str:
+    """``n: 32 questions, 128 answered turns per value, 1 seed.`` What stands behind the values.
+
+    ``study`` and ``name``: where the rows do not say how many seeds there are.
+    """
+    parts = []
+    for column, one, many in (
+        ("questions", "question", "questions"),
+        ("values", "answered turn", "answered turns"),
+        ("seeds", "training seed", "training seeds"),
+    ):
+        found = [int(row[column]) for row in rows if row.get(column) is not None]
+        if column == "seeds" and not found and study is not None and name:
+            found = [len(v.runs) for v in study.variants_of_study(name) if v.mixture]
+        if found:
+            least, most = min(found), max(found)
+            number = f"{most}" if least == most else f"{least} to {most}"
+            averaged = " (averaged)" if column == "seeds" and most > 1 else ""
+            parts.append(f"{number} {one if most == 1 else many}{averaged}")
+    return f"n per value: {', '.join(parts)}." if parts else ""
+
+
+def few_words(rows: Rows) -> str:
+    """What a chart's caption says of its marked cells; nothing where there are none."""
+    return f" {FEW_MARK} {THIN_WORDS}" if any(row.get("few") for row in rows) else ""
+
+
+def judged_words(study: StudySet, evaluation: str) -> str:
+    """`` Benchmark b, judged by j.`` And of rules, that they measure no quality."""
+    spec = study.evaluations[evaluation]
+    rules = " (rules: no measure of quality)" if study.is_by_rules(evaluation) else ""
+    protocol = spec.get("protocol", "single").replace("_", " ")
+    return f" Benchmark {spec['benchmark']}, judged by {spec['judge']}{rules}, {protocol}."
+
+
+def grade_name(study: StudySet, evaluation: str) -> str:
+    """``mean grade``, or of rules ``grade by rules``: a title makes no claim that they cannot."""
+    return "grade by rules" if study.is_by_rules(evaluation) else "mean grade"
+
+
+def highest_words(rows: Rows, form: str, what: str, unit: str = "") -> str:
+    """``Highest mean grade: x (6.2); lowest: y (3.1)``: a title from the rows' values."""
+    if not rows:
+        return f"No {what}"
+    top = max(rows, key=lambda row: row["value"])
+    bottom = min(rows, key=lambda row: row["value"])
+    text = f"Highest {what}: {top['label']} ({format(top['value'], form)}{unit})"
+    if bottom is not top:
+        text += f"; lowest: {bottom['label']} ({format(bottom['value'], form)}{unit})"
+    return text
+
+
 def extremes(rows: Rows, form: str, name: str = "label") -> str:
     """``highest x (1.2), lowest y (0.3)`` of the rows' values."""
     if not rows:
@@ -124,9 +184,3 @@ def extremes(rows: Rows, form: str, name: str = "label") -> str:
     if top is not bottom:
         words += f", lowest {bottom[name]} ({format(bottom['value'], form)})"
     return words
-
-
-def seeds_words(study: StudySet, name: str) -> str:
-    """``, mean of 2 seeds`` where there are several."""
-    most = max((len(v.runs) for v in study.variants_of_study(name)), default=1)
-    return f" Mean of {most} training seeds." if most > 1 else ""

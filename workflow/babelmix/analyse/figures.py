@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..folders import whole_folder
 from ..io import file_digest, write_json, write_text
+from .decision_figure import decision_figures
 from .figure import Figure
 from .judged_figures import human_figures, judged_figures
 from .language_figures import language_figures
@@ -31,6 +32,7 @@ def build_figures(study_path: Path, tables: dict[str, ReadTable]) -> Iterator[Fi
         rows.setdefault(row["mixture"], {})[row["language"]] = int(row["rows"])
     study = load_study(study_path, rows)
     for name in study.studies:
+        yield from decision_figures(study, name, tables["decision"])
         yield from language_figures(study, name, tables)
         yield from judged_figures(study, name, tables)
         yield from likelihood_figures(study, name, tables)
@@ -63,7 +65,9 @@ def run(args: argparse.Namespace) -> None:
     figures = list(build_figures(args.study, read_tables(args.tables)))
     for figure in figures:
         # As wide as the container, as high as its rows.
-        spec = figure.chart.to_dict() | {"autosize": {"type": "fit-x", "contains": "padding"}}
+        spec = figure.chart.to_dict()
+        if "facet" not in spec:
+            spec["autosize"] = {"type": "fit-x", "contains": "padding"}
         path = args.folder / f"{figure.id}.json"
         write_text(path, json.dumps(spec, sort_keys=True, ensure_ascii=False) + "\n")
         # The digest makes the index change when a figure does: it is what reruns hang on.

@@ -28,7 +28,7 @@ _SAME = 1e-9
 
 def t_interval(value: float, se: float, n: int, confidence: float) -> tuple[float, float]:
     """Return the ends of Student's t interval of ``n`` questions (n − 1 degrees of freedom)."""
-    half = _t_quantile(confidence, n) * se
+    half = t_quantile(confidence, n) * se
     return value - half, value + half
 
 
@@ -57,7 +57,7 @@ def effective_size(share: float, se: float, n: int, most: float, confidence: flo
 
     independent = min(share * (1.0 - share) / se**2, most)
     z = float(ndtri(0.5 + confidence / 2.0))
-    return float(independent * (z / _t_quantile(confidence, n)) ** 2)
+    return float(independent * (z / t_quantile(confidence, n)) ** 2)
 
 
 def alike_interval(value: float, scale: Scale, n: int, confidence: float) -> tuple[float, float]:
@@ -97,11 +97,12 @@ def bootstrap_tail(confidence: float, n: int) -> float:
     """Return the share of resamples beyond each end: that of t, and of the missing √(n/(n − 1))."""
     from scipy.special import ndtr
 
-    return float(ndtr(-_t_quantile(confidence, n) * np.sqrt(n / (n - 1))))
+    return float(ndtr(-t_quantile(confidence, n) * np.sqrt(n / (n - 1))))
 
 
 @lru_cache(maxsize=64)
-def _t_quantile(confidence: float, n: int) -> float:
+def t_quantile(confidence: float, n: int) -> float:
+    """Return Student's two-sided quantile for ``n`` questions (n − 1 degrees of freedom)."""
     from scipy.special import stdtrit
 
     return float(stdtrit(n - 1, 0.5 + confidence / 2.0))

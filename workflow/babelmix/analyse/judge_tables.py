@@ -183,6 +183,40 @@ def coverage_table(study: StudySet, judgements: pd.DataFrame) -> Table:
     return table
 
 
+def unscored_table(study: StudySet, judgements: pd.DataFrame) -> Table:
+    """Judgements without a verdict, by mixture and reason."""
+    table = Table(
+        "unscored",
+        "Unscored judgements by mixture and reason",
+        "Judgements without a verdict enter no mean. A mixture that misses many is held against "
+        "the others on the answers that are left.",
+        EVALUATION_COLUMNS
+        | VARIANT_COLUMNS
+        | {
+            "language": "Language, or `all`.",
+            "reason": "Why there is no verdict, or `all`.",
+            "unscored": "Judgements without a verdict for this reason.",
+            "asked": "Judgements asked.",
+            "share": "Share of those asked.",
+        },
+        ("evaluation", "variant", "language", "reason"),
+    )
+    for (evaluation, name), frame in judgements.groupby(["evaluation", "variant"]):
+        for lang, rows in languages_of(frame):
+            missing = rows.loc[~rows["scored"], "unscored_reason"].fillna("no reason given")
+            counts = {ALL: len(missing)} | missing.value_counts().to_dict()
+            if not len(missing):
+                continue
+            table.rows += [
+                evaluation_cells(study, str(evaluation))
+                | variant_cells(study.variants[str(name)])
+                | {"language": lang, "reason": str(reason), "unscored": int(count)}
+                | {"asked": len(rows), "share": count / len(rows)}
+                for reason, count in counts.items()
+            ]
+    return table
+
+
 def reasons(rows: pd.DataFrame) -> str:
     """``reason (count); …``, the most frequent first."""
     return counted(rows.loc[~rows["scored"], "unscored_reason"].fillna("no reason given"))

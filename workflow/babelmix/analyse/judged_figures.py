@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import charts
+from .category_figures import category_figures
 from .figure import (
     MEAN,
     Figure,
     Rows,
     extremes,
+    few_words,
     figure_id,
+    grade_name,
+    highest_words,
     interval_words,
+    judged_words,
+    n_words,
     notes_words,
     present,
     renamed_mean,
-    seeds_words,
     select,
     variant_order,
     with_value,
@@ -23,7 +28,6 @@ from .figure import (
 from .gain_tables import BEST
 from .gain_tables import MEAN as MEAN_OF_SINGLES
 from .human_tables import RATINGS
-from .radar import radar
 from .significance import correlation
 from .study import ALL, StudySet
 from .table import ReadTable
@@ -41,8 +45,7 @@ def judged_figures(study: StudySet, name: str, tables: dict[str, ReadTable]) -> 
         if study.evaluations[evaluation]["protocol"] == "single":
             yield from _gains(study, name, evaluation, tables["gains"])
             yield from _grades(study, name, evaluation, tables["grades"])
-            yield from _categories(study, name, evaluation, tables["grades_by_category"])
-            yield from _radar(study, name, evaluation, tables["grades_by_category"])
+            yield from category_figures(study, name, evaluation, tables["grades_by_category"])
         else:
             yield from _matrix(study, name, evaluation, tables["preferences"])
             yield from _outcomes(study, name, evaluation, tables["preferences"])
@@ -62,11 +65,13 @@ def _grades(study: StudySet, name: str, evaluation: str, table: ReadTable) -> It
         id=figure_id("grades", name, evaluation),
         kind="grades",
         study=name,
-        title=f"Mean grade by mixture and language · {evaluation}",
+        title=highest_words(means, ".2f", grade_name(study, evaluation)),
         caption=(
-            f"Single grades, 1 to 10, with {interval_words(study)}. In the mean each language "
-            f"weighs the same. Unscored answers do not enter."
-            f"{notes_words(found, 'mean')}{seeds_words(study, name)}"
+            f"Mean grade by mixture and language.{judged_words(study, evaluation)} Single "
+            f"grades, 1 to 10, with {interval_words(study)}. In the mean each language "
+            f"weighs the same. Unscored answers do not enter. "
+            f"{n_words([row for row in found if row['language'] == ALL], study, name)}"
+            f"{notes_words(found, 'mean')}"
         ),
         alt=(
             f"Dot plot with error bars of {len(means)} models: mean grade over all languages, "
@@ -98,11 +103,14 @@ def _gains(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Ite
         id=figure_id("gains", name, evaluation),
         kind="gains",
         study=name,
-        title=f"Gain of language mixtures over monolingual tuning · {evaluation}",
+        title=_gains_title(best, grade_name(study, evaluation)),
         caption=(
+            f"Gain of language mixtures over monolingual tuning.{judged_words(study, evaluation)} "
             "100 · (S_mix − S_mono) / S_mono on the mean grade over all languages, paired by "
-            f"question, with {interval_words(study)}. An interval that holds 0 shows no difference."
-            f"{notes_words(all_found, 'gain')}{seeds_words(study, name)}"
+            f"question, with {interval_words(study)}. An interval that holds 0 shows no "
+            "difference; "
+            f"the intervals do not allow for picking the highest. {n_words(all_found, study, name)}"
+            f"{notes_words(all_found, 'gain')}"
         ),
         alt=(
             f"Dot plot with error bars: gain over the best monolingual model in percent, "
@@ -120,82 +128,17 @@ def _gains(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Ite
     )
 
 
-def _categories(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Iterator[Figure]:
-    variants, labels = variant_order(study, name)
-    rows = renamed_mean(with_value(select(table, variants, evaluation=evaluation), "mean"))
-    whole = [row for row in rows if row["language"] == MEAN and row["turn"] == ALL]
-    categories = list(dict.fromkeys(row["category"] for row in whole))
-    if len(categories) < 2:
-        return
-    selectors = {"language": present([MEAN, *study.languages], rows, "language")}
-    turns = sorted({row["turn"] for row in rows} - {ALL})
-    if turns:
-        selectors["turn"] = [ALL, *turns]
-    yield Figure(
-        id=figure_id("categories", name, evaluation),
-        kind="categories",
-        study=name,
-        title=f"Mean grade by category · {evaluation}",
-        caption=(
-            "Rows are mixtures, columns the benchmark's categories. Choose a language and a turn "
-            "below the figure; at first it shows the mean over languages and all turns. Few "
-            "questions stand behind a cell: intervals and counts are in the table."
-        ),
-        alt=(
-            f"Heatmap of mean grades by mixture and {len(categories)} categories, over all "
-            f"languages: {extremes(whole, '.1f', 'category')} among the cells."
-        ),
-        table="grades_by_category",
-        chart=charts.heatmap(
-            rows,
-            x="category",
-            x_order=categories,
-            y_order=present(labels, rows, "label"),
-            text=".1f",
-            domain=(1, 10),
-            selectors=selectors,
-        ),
-    )
-
-
-def _radar(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Iterator[Figure]:
-    """A trace a turn; mixture and language are chosen below the figure."""
-    variants, labels = variant_order(study, name)
-    rows = renamed_mean(with_value(select(table, variants, evaluation=evaluation), "mean"))
-    several = any(row["turn"] != ALL for row in rows)
-    rows = [
-        row | {"turn": f"turn {float(row['turn']):.0f}" if row["turn"] != ALL else "all turns"}
-        for row in rows
-        if (row["turn"] != ALL) == several
-    ]
-    categories = list(dict.fromkeys(row["category"] for row in rows))
-    if len(categories) < 3:
-        return
-    labels = present(labels, rows, "label")
-    selectors = {"label": labels, "language": present([MEAN, *study.languages], rows, "language")}
-    shown = [r for r in rows if r["label"] == labels[0] and r["language"] == MEAN]
-    yield Figure(
-        id=figure_id("radar", name, evaluation),
-        kind="radar",
-        study=name,
-        title=f"Mean grade by category and turn · {evaluation}",
-        caption=(
-            "Distance from the centre is the mean grade (rings: 2, 4, 6, 8, 10). Choose a mixture "
-            "and a language below the figure; at first it shows the mean over languages. Compare "
-            "lengths along a spoke, not areas; intervals are in the table."
-        ),
-        alt=(
-            f"Radar of {len(categories)} categories. {labels[0]}, mean over languages: "
-            f"{extremes(shown, '.1f', 'category')}."
-        ),
-        table="grades_by_category",
-        chart=radar(
-            rows,
-            categories=categories,
-            turns=sorted({row["turn"] for row in rows}),
-            selectors=selectors,
-        ),
-    )
+def _gains_title(best: Rows, what: str) -> str:
+    """How many mixtures are above the best monolingual one, and which one the furthest."""
+    above = sum(row.get("low") is not None and row["low"] > 0 for row in best)
+    if not best:
+        return f"Gain in {what} over the mean of the monolingual mixtures"
+    top = max(best, key=lambda row: row["value"])
+    value = f"{top['value']:+.1f}".replace("-", "−")
+    most = f"{top['label']} {value} %"
+    if not above:
+        return f"No mixture is shown above the best monolingual one in {what} (most: {most})"
+    return f"{above} of {len(best)} mixtures are above the best monolingual one in {what} ({most})"
 
 
 def human_figures(study: StudySet, name: str, table: ReadTable) -> Iterator[Figure]:
@@ -215,8 +158,12 @@ def human_figures(study: StudySet, name: str, table: ReadTable) -> Iterator[Figu
         id=figure_id("ratings", name),
         kind="ratings",
         study=name,
-        title="Ratings by people",
-        caption="Share of ratings, all raters; the agreement of the raters is in the table.",
+        title=highest_words(best, ".0f", "number of excellent ratings by people"),
+        caption=(
+            "Ratings by people. Share of ratings, all raters; the agreement of the raters is in "
+            "the "
+            "table."
+        ),
         alt=f"Stacked bars of ratings: excellent, {extremes(best, '.0f')}.",
         table="human_ratings",
         chart=charts.outcome_bars(
@@ -241,11 +188,13 @@ def _matrix(study: StudySet, name: str, evaluation: str, table: ReadTable) -> It
         id=figure_id("matrix", name, evaluation),
         kind="matrix",
         study=name,
-        title=f"Preference score by mixture and language · {evaluation}",
+        title=highest_words(means, ".0f", "preference score"),
         caption=(
+            f"Preference score by mixture and language.{judged_words(study, evaluation)} "
             "100 · (wins + ½ ties) / pairs against the baseline of each language; 50 is parity. "
             "A baseline has 50 against itself by definition (it does not enter its mean). "
-            f"Blue is better, orange worse. Intervals are in the table.{seeds_words(study, name)}"
+            f"Blue is better, orange worse. Intervals are in the table."
+            f" {n_words([r for r in found if r['language'] == ALL], study, name)}{few_words(rows)}"
         ),
         alt=(
             f"Heatmap of {len(means)} models by {len(languages)} columns: mean preference score, "
@@ -270,7 +219,7 @@ def _parity(study: StudySet, rows: Rows) -> Rows:
     Nothing is measured there, so that the table has no such row.
     """
     have = {(row["variant"], row["language"]) for row in rows}
-    unknown = {"questions": 0, "interval_note": "no interval: parity by definition"}
+    unknown = {"questions": 0, "values": 0, "interval_note": "no interval: parity by definition"}
     return [
         {"label": study.variants[name].label, "language": language, "score": 50.0} | unknown
         for name, language in sorted({(r["baseline"], r["language"]) for r in rows})
@@ -296,8 +245,12 @@ def _outcomes(study: StudySet, name: str, evaluation: str, table: ReadTable) -> 
         id=figure_id("outcomes", name, evaluation),
         kind="outcomes",
         study=name,
-        title=f"Wins, ties and losses against the baseline · {evaluation}",
-        caption="Pairs over all languages and seeds. Orders that contradict each other are ties.",
+        title=highest_words(wins, ".0f", "number of pairs won"),
+        caption=(
+            f"Wins, ties and losses against the baseline.{judged_words(study, evaluation)} Pairs "
+            "over all languages and seeds. Orders that contradict each other are ties. "
+            f"{n_words(found, study, name)}"
+        ),
         alt=f"Stacked bars: pairs won, {extremes(wins, '.0f')}.",
         table="preferences",
         chart=charts.outcome_bars(rows, y_order=present(labels, rows, "label")),
@@ -331,9 +284,13 @@ def bilingual_figure(
         id=figure_id("bilingual", name, evaluation),
         kind="bilingual",
         study=name,
-        title=f"Two languages against either alone · {evaluation}",
+        title=(
+            f"Two languages beat one alone on the other languages in {better} of {len(found)} "
+            f"comparisons ({clear} with an interval above 0)"
+        ),
         caption=(
-            "Preference score on the languages that are in neither mixture; 50 is parity with the "
+            f"Two languages against either alone.{judged_words(study, evaluation)} Preference "
+            "score on the languages that are in neither mixture; 50 is parity with the "
             f"baseline of each language. {interval_words(study).capitalize()}; compare the pairs "
             f"by the intervals of their differences, in the table. {counts}"
             f"{notes_words(found, 'difference')}"
@@ -365,14 +322,29 @@ def _transfer(study: StudySet, name: str, evaluation: str, table: ReadTable) -> 
         id=figure_id("transfer", name, evaluation),
         kind="transfer",
         study=name,
-        title=f"Transfer against the share of pre-training · {evaluation}",
-        caption=f"Mean score on the other languages. {words}",
+        title=_transfer_title([(r["x"], r["value"]) for r in rows], study.confidence),
+        caption=(
+            "Transfer against the share of pre-training: mean score on the other languages."
+            f"{judged_words(study, evaluation)} {words}"
+        ),
         alt=f"Scatter plot of {len(rows)} languages. {words}",
         table="transfer",
         chart=charts.scatter(
             rows, x_title="share of pre-training data", y_title="mean score on other languages"
         ),
     )
+
+
+def _transfer_title(points: list[tuple[float, float]], confidence: float) -> str:
+    """Whether the correlation is shown at all."""
+    found = correlation([x for x, _ in points], [y for _, y in points], confidence)
+    if found is None or found.value is None:
+        return "Transfer against the share of pre-training"
+    shown = f"r = {found.value:.2f}, {found.clusters} languages".replace("-", "−")
+    if not found.excludes(0):
+        return f"No link of transfer with the share of pre-training is shown ({shown})"
+    way = "better" if found.value > 0 else "worse"
+    return f"Languages with more pre-training data transfer {way} ({shown})"
 
 
 def correlation_words(points: list[tuple[float, float]], confidence: float) -> str | None:

@@ -11,19 +11,24 @@ from .figure import (
     Figure,
     Rows,
     extremes,
+    few_words,
     figure_id,
+    grade_name,
+    highest_words,
     interval_text,
     interval_words,
+    judged_words,
+    n_words,
     notes_words,
     present,
     renamed_mean,
-    seeds_words,
     select,
     variant_order,
     with_value,
 )
-from .study import Series, StudySet
+from .study import ALL, Series, StudySet
 from .table import ReadTable
+from .wording import NARROW
 
 _MEASURES = {
     "answer_language": ("Answers in the language of the question", "answers in asked language"),
@@ -43,7 +48,8 @@ def language_figures(study: StudySet, name: str, tables: dict[str, ReadTable]) -
 def _share_heatmaps(study: StudySet, name: str, table: ReadTable) -> Iterator[Figure]:
     variants, labels = variant_order(study, name)
     for benchmark in dict.fromkeys(row["benchmark"] for row in table.rows):
-        rows = renamed_mean(with_value(select(table, variants, benchmark=benchmark), "share"))
+        found = select(table, variants, benchmark=benchmark)
+        rows = renamed_mean(with_value(found, "share"))
         if not rows:
             continue
         languages = present([MEAN, *study.languages], rows, "language")
@@ -52,13 +58,20 @@ def _share_heatmaps(study: StudySet, name: str, table: ReadTable) -> Iterator[Fi
             id=figure_id("answer-language", name, benchmark),
             kind="answer_language",
             study=name,
-            title=f"Answers in the language of the question, by mixture · {benchmark}",
+            title=highest_words(
+                [row | {"value": 100 * row["value"]} for row in means],
+                ".0f",
+                "share of answers in the language of the question",
+                " %",
+            ),
             caption=(
-                "Share of answered turns in the language they were asked in, in percent; rows are "
+                f"Answers in the language of the question, benchmark {benchmark}. Share of "
+                "answered turns in the language they were asked in, in percent; rows are "
                 "mixtures, columns the language asked in. Empty answers count as failures, answers "
                 "too short or of uncertain language are left out (the table counts them)."
-                f"{seeds_words(study, name)} Intervals are in the "
-                "table."
+                " Intervals are in the table, and when you point at a cell. "
+                f"{n_words([r for r in found if r['language'] == ALL], study, name)}"
+                f"{few_words(rows)}"
             ),
             alt=(
                 f"Heatmap of {len(means)} models by {len(languages)} columns: mean share of "
@@ -99,6 +112,9 @@ def _curve(study: StudySet, series: Series, measure: str, rows: Rows) -> Figure:
     first = next(iter(names.values()))
     shown = sorted((row for row in lines if row["line"] == first), key=lambda row: row["x"])
     form = ".0%" if kind == "answer_language" else ".1f"
+    where = f"benchmark {of}."
+    if kind != "answer_language":
+        where = judged_words(study, of).strip().replace("B", "b", 1)
     ends = [f"{format(row['value'], form)} at {row['x']:.3g}" for row in (shown[0], shown[-1])]
     bent = charts.is_bent([row["x"] for row in lines])
     stretched = " The axis is stretched near 0." if bent else ""
@@ -107,11 +123,12 @@ def _curve(study: StudySet, series: Series, measure: str, rows: Rows) -> Figure:
         id=figure_id("series", kind, series.study, series.family, f"{model}.{recipe}", of),
         kind=f"{kind}_series",
         study=series.study,
-        title=f"{title} against {axis.replace(' (%)', '')} · {of}",
+        title=_curve_title(lines, names, _spoken(study, kind, of), form, pinch, main),
         caption=(
-            f"Dots are languages, lines are means ({', '.join(names.values())}), bands "
-            f"{interval_words(study)}."
-            f"{notes_words(of_lines, 'value')}{stretched}{seeds_words(study, series.study)} "
+            f"{title} against {axis.replace(' (%)', '')}, {where} Dots are languages, lines are "
+            f"means ({', '.join(names.values())}); bands, dashed edges and thin lines are "
+            f"{interval_words(study)}. {n_words(of_lines, study, series.study)}"
+            f"{notes_words(of_lines, 'value')}{stretched} "
             f"Mixture family {series.family}, model {model}."
         ),
         alt=f"Line chart, {y_title} against {axis}. {first}: {ends[0]}, {ends[1]}.",
@@ -129,9 +146,32 @@ def _curve(study: StudySet, series: Series, measure: str, rows: Rows) -> Figure:
     )
 
 
+def _spoken(study: StudySet, kind: str, of: str) -> str:
+    """What a curve measures, in a title."""
+    if kind == "answer_language":
+        return "answers in the language of the question"
+    return grade_name(study, of) if kind == "grade" else "preference score"
+
+
+def _curve_title(
+    lines: Rows, names: dict[str, str], what: str, form: str, pinch: bool, main: str
+) -> str:
+    """From the first to the last x, what each line does: ``…: German 20 % → 90 %``."""
+    at = sorted({row["x"] for row in lines})
+    unit = f"{NARROW}% of rows not in {main}" if pinch else " languages"
+    parts = []
+    for name in names.values():
+        own = sorted((row for row in lines if row["line"] == name), key=lambda row: row["x"])
+        if own:
+            first, last = (format(row["value"], form) for row in (own[0], own[-1]))
+            parts.append(f"{name} {first} → {last}".replace("%", f"{NARROW}%"))
+    return f"From {at[0]:.3g} to {at[-1]:.3g}{unit}, {what}: {'; '.join(parts)}"
+
+
 def _point(row: dict[str, Any]) -> dict[str, Any]:
     keep = ("x", "value", "low", "high", "label", "questions")
     kept = {name: row[name] for name in keep if row.get(name) is not None}
+    kept["answered turns"] = row["values"]
     return kept | {"interval": interval_text(row)}
 
 

@@ -12,10 +12,10 @@ from .figure import (
     extremes,
     figure_id,
     interval_words,
+    n_words,
     notes_words,
     present,
     renamed_mean,
-    seeds_words,
     select,
     variant_order,
     with_value,
@@ -63,7 +63,7 @@ def _mixtures(study: StudySet, name: str, held_out: str, found: Rows, labels: li
             "bits, orange needs more. Rows are mixtures, columns the language of the texts, the "
             f"same texts in every cell ({found[0]['questions']:.0f} texts; "
             f"{interval_words(study)} are in the table).{notes_words(found, 'saved')}"
-            f"{seeds_words(study, name)} No judge is asked, and nothing is said of the language a "
+            f" {n_words([], study, name)} No judge is asked, and nothing is said of the language a "
             "model answers in."
         ),
         alt=(
@@ -107,7 +107,7 @@ def _matrix(study: StudySet, name: str, held_out: str, found: Rows) -> Iterator[
             "Bits of held-out answers saved against the untuned model, in percent. Rows: the one "
             "language that was tuned on. Columns: the language of the texts. The diagonal is "
             "tuning in the language itself, all else is transfer."
-            f"{notes_words(own, 'saved')}{seeds_words(study, name)}"
+            f"{notes_words(own, 'saved')} {n_words([], study, name)}"
         ),
         alt=(
             f"Heatmap of {len(tuned)} languages tuned in by "

@@ -155,6 +155,13 @@ class Bootstrap:
                 limits=scale,
             )
 
+    def draws(self, n_clusters: int) -> Floats:
+        """Return how often each cluster is drawn in each resample; samples × clusters.
+
+        The same for everything that is measured on these clusters, so that comparisons are paired.
+        """
+        return _weights(n_clusters, self.samples, self.seed)
+
     def _estimate(
         self,
         sides: list[Floats],
@@ -180,18 +187,23 @@ class Bootstrap:
             return replace(point, note=f"no value: {infinite} of {n_values} values are infinite")
         point = replace(
             point,
-            value=_finite(combine(np.array([_stratified(s.sum(0), counts.sum(0)) for s in sums]))),
+            value=_finite(
+                combine(np.array([stratified_mean(s.sum(0), counts.sum(0)) for s in sums]))
+            ),
         )
 
         def resampled() -> Floats:
             weights = _weights(n_clusters, self.samples, self.seed)
             drawn = weights @ counts
-            return np.asarray(combine(np.array([_stratified(weights @ s, drawn) for s in sums])))
+            return np.asarray(
+                combine(np.array([stratified_mean(weights @ s, drawn) for s in sums]))
+            )
 
         def left_out() -> Floats:
             others = counts.sum(0) - counts
             return np.asarray(
-                combine(np.array([_stratified(s.sum(0) - s, others) for s in sums])), dtype=float
+                combine(np.array([stratified_mean(s.sum(0) - s, others) for s in sums])),
+                dtype=float,
             )
 
         most = _independent(sums[0], counts, point.value, scale) if scale else 0.0
@@ -297,7 +309,7 @@ def _indices(labels: NDArray[Any]) -> tuple[NDArray[np.intp], int]:
     return at.astype(np.intp), len(distinct)
 
 
-def _stratified(sums: Floats, counts: Floats) -> Floats:
+def stratified_mean(sums: Floats, counts: Floats) -> Floats:
     """Mean over the last axis of the strata's means; NaN where a stratum has no value.
 
     Without one of the languages it would be the mean of something else.

@@ -30,7 +30,8 @@ VARIANT_COLUMNS = {
 ESTIMATE_COLUMNS = {
     "low": "Lower end of the interval (over questions; see docs/statistics.md).",
     "high": "Upper end of the interval.",
-    "questions": "Questions behind the value: what the interval counts.",
+    "se": "Standard error of the value, over questions.",
+    "questions": "Questions (clusters) behind the value: what the interval counts.",
     "values": "Measured values behind the value.",
     "interval_note": "Why there is no value or no interval, or which other interval it is (t, "
     "exact, binomial) and why; empty where it is the usual one.",
@@ -171,6 +172,7 @@ def estimate_cells(estimate: Estimate, value: str = "value") -> dict[str, Any]:
         value: estimate.value,
         "low": estimate.low,
         "high": estimate.high,
+        "se": estimate.se,
         "questions": estimate.clusters,
         "values": estimate.values,
         "interval_note": estimate.note,

@@ -12,6 +12,7 @@ from .agreement_tables import agreement_table, cross_language_table, voters
 from .audit_tables import audit_tables
 from .bilingual_table import bilingual_table, correlation_table
 from .confusion_tables import confusion_table
+from .decision_table import decision_table
 from .declared_table import declared_table
 from .fidelity_tables import (
     detector_table,
@@ -37,7 +38,13 @@ from .input_tables import (
     rows_by_mixture,
     training_table,
 )
-from .judge_tables import cost_table, coverage_table, position_table, preferences_table
+from .judge_tables import (
+    cost_table,
+    coverage_table,
+    position_table,
+    preferences_table,
+    unscored_table,
+)
 from .jury_table import jury_tables
 from .language_tables import (
     Estimator,
@@ -92,8 +99,10 @@ def build_tables(
     labels = load_labels(humans)
     single = judged[judged["protocol"] == "single"].rename(columns={"score": "value"})
     placed = with_place(_stacked(single, pairs), scored, study)
+    by_name = {manifest["mixture"]: manifest for manifest in mixtures}
     return [
         declared_table(study, graded, pairs, scored, bootstrap),
+        decision_table(study, graded, pairs, scored, by_name, bootstrap),
         mixtures_table(mixtures),
         manifests_table(mixtures),
         *audit_tables(audits),
@@ -128,6 +137,7 @@ def build_tables(
         raters_table(labels),
         corrected_table(study, judged, pairs, labels, bootstrap),
         coverage_table(study, judged),
+        unscored_table(study, judged),
         cost_table(study, judged),
     ]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import charts
-from .figure import Figure, extremes, figure_id, present, select, variant_order
+from .figure import Figure, extremes, figure_id, highest_words, present, select, variant_order
+from .panel_charts import losses
 from .study import StudySet
 from .table import ReadTable
 
@@ -30,12 +30,17 @@ def training_figures(study: StudySet, name: str, tables: dict[str, ReadTable]) -
         id=figure_id("loss", name),
         kind="loss",
         study=name,
-        title="Loss during training",
+        title=highest_words(final, ".2f", "final training loss"),
         caption=(
-            f"{runs} trainings; lines are the training loss, open points the loss on held-out "
+            f"Loss during training (nats per token) against optimizer steps, a plot per mixture, "
+            f"all on the same axes. {runs} trainings; lines are the training loss, open points "
+            "the loss on held-out "
             "rows. Mixtures of other languages have other losses: compare shapes, not heights."
         ),
-        alt=f"Line chart of training loss against steps; final loss: {extremes(final, '.2f')}.",
+        alt=(
+            "Small line charts, one per mixture, of training loss against steps; final loss: "
+            f"{extremes(final, '.2f')}."
+        ),
         table="training_curves",
-        chart=charts.losses(rows, label_order=present(labels, rows, "label")),
+        chart=losses(rows, label_order=present(labels, rows, "label")),
     )

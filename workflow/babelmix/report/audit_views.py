@@ -8,7 +8,7 @@ from typing import Any
 from ..analyse.figure import Rows, select
 from ..analyse.study import ALL, StudySet
 from ..analyse.table import ReadTable
-from .views import Cell, View, estimate, number, pivot, share_cell, simple, turn_words, words
+from .cells import Cell, View, estimate, number, pivot, share_cell, simple, turn_words, words
 
 Tables = dict[str, ReadTable]
 

@@ -10,8 +10,8 @@ from ..analyse.figure import select
 from ..analyse.statistics import Estimate
 from ..analyse.study import StudySet
 from ..analyse.table import ReadTable
+from .cells import View, estimate, number, words
 from .statement import Statement
-from .views import View, estimate, number, words
 
 
 def declared_statements(study: StudySet, name: str, table: ReadTable) -> Iterator[Statement]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ..analyse.study import ALL
 from ..analyse.table import ReadTable
+from .cells import Cell, View, estimate, number, share_cell, simple, turn_words, words
 from .statements import percent
-from .views import Cell, View, estimate, number, share_cell, simple, turn_words, words
 
 
 def coverage_views(tables: dict[str, ReadTable]) -> list[View]:
@@ -30,19 +32,27 @@ def coverage_views(tables: dict[str, ReadTable]) -> list[View]:
     views = [view, *_provenance_views(tables["coverage"])]
     if not missing:
         return views
-    reasons = simple(
-        tables["coverage"],
-        "Why judgements are unscored, by run",
-        {
-            "evaluation": ("evaluation", words),
-            "run": ("run", words),
-            "asked": ("asked", number),
-            "scored": ("scored", number),
-            "reasons": ("reasons (count)", words),
-        },
-        missing,
-    )
-    return [*views, reasons]
+    return [*views, unscored_view(tables["unscored"])]
+
+
+def unscored_view(table: ReadTable) -> View:
+    """Judgements without a verdict by mixture and reason, all languages; sums where several."""
+    rows = [row for row in table.rows if row["language"] == ALL]
+    several = Counter((row["evaluation"], row["variant"]) for row in rows)
+    columns = {
+        "evaluation": ("evaluation", words),
+        "label": ("mixture", words),
+        "reason": ("reason", words),
+        "unscored": ("unscored", number),
+        "asked": ("asked", number),
+        "share": ("share", share_cell),
+    }
+    shown = [
+        row
+        for row in rows
+        if row["reason"] != ALL or several[row["evaluation"], row["variant"]] > 2
+    ]
+    return simple(table, "Unscored judgements by mixture and reason", columns, shown)
 
 
 def _provenance_views(table: ReadTable) -> list[View]:

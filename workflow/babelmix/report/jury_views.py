@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..analyse.figure import Rows, select
 from ..analyse.study import ALL, StudySet
 from ..analyse.table import ReadTable
-from .views import View, estimate, number, share_cell, words
+from .cells import View, estimate, number, share_cell, words
 
 
 def jury_views(study: StudySet, tables: dict[str, ReadTable]) -> list[View]:

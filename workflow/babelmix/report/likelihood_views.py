@@ -11,8 +11,8 @@ from ..analyse.likelihood_figures import as_saved
 from ..analyse.study import ALL, StudySet
 from ..analyse.table import ReadTable
 from ..analyse.wording import NARROW, note_of, percent
+from .cells import Cell, View, estimate, number, pivot, words
 from .statements import Statement
-from .views import Cell, View, estimate, number, pivot, words
 
 _MEASURES = {
     "grade": "grades",

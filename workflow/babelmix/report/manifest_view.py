@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..analyse.table import ReadTable
-from .views import Cell, View, number, words
+from .cells import Cell, View, number, words
 
 
 def manifests_view(tables: dict[str, ReadTable]) -> View:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,10 +21,12 @@ from ..analyse.table import ReadTable
 from ..io import file_digest, read_json
 from . import audit_views, judge_views, jury_views, likelihood_views, translation_views, views
 from .browser import packed
+from .caveats import caveats
+from .cells import View
+from .decision_view import DecisionPart, decision_parts
 from .declared import declared_view
 from .manifest_view import manifests_view
 from .statements import Statement, statements
-from .views import View
 
 #: Packages whose versions belong to the provenance, where they are installed.
 PACKAGES = (
@@ -57,6 +58,7 @@ _FIGURE_SECTIONS = {
         "grades",
         "grade_series",
         "categories",
+        "category_dots",
         "radar",
         "matrix",
         "outcomes",
@@ -77,9 +79,10 @@ class StudyPart:
     name: str
     title: str
     question: str
+    decisions: list[DecisionPart]
     statements: list[Statement]
+    caveats: list[Statement]
     deviations: Rows
-    main_figure: dict[str, str] | None
     language_figures: list[dict[str, str]]
     score_figures: list[dict[str, str]]
     people_figures: list[dict[str, str]]
@@ -93,27 +96,25 @@ class StudyPart:
 def study_part(
     study: StudySet, name: str, tables: dict[str, ReadTable], figures: list[dict[str, str]]
 ) -> StudyPart:
-    """Findings, figures and tables of one study; the first finding's figure is the main one."""
+    """Decision, findings, figures and tables of one study."""
     spec = study.studies[name]
     own = [figure for figure in figures if figure["study"] == name]
-    found = statements(study, name, tables)
-    found += likelihood_views.likelihood_statements(study, name, tables)
-    main = None
-    shown = next((s.figures for s in found if s.figures), ())
-    for kind in shown:
-        main = main or next((figure for figure in own if figure["kind"] == kind), None)
-    rest = [figure for figure in own if figure is not main]
+    found = [
+        *statements(study, name, tables),
+        *likelihood_views.likelihood_statements(study, name, tables),
+    ]
     by_section = {
-        section: [f for kind in kinds for f in rest if f["kind"] == kind]
+        section: [f for kind in kinds for f in own if f["kind"] == kind]
         for section, kinds in _FIGURE_SECTIONS.items()
     }
     return StudyPart(
         name=name,
         title=spec["title"],
         question=spec["question"],
+        decisions=decision_parts(study, name, tables["decision"], own),
         statements=found,
+        caveats=caveats(study, name, tables),
         deviations=spec["deviations"],
-        main_figure=main,
         language_figures=by_section["language"],
         score_figures=by_section["scores"],
         people_figures=by_section["people"],
@@ -136,7 +137,6 @@ def context(
     tables: dict[str, ReadTable],
     figures: list[dict[str, str]],
     manifests: Sequence[Path],
-    tables_link: str,
     made_from: dict[str, Any],
     sources: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -178,7 +178,6 @@ def context(
         "own_rows": study.own_rows(),
         "provenance": provenance(raw, manifests) | made_from,
         "tables": [table.entry for table in tables.values()],
-        "tables_link": tables_link,
     }
 
 
@@ -234,11 +233,6 @@ def json_block(value: Any) -> str:
     return text
 
 
-def relative_link(target: Path, page: Path) -> str:
-    """Link from the page to a folder."""
-    return Path(os.path.relpath(target.resolve(), page.resolve().parent)).as_posix()
-
-
 @functools.cache
 def libraries() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script (0.9 MB), from the vl-convert package."""
@@ -249,9 +243,12 @@ def libraries() -> str:
 
 
 def render(
-    shown: dict[str, Any], specs: dict[str, Any], csv: dict[str, str], browser: dict[str, Any]
+    shown: dict[str, Any], specs: dict[str, Any], files: dict[str, str], browser: dict[str, Any]
 ) -> str:
-    """The whole page as HTML text; ``specs`` are the Vega-Lite figures by id."""
+    """The whole page as HTML text.
+
+    ``specs`` are the Vega-Lite figures by id, ``files`` the texts that it offers for download.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -275,9 +272,11 @@ def render(
         style=own_file("page.css"),
         browser_script=own_file("browser.js"),
         charts_script=own_file("charts.js"),
+        tables_script=own_file("tables.js"),
         libraries=Markup(libraries()),
         figures_json=Markup(json_block(specs)),
-        csv_json=Markup(json_block(csv)),
+        csv_json=Markup(json_block(files)),
+        table_files=files,
         browser_json=Markup(json_block(index)),
         browser_blocks=blocks,
     )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ..analyse.input_tables import read_manifests, rows_by_mixture
 from ..analyse.study import load_study
-from ..analyse.table import read_tables
+from ..analyse.table import ReadTable, read_tables
 from ..io import read_json, write_text
 from .browser import browser_data
-from .page import context, relative_link, render
+from .page import context, render
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,19 +45,15 @@ def run(args: argparse.Namespace) -> None:
     tables = read_tables(args.tables)
     figures = read_json(args.figures)["figures"]
     folder = args.tables.parent
-    link = relative_link(folder, args.output)
     browser = browser_data(
         study, args.questions, args.answers, args.judgements, int(args.browser_mb * 1e6)
     )
     index = read_json(args.tables)
     made_from = {"inputs": sorted(index["inputs"].items()), "seed": index["seed"]}
     page = render(
-        context(study, tables, figures, args.manifests, link, made_from, _sources(args.sources)),
+        context(study, tables, figures, args.manifests, made_from, _sources(args.sources)),
         {figure["id"]: read_json(args.figures.parent / figure["file"]) for figure in figures},
-        {
-            table.entry["file"]: (folder / table.entry["file"]).read_text(encoding="utf-8")
-            for table in tables.values()
-        },
+        table_files(folder, tables.values()),
         browser,
     )
     write_text(args.output, page)
@@ -65,6 +62,12 @@ def run(args: argparse.Namespace) -> None:
     print(
         f"report: {args.output} ({size:.1f} MB, {len(figures)} figures, {shown} questions to read)"
     )
+
+
+def table_files(folder: Path, tables: Iterable[ReadTable]) -> dict[str, str]:
+    """Return the tables' files by name, CSV and (where there is one) LaTeX, for the downloads."""
+    names = [t.entry[kind] for t in tables for kind in ("file", "latex") if kind in t.entry]
+    return {name: (folder / name).read_text(encoding="utf-8") for name in names}
 
 
 def _sources(path: Path | None) -> dict[str, Any] | None:

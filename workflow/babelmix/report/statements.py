@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from ..analyse import wording
@@ -34,7 +35,7 @@ def statements(study: StudySet, name: str, tables: dict[str, ReadTable]) -> list
             judged = _gain(study, name, evaluation, tables["gains"])
         else:
             judged = _preference(study, name, evaluation, tables["preferences"])
-        found += [judged] if judged else []
+        found += [_of_rules(study, evaluation, judged)] if judged else []
         for of in (evaluation, *spec.get("members", [])):
             found += _nothing_scored(study, name, of, tables["coverage"])
     found += contrast_statements(study, name, tables["contrasts"])
@@ -42,6 +43,13 @@ def statements(study: StudySet, name: str, tables: dict[str, ReadTable]) -> list
     rules = all(map(study.is_by_rules, study.studies[name]["evaluations"]))
     declared = list(declared_statements(study, name, tables["declared"]))
     return declared + (language + found if rules else found + language)
+
+
+def _of_rules(study: StudySet, evaluation: str, found: Statement) -> Statement:
+    """A finding of grades by rules says first that it is no finding about quality."""
+    if not study.is_by_rules(evaluation):
+        return found
+    return replace(found, text=f"By rules, which measure no quality: {found.text}")
 
 
 def _gain(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Statement | None:
@@ -73,9 +81,8 @@ def _gain(study: StudySet, name: str, evaluation: str, table: ReadTable) -> Stat
             f"No difference can be shown at this size{allowed} between {top['label']} and the best "
             f"monolingual mixture, {mono}: {points}. {power}"
         ).strip()
-    note = (
-        f"{_best_of(len(rows))}{_tested(top)}{_basis(top)} Judged by {_judge(study, evaluation)}."
-    )
+    judged = f"Judged by {judge_words(study, evaluation)}."
+    note = f"{_best_of(len(rows))}{_tested(top)}{_basis(top)} {judged}"
     return Statement(text, note, ("gains", "grades"))
 
 
@@ -130,7 +137,8 @@ def contrast_statements(study: StudySet, name: str, table: ReadTable) -> Iterato
             corrected=row["p_holm"],
         )
         note = f"{_matched(row)} {_tested(row)}{_basis(row)}"
-        yield Statement(f"{row['contrast'].capitalize()} of the data: {text}", note, ())
+        told = Statement(f"{row['contrast'].capitalize()} of the data: {text}", note, ())
+        yield _of_rules(study, row["evaluation"], told)
 
 
 def _matched(row: dict[str, Any]) -> str:
@@ -159,7 +167,9 @@ def _preference(study: StudySet, name: str, evaluation: str, table: ReadTable) -
     else:
         text = f"No preference between {top['label']} and {against} can be shown: {score}."
     counts = f"{top['wins']:.0f} wins, {top['ties']:.0f} ties, {top['losses']:.0f} losses."
-    note = f"{_best_of(len(rows))}{counts} {_basis(top)} Judged by {_judge(study, evaluation)}."
+    note = (
+        f"{_best_of(len(rows))}{counts} {_basis(top)} Judged by {judge_words(study, evaluation)}."
+    )
     return Statement(text, note, ("outcomes", "matrix"))
 
 
@@ -181,13 +191,38 @@ def _language(study: StudySet, name: str, tables: dict[str, ReadTable]) -> Itera
     for measure in dict.fromkeys(row["measure"] for row in series):
         rows = [row for row in series if row["measure"] == measure]
         benchmark = measure.removeprefix("answer_language:")
-        yield _pinch(study, rows, select(tables["answer_language"], benchmark=benchmark))
+        graded = _main_grades(study, name, rows, tables["series"])
+        yield _pinch(study, rows, select(tables["answer_language"], benchmark=benchmark), graded)
     if not series:
         yield from _shares(study, name, tables["answer_language"])
 
 
-def _pinch(study: StudySet, rows: Rows, shares: Rows) -> Statement:
-    """From the main language alone to its pinch: its steps, or the first and the highest."""
+def _main_grades(
+    study: StudySet, name: str, rows: Rows, table: ReadTable
+) -> tuple[str, dict[str, float]]:
+    """(who graded, main-language grade by variant) of a pinch, by the study's first grades."""
+    for evaluation in study.studies[name]["evaluations"]:
+        found = select(
+            table,
+            {row["variant"] for row in rows},
+            study=name,
+            family=rows[0]["family"],
+            measure=f"grade:{evaluation}",
+            language=rows[0]["main"],
+        )
+        grades = {row["variant"]: row["value"] for row in found if row["value"] is not None}
+        if grades:
+            return judge_words(study, evaluation), grades
+    return "", {}
+
+
+def _pinch(
+    study: StudySet, rows: Rows, shares: Rows, graded: tuple[str, dict[str, float]]
+) -> Statement:
+    """From the main language alone to its pinch: its steps, or the first and the highest.
+
+    What the main language's grade does on the way belongs to it: more is not better for free.
+    """
     first_family = (rows[0]["family"], rows[0]["model"])
     rows = [row for row in rows if (row["family"], row["model"]) == first_family]
     rows.sort(key=lambda row: (row["x"], row["variant"]))
@@ -203,9 +238,17 @@ def _pinch(study: StudySet, rows: Rows, shares: Rows) -> Statement:
         steps = [rest[0], max(rest[1:], key=lambda row: (row["value"], -row["x"]))]
     for step in steps:
         text += f"; with {_rows_words(step, main)}, {_share_words(study, step)}"
+    told = [start, *steps]
+    judge, grades = graded
+    way = [f"{grades[row['variant']]:.2f}" for row in told if row["variant"] in grades]
+    if len(way) == len(told) > 1:
+        text += f". The {main} grade goes {' → '.join(way)} on the way"
+        judge = f" Graded by {judge}."
+    else:
+        judge = ""
     variants = {row["variant"] for row in rows}
     note = (
-        f"{_basis(start)}{_silent(shares, variants, start['main'])} "
+        f"{_basis(start)}{_silent(shares, variants, start['main'])}{judge} "
         f"Model {start['model']}, mixture family {start['family']}."
     )
     return Statement(f"{text}.", note, ("answer_language_series", "answer_language"))
@@ -278,7 +321,7 @@ def interval(
 def _best_of(count: int) -> str:
     if count < 2:
         return ""
-    choice = "the interval does not allow for that choice"
+    choice = "this interval does not allow for that choice, those of the ranked table do"
     return f"The best of {count} mixtures in these data; {choice}. "
 
 
@@ -287,9 +330,10 @@ def _basis(row: dict[str, Any]) -> str:
     return f"{row['questions']:.0f} questions, {row['values']:.0f} answered turns{note}."
 
 
-def _judge(study: StudySet, evaluation: str) -> str:
+def judge_words(study: StudySet, evaluation: str) -> str:
+    """The judge of an evaluation; of rules, that they measure no quality."""
     spec = study.evaluations[evaluation]
     if members := spec.get("members"):
-        return f"{spec['judge']}, a jury of {', '.join(_judge(study, m) for m in members)}"
+        return f"{spec['judge']}, a jury of {', '.join(judge_words(study, m) for m in members)}"
     rules = " (rules: a demonstration, no measure of quality)" if spec["engine"] == "rules" else ""
     return f"{spec['judge']}{rules}"

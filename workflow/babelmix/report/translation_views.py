@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, get_args
 
+from ..analyse.figure import Rows
 from ..analyse.table import ReadTable
 from ..config.audit import CheckName
+from .cells import Cell, View, number, words
 from .statements import percent
-from .views import Cell, View, number, words
 
 #: Checks in the order of the page.
 _ORDER = {name: place for place, name in enumerate(get_args(CheckName))}
@@ -43,6 +45,7 @@ def audit_view(tables: dict[str, ReadTable]) -> View:
         grouped.setdefault((row["dataset"], row["language"]), {})[row["check"]] = row
     present = {row["check"] for row in rows} - {"any", "task", "corrected"}
     checks = sorted(present, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
+    shown, clean = _failing(checks, rows)
     view = View(
         "Rows of each pool language that failed a check of the translation; the last columns count "
         "rows whose task translation breaks, and rows that people corrected",
@@ -52,12 +55,14 @@ def audit_view(tables: dict[str, ReadTable]) -> View:
             "translator",
             "rows",
             "failed any",
-            *(check.replace("_", " ") for check in checks),
+            *(_spoken(check) for check in shown),
             "fragile tasks",
             "corrected",
         ],
         source="translation_audit",
     )
+    if clean:
+        view.note = f"No row failed: {', '.join(_spoken(check) for check in clean)}."
     for (dataset, lang), by_check in grouped.items():
         every = by_check["any"]
         share = percent(100 * (every["share"] or 0), 1)
@@ -67,11 +72,24 @@ def audit_view(tables: dict[str, ReadTable]) -> View:
                 words(lang),
                 words(every["translators"]),
                 number(every["rows"]),
-                Cell(f"{every['failed']:,.0f}", share, number=True),
-                *(_count(by_check.get(check)) for check in [*checks, "task", "corrected"]),
+                Cell(f"{every['failed']:,.0f}", share, number=True, sort=every["failed"]),
+                *(_count(by_check.get(check)) for check in [*shown, "task", "corrected"]),
             ]
         )
     return view
+
+
+def _failing(checks: Sequence[str], rows: Rows) -> tuple[list[str], list[str]]:
+    """Checks that some row failed, and those that none did: a column of zeros says it in a word."""
+    failing = {row["check"] for row in rows if row["failed"]}
+    return (
+        [check for check in checks if check in failing],
+        [check for check in checks if check not in failing],
+    )
+
+
+def _spoken(check: str) -> str:
+    return check.replace("_", " ")
 
 
 def _count(row: dict[str, Any] | None) -> Cell:
@@ -80,4 +98,4 @@ def _count(row: dict[str, Any] | None) -> Cell:
         return Cell("·", number=True)
     failed = row["failed"]
     policy = str(row.get("policy") or "").replace("_", " ")
-    return Cell(f"{failed:,.0f}", policy if failed else "", number=True)
+    return Cell(f"{failed:,.0f}", policy if failed else "", number=True, sort=failed)

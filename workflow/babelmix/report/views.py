@@ -2,92 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 from ..analyse.figure import Rows, select
 from ..analyse.gain_tables import BEST, MEAN
 from ..analyse.study import ALL, StudySet
 from ..analyse.table import ReadTable
-from ..analyse.wording import note_of, percent, short_note
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell: its text, small print under it, and whether it is a number or a warning."""
-
-    text: str
-    small: str = ""
-    number: bool = False
-    warn: bool = False
-
-
-@dataclass
-class View:
-    """A table of the page; the first cell of each row is its header."""
-
-    caption: str
-    columns: list[str]
-    rows: list[list[Cell]] = field(default_factory=list)
-    source: str = ""
-
-
-def formatted(value: float, form: str) -> str:
-    """As ``format``, but halves go away from zero, as in the figures."""
-    return format(value + (1e-9 if value > 0 else -1e-9 if value < 0 else 0.0), form)
-
-
-def words(value: Any) -> Cell:
-    """A cell of text."""
-    return Cell("–" if value in (None, "") else str(value))
-
-
-def turn_words(turn: str | float) -> str:
-    """A turn, or `all`; numbers come back from a table as floats."""
-    return turn if isinstance(turn, str) else f"{turn:.0f}"
-
-
-def number(value: float | None, form: str = ",.0f") -> Cell:
-    """A cell of a number; thousands are set off by a thin space."""
-    text = "–" if value is None else formatted(value, form).replace(",", "\u202f")
-    return Cell(text, number=True)
-
-
-def estimate(row: dict[str, Any] | None, column: str, form: str, factor: float = 1.0) -> Cell:
-    """A value with its interval under it, and what is unusual about that."""
-    if row is None or row[column] is None:
-        return Cell("–", number=True)
-    low, high = row.get("low"), row.get("high")
-    small = ""
-    if low is not None and high is not None:
-        small = f"{formatted(factor * low, form)} … {formatted(factor * high, form)}"
-    if note := short_note(note_of(row.get("interval_note"), column)):
-        small = f"{small} ({note})" if small else note
-    return Cell(formatted(factor * row[column], form), small, number=True)
-
-
-def pivot(
-    study: StudySet,
-    variants: Sequence[str],
-    rows: Rows,
-    column: str,
-    form: str,
-    caption: str,
-    source: str,
-    factor: float = 1.0,
-) -> View:
-    """Variants × languages, the mean first."""
-    found = {(row["variant"], row["language"]): row for row in rows}
-    present = {row["language"] for row in rows}
-    languages = [code for code in (ALL, *study.languages) if code in present]
-    heads = ["mean" if code == ALL else study.language_name(code) for code in languages]
-    view = View(caption, ["mixture", *heads], source=source)
-    for name in variants:
-        if any((name, code) in found for code in languages):
-            cells = [estimate(found.get((name, code)), column, form, factor) for code in languages]
-            view.rows.append([words(study.variants[name].label), *cells])
-    return view
+from ..analyse.wording import percent
+from .cells import Cell, View, estimate, number, pivot, share_cell, simple, words
 
 
 def score_views(study: StudySet, name: str, tables: dict[str, ReadTable]) -> list[View]:
@@ -234,24 +157,6 @@ def _health(shares: Rows, rows: Rows) -> View:
             ]
         )
     return view
-
-
-def simple(
-    table: ReadTable,
-    caption: str,
-    columns: Mapping[str, tuple[str, Callable[[Any], Cell]]],
-    rows: Rows | None = None,
-) -> View:
-    """Chosen columns of a table: column -> (heading, how to show a value)."""
-    view = View(caption, [head for head, _ in columns.values()], source=table.entry["name"])
-    for row in table.rows if rows is None else rows:
-        view.rows.append([show(row[name]) for name, (_, show) in columns.items()])
-    return view
-
-
-def share_cell(value: float | None) -> Cell:
-    """A share as percent."""
-    return Cell(percent(None if value is None else 100 * value, 1), number=True)
 
 
 def mixtures_view(study: StudySet, tables: dict[str, ReadTable]) -> View:

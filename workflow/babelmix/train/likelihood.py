@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BabelmixError
 from ..io import read_json, write_json, write_records
+from ..options import add_settings, read_settings
 from ..records import Conversation, Likelihood
 from ..specs import LikelihoodSpec
 from .held_out import HeldOut, leave_out_trained, read_held_out
@@ -35,7 +36,7 @@ _NOT_FINITE = "not finite"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("--spec", required=True, help="LikelihoodSpec as JSON")
+    add_settings(parser, LikelihoodSpec)
     parser.add_argument(
         "--texts",
         required=True,
@@ -68,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Score the texts under one checkpoint."""
-    spec = LikelihoodSpec.model_validate_json(args.spec)
+    spec = read_settings(args, LikelihoodSpec)
     _check_files(spec, args)
     held = read_held_out(spec, args.texts, args.indexes)
     mixture = args.mixture[0] if args.mixture else None
