@@ -54,7 +54,7 @@ class ModelShape:
     @classmethod
     def read(cls, folder: Path) -> ModelShape:
         """From a prepared model's folder (``config.json`` and the headers of its weights)."""
-        from .prepare import stored_shapes
+        from .weights import stored_shapes
 
         config = read_json(folder / "config.json")
         text = config.get("text_config", config)
