@@ -37,11 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--gpu", default="H100", help="kind of GPU, for estimates of time (default: H100)"
     )
     parser.add_argument(
-        "--gpu-memory-gb", type=float, help="memory of one (default: the model's `gpu_memory_gb`)"
+        "--gpu-memory-gb", type=_amount, help="memory of one (default: the model's `gpu_memory_gb`)"
     )
     parser.add_argument(
         "--parameters-b",
-        type=float,
+        type=_amount,
         nargs="+",
         help="billions of parameters, in place of the model's: as if it were as large",
     )
@@ -79,6 +79,11 @@ def describe(model: Model, recipe: Recipe, name: str, args: argparse.Namespace) 
     memory = (args.gpu_memory_gb or model.gpu_memory_gb) * 1e9 if gpus else None
     machine = Machine(devices, args.nodes, args.gpu, memory, on_gpu=bool(gpus))
     row_tokens = args.row_tokens or usual_row_tokens(recipe)
+    if row_tokens > recipe.max_length:
+        raise BabelmixError(
+            f"--row-tokens {row_tokens}: rows are cut at the recipe's `max_length`, "
+            f"{recipe.max_length}."
+        )
     shape = _shape(model)
     check_recipe(recipe, model, name, gpus=gpus)
     if shape is None:
@@ -130,4 +135,11 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number}: 1 or more")
+    return number
+
+
+def _amount(text: str) -> float:
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text}: a number above 0")
     return number
