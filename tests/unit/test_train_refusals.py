@@ -38,7 +38,6 @@ def model(*, tied: bool = True) -> Any:
         ("q_proj", True, [], r"no layer .* 'q_proj' \(a list: `\[q_proj\]`\?\). It has down_proj"),
         (["q_proj", "nope"], True, [], "no layer of this model: 'nope'"),
         ("[", True, [], r"no layer of this model: '\['"),
-        ([], True, [], "the list is empty"),
         (["q_proj", "lm_head"], True, [], "share their weights"),
         (["q_proj", "embed_tokens"], True, [5], "share their weights"),
         (["q_proj", "embed_tokens"], False, [5], "trained in full already"),
@@ -127,3 +126,9 @@ def test_no_row_is_longer_than_the_recipe_allows(capsys: pytest.CaptureFixture[s
     words = ["show-training", "--config", "config/config.yaml", "--recipe", "lima"]
     assert main([*words, "--row-tokens", "100000"]) == 2
     assert "cut at the recipe's `max_length`, 2048" in capsys.readouterr().err
+
+
+def test_no_time_is_estimated_for_an_unknown_gpu(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["show-training", "--config", "config/config.yaml", "--recipe", "lima"]
+    assert main([*words, "--gpu", "H99"]) == 2
+    assert "H100" in capsys.readouterr().err

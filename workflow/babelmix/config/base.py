@@ -30,4 +30,4 @@ def languages_of(code: str) -> tuple[str, ...]:
 class Section(BaseModel):
     """A closed section: a key that no field knows is an error, never ignored."""
 
-    model_config = ConfigDict(extra="forbid", defer_build=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", defer_build=True, frozen=True, allow_inf_nan=False)

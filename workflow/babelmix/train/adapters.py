@@ -26,12 +26,12 @@ def check_targets(model: Any, lora: Lora, tokens: list[int], run: str) -> None:
     layers = [name for name in layers if name in weighted]
     matching = {entry: _matching(entry, layers, wanted) for entry in _entries(wanted)}
     unknown = [entry for entry, found in matching.items() if not found]
-    if unknown or not matching:
+    if unknown:
         known = sorted({name.rpartition(".")[2] for name in layers if _can_adapt(model, name)})
         hint = f" (a list: `[{wanted}]`?)" if isinstance(wanted, str) and wanted in known else ""
         raise BabelmixError(
             f"{run}: `lora.target_modules` names no layer of this model: "
-            f"{', '.join(map(repr, unknown)) or 'the list is empty'}{hint}. It has "
+            f"{', '.join(map(repr, unknown))}{hint}. It has "
             f"{', '.join(known)}; `all-linear` takes all but the output layer."
         )
     vocabulary = embedding_names(model)

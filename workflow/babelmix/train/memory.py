@@ -33,6 +33,11 @@ _PEAKS = {
 }
 
 
+def known_gpus() -> list[str]:
+    """Kinds of GPUs whose peak is known."""
+    return sorted(_PEAKS)
+
+
 def peak_flops(device: str) -> float | None:
     """Peak FLOP/s of a GPU by its name; None where it is not known."""
     return next((peak for name, peak in _PEAKS.items() if name in device), None)

@@ -15,12 +15,12 @@ from typing import Any
 
 from ..config.load import load_config
 from ..config.training import Model, Recipe
-from ..errors import BabelmixError
+from ..errors import BabelmixError, unknown_name
 from ..plan.graph import Plan
 from .costs import Machine
 from .devices import gpus_needed
 from .execution import choose, describe_execution, is_open, usual_row_tokens
-from .memory import ModelShape, disk_needs
+from .memory import ModelShape, disk_needs, known_gpus, peak_flops
 from .settings import check_recipe, deepspeed_config, lay_out
 
 
@@ -54,6 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print one JSON object for each model and recipe that a study trains."""
+    if peak_flops(args.gpu) is None:
+        raise unknown_name("kind of GPU", args.gpu, known_gpus(), "--gpu")
     config = load_config(args.config)
     pairs = sorted({(r.model, r.recipe) for r in Plan(config).runs.values() if r.recipe})
     chosen = [
