@@ -89,7 +89,7 @@ def check_whole(folder: Path, where: str, *, code: bool) -> int:
     before = logging.get_verbosity()
     logging.set_verbosity(logging.CRITICAL)  # its report of missing weights is told of below
     try:
-        model, loading = AutoModelForCausalLM.from_pretrained(
+        found: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype="auto",
             device_map="meta",
@@ -109,8 +109,9 @@ def check_whole(folder: Path, where: str, *, code: bool) -> int:
         ) from None
     finally:
         logging.set_verbosity(before)
+    model, loading = found
     missing = sorted(loading["missing_keys"])
-    shapes = sorted(str(found[0]) for found in loading["mismatched_keys"])
+    shapes = sorted(str(key[0]) for key in loading["mismatched_keys"])
     if missing or shapes:
         what = "is missing from its files" if missing else "has another shape than in config.json"
         count = len(missing) + len(shapes)
