@@ -334,7 +334,7 @@ FAMILIES = (
             for lang, text in {"EN": "System: A chat.", "DE": "System: Ein Chat."}.items()
         },
         trains=(),
-        refused="none .or several.",
+        refused="has several",
         why="one template for each language",
     ),
     Family(

@@ -18,10 +18,11 @@ from babelmix.config.load import build_config
 from babelmix.config.training import Model, Recipe
 from babelmix.errors import BabelmixError
 from babelmix.io import read_json, write_json
+from babelmix.plan import show_training
 from babelmix.plan.graph import Plan
 from babelmix.plan.jobs import Jobs
 from babelmix.resources import ROOT
-from babelmix.train import execution, show_training, train
+from babelmix.train import execution, train
 from babelmix.train.checkpoints import mark_whole
 from babelmix.train.costs import Machine, step_cost
 from babelmix.train.data import Rows

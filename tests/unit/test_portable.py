@@ -180,3 +180,11 @@ def test_version_4_loads_it_and_gives_the_same_logits(kind: str, tmp_path: Path)
         logits = model(torch.tensor([ids]), use_cache=False).logits[0]
     difference = torch.dist(torch.tensor(found["logits"]), logits) / logits.norm()
     assert difference < 1e-5
+
+
+def test_experts_have_the_older_name_too(tmp_path: Path) -> None:
+    from tiny_architectures import config
+
+    config("qwen3_moe").save_pretrained(tmp_path)
+    make_portable(tmp_path)
+    assert read_json(tmp_path / "config.json")["num_experts"] == 4

@@ -17,6 +17,7 @@ STATIONS = {
 ALLOWED = {
     ("report", "analyse"): "the page shows the analysis's tables and figures",
     ("human", "analyse"): "people's labels are compared with the same statistics",
+    ("train", "mixtures"): "held-out texts are told from those that a mixture trained on",
     ("answer", "train"): "a checkpoint is asked through the tokenizer that it was trained with",
     ("answer", "judge"): "answers published by others come in the files of their judgements",
     ("analyse", "judge"): "texts of published judgements are told by the importer's digest",

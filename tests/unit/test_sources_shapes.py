@@ -11,7 +11,7 @@ from test_sources_published import jsonl, parquet, read, turns
 
 from babelmix.config.sources import Source
 from babelmix.errors import BabelmixError
-from babelmix.plan.cost import _measure
+from babelmix.plan.quantities import _measure
 
 Q, A = "How far is the moon?", "About 384,400 km."
 PAIR = [("user", Q), ("assistant", A)]
@@ -114,7 +114,8 @@ def test_refused_with_what_reads_it(name: str, tmp_path: Path) -> None:
     jsonl(tmp_path / "rows.jsonl", [row])
     source = {"path": str(tmp_path / "rows.jsonl"), "adapter": adapter, "licence": "x"}
     with pytest.raises(BabelmixError, match="Rows like that are read by") as error:
-        _measure(Source.model_validate(source), source["path"])  # as `plan` meets the file
+        text = Source.model_validate(source).model_dump_json()
+        _measure(text, source["path"], "en", False)  # as `plan` meets the file
     assert remedy in str(error.value)
     if name == "oasst":
         return

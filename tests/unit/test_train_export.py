@@ -14,7 +14,7 @@ import tiny_model
 from babelmix.errors import BabelmixError
 from babelmix.train import export, proof
 from babelmix.train.places import weight_files
-from babelmix.train.prepare import stored_parameters
+from babelmix.train.weights import stored_parameters
 
 #: Tied and untied weights, experts that are stored one by one, scaled embeddings, state spaces.
 KINDS = ("llama", "gpt2", "gemma2", "mixtral", "qwen3_moe", "falcon_h1", "lfm2", "opt", "falcon")

@@ -19,10 +19,11 @@ from babelmix.config.load import read_yaml
 from babelmix.config.training import Recipe
 from babelmix.errors import BabelmixError
 from babelmix.io import write_json, write_records
+from babelmix.plan import show_training
 from babelmix.records import Conversation, Message
 from babelmix.resources import ROOT
 from babelmix.specs import TrainSpec
-from babelmix.train import memory, show_mask, show_training
+from babelmix.train import memory, show_mask
 from babelmix.train.card import loss_plot, model_card
 from babelmix.train.memory import ModelShape, memory_advice, memory_needs, wants_checkpointing
 from babelmix.train.rouge import common_length, rouge_l, words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -88,6 +89,26 @@ def check_model(folder: Path, record: Path) -> None:
             f"{folder / changed[0]}: not the file that {record} tells of (missing, torn, damaged, "
             f"or changed by hand). Delete {record} and run again: it is made anew."
         )
+
+
+@contextlib.contextmanager
+def only_one(folder: Path, what: str) -> Iterator[None]:
+    """Be the only process that works in a folder; the lock ends with the process that holds it."""
+    handle = os.open(folder, os.O_RDONLY)  # the folder itself: no file is left behind
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise BabelmixError(
+            f"{what}: another process is at work in {folder}. Wait for it, or end it; both would "
+            "spoil each other's files."
+        ) from None
+    except OSError:
+        pass  # a file system without locks: Snakemake's own lock must do
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager

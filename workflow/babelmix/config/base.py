@@ -37,7 +37,11 @@ class Section(BaseModel):
     """A closed section: a key that no field knows is an error, never ignored."""
 
     model_config = ConfigDict(
-        extra="forbid", defer_build=True, frozen=True, json_schema_extra=_mark_execution_only
+        extra="forbid",
+        defer_build=True,
+        frozen=True,
+        allow_inf_nan=False,
+        json_schema_extra=_mark_execution_only,
     )
 
     #: Fields that say where, how fast, for how much or under which terms: they change no result

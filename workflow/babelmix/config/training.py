@@ -113,7 +113,11 @@ class Lora(Section):
     alpha: int = Field(default=32, ge=1, description="Scale of the adapters.")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout on the adapters' input.")
     target_modules: str | list[str] = Field(
-        default="all-linear", description="Layers that get an adapter."
+        default="all-linear",
+        min_length=1,
+        description=(
+            "Layers that get an adapter: a list of names, or a regular expression of whole names."
+        ),
     )
     quantise: Literal["none", "nf4"] = Field(
         default="none",

@@ -29,6 +29,7 @@ from .runs import (
     plan_evaluations,
     plan_runs,
 )
+from .trainings import training_problems
 from .varieties import check_system_prompts, check_varieties
 
 
@@ -316,6 +317,11 @@ class Plan:
             + checks.missing_engines(
                 self.config,
                 [(b, self.runs[run].model) for b, run in self.answer_sets()],
+                gpus_here=gpus_here,
+            )
+            + training_problems(
+                self.config,
+                [(run.model, run.recipe) for run in self.runs.values() if run.recipe],
                 gpus_here=gpus_here,
             )
             + self._no_way_back()

@@ -15,11 +15,11 @@ from typing import Any
 
 from ..config.load import load_config
 from ..config.training import Model, Recipe
-from ..errors import BabelmixError
+from ..errors import BabelmixError, unknown_name
 from ..train.costs import Machine
 from ..train.devices import gpus_needed
 from ..train.execution import choose, describe_execution, is_open, usual_row_tokens
-from ..train.memory import ModelShape, disk_needs
+from ..train.memory import ModelShape, disk_needs, known_gpus, peak_flops
 from ..train.settings import check_recipe, deepspeed_config, lay_out
 from .graph import Plan
 
@@ -37,11 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--gpu", default="H100", help="kind of GPU, for estimates of time (default: H100)"
     )
     parser.add_argument(
-        "--gpu-memory-gb", type=float, help="memory of one (default: the model's `gpu_memory_gb`)"
+        "--gpu-memory-gb", type=_amount, help="memory of one (default: the model's `gpu_memory_gb`)"
     )
     parser.add_argument(
         "--parameters-b",
-        type=float,
+        type=_amount,
         nargs="+",
         help="billions of parameters, in place of the model's: as if it were as large",
     )
@@ -54,6 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print one JSON object for each model and recipe that a study trains."""
+    if peak_flops(args.gpu) is None:
+        raise unknown_name("kind of GPU", args.gpu, known_gpus(), "--gpu")
     config = load_config(args.config)
     pairs = sorted({(r.model, r.recipe) for r in Plan(config).runs.values() if r.recipe})
     chosen = [
@@ -79,6 +81,11 @@ def describe(model: Model, recipe: Recipe, name: str, args: argparse.Namespace) 
     memory = (args.gpu_memory_gb or model.gpu_memory_gb) * 1e9 if gpus else None
     machine = Machine(devices, args.nodes, args.gpu, memory, on_gpu=bool(gpus))
     row_tokens = args.row_tokens or usual_row_tokens(recipe)
+    if row_tokens > recipe.max_length:
+        raise BabelmixError(
+            f"--row-tokens {row_tokens}: rows are cut at the recipe's `max_length`, "
+            f"{recipe.max_length}."
+        )
     shape = _shape(model)
     check_recipe(recipe, model, name, gpus=gpus)
     if shape is None:
@@ -130,4 +137,11 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number}: 1 or more")
+    return number
+
+
+def _amount(text: str) -> float:
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text}: a number above 0")
     return number

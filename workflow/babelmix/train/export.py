@@ -92,7 +92,7 @@ class Candidate:
             digests["frozen"] = proof.weight_digests(frozen, DTYPES[recipe.precision])
         with whole_folder(self.folder) as fresh:
             model.save_pretrained(fresh, state_dict=state)
-            _note_dtype(fresh, recipe)
+            _note_config(fresh, recipe)
             _write_proof(fresh / _PROOF, tokens, logits)
             write_json(fresh / _DIGESTS, digests)
             record = {"training": self.training, "step": step, "dev_loss": dev_loss, "score": score}
@@ -183,12 +183,15 @@ def _dtype(recipe: Recipe) -> Any:
     return DTYPES[recipe.precision]
 
 
-def _note_dtype(folder: Path, recipe: Recipe) -> None:
-    """Name the weights' dtype in config.json, where transformers puts that of the one in memory."""
+def _note_config(folder: Path, recipe: Recipe) -> None:
+    """Name the weights' dtype in config.json, where transformers puts that of the one in memory.
+
+    That a training keeps no cache is left out: whoever generates would do without one as well.
+    """
     path = folder / "config.json"
     if path.is_file():  # adapters have none
         names = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
-        config = {k: v for k, v in read_json(path).items() if k != "torch_dtype"}
+        config = {k: v for k, v in read_json(path).items() if k not in ("torch_dtype", "use_cache")}
         write_json(path, config | {"dtype": names[recipe.precision]})
 
 

@@ -33,6 +33,11 @@ _PEAKS = {
 }
 
 
+def known_gpus() -> list[str]:
+    """Kinds of GPUs whose peak is known."""
+    return sorted(_PEAKS)
+
+
 def peak_flops(device: str) -> float | None:
     """Peak FLOP/s of a GPU by its name; None where it is not known."""
     return next((peak for name, peak in _PEAKS.items() if name in device), None)
@@ -54,7 +59,7 @@ class ModelShape:
     @classmethod
     def read(cls, folder: Path) -> ModelShape:
         """From a prepared model's folder (``config.json`` and the headers of its weights)."""
-        from .prepare import stored_shapes
+        from .weights import stored_shapes
 
         config = read_json(folder / "config.json")
         text = config.get("text_config", config)

@@ -12,6 +12,7 @@ import torch
 
 from ..config.training import Lora, Model, Recipe
 from ..errors import BabelmixError
+from .adapters import check_targets
 from .architectures import Batching
 from .attention import fastest_attention
 from .batches import PACKED_ATTENTION, register_packed_attention
@@ -66,6 +67,7 @@ def load_model(job: Job, batching: Batching, *, checkpointing: bool) -> Any:
     if recipe.lora is None:
         return loaded
     tokens = trainable_tokens(job.model)
+    check_targets(loaded, recipe.lora, tokens, run)
     return _with_adapters(loaded, recipe.lora, tokens, checkpointing=checkpointing)
 
 

@@ -54,10 +54,12 @@ def _config(folder: Path, trust_remote_code: bool) -> None:
 
 
 def _with_older_keys(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration with ``rope_theta`` and its like beside ``rope_parameters``."""
+    """A configuration with ``rope_theta`` and its like beside ``rope_parameters``, and the like."""
     found = dict(config)
     if "dtype" in config:
         found["torch_dtype"] = config["dtype"]
+    if "num_local_experts" in config:
+        found.setdefault("num_experts", config["num_local_experts"])
     rope = config.get("rope_parameters")
     if not isinstance(rope, dict):
         return found

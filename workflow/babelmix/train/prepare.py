@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import shutil
-import struct
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,13 +30,15 @@ from .quiet import leave_out, quieten
 from .templates import (
     RECORD,
     fix_template,
+    own_template,
     patch_template,
     read_template,
     refusals,
     rendered_digest,
     suggest_arguments,
 )
-from .vocabulary import add_control_tokens, untrained_rows
+from .vocabulary import add_control_tokens, tokens_beyond, untrained_rows
+from .weights import check_trainable, check_whole, stored_parameters
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -76,13 +76,16 @@ def prepare_model(name: str, model: Model, folder: Path) -> dict[str, Any]:
     with whole_folder(folder) as fresh:
         if model.packaged is not None:
             tokenizer, loaded = _load_gguf(find_gguf(model.packaged, where))
+            rows = int(loaded.get_input_embeddings().weight.shape[0])
         else:
             source = find_weights(model, where)
             _copy_weights(source, fresh, where, code=model.trust_remote_code)
             tokenizer, loaded = _load_tokenizer(source, model, where), None
-        _name_tokens(tokenizer)
+            rows = check_whole(fresh, where, code=model.trust_remote_code)
+        _name_tokens(tokenizer, where)
         changes = _set_template(tokenizer, ours, model, where)
-        loaded, new = _add_tokens(tokenizer, model, fresh, loaded)
+        beyond = tokens_beyond(tokenizer, rows, where)
+        loaded, new = _add_tokens(tokenizer, model, fresh, loaded, beyond)
         if loaded is not None:
             loaded.save_pretrained(fresh)
         tokenizer.save_pretrained(fresh)
@@ -90,6 +93,12 @@ def prepare_model(name: str, model: Model, folder: Path) -> dict[str, Any]:
         _check_tokenizer(tokenizer, fresh, where)
         record = _describe(name, model, fresh, where)
         record |= {"template_changes": changes, "new_tokens": new}
+        if beyond:
+            print(
+                f"{where}: its tokenizer has {len(beyond)} token(s) more than the model has rows "
+                f"({rows}); they were given rows of their own",
+                file=sys.stderr,
+            )
         _write_generation_config(fresh, record)
         _note(fresh, record)
         record["files"] = file_digests(fresh)
@@ -104,7 +113,7 @@ def templated_tokenizer(source: Path, model: Model, where: str) -> PreTrainedTok
     """
     ours = None if model.chat_template == "own" else read_template(model.chat_template, where)
     tokenizer = _load_tokenizer(source, model, where)
-    _name_tokens(tokenizer)
+    _name_tokens(tokenizer, where)
     _set_template(tokenizer, ours, model, where)
     return tokenizer
 
@@ -142,6 +151,7 @@ def _copy_weights(source: Path, folder: Path, where: str, *, code: bool) -> None
         AutoConfig.from_pretrained(folder, trust_remote_code=code)
     except (ValueError, OSError) as error:
         raise BabelmixError(f"{where}: {source}: transformers cannot load it ({error}).") from None
+    check_trainable(read_json(folder / "config.json"), where)
 
 
 def _load_tokenizer(source: Path, model: Model, where: str) -> PreTrainedTokenizerFast:
@@ -158,13 +168,21 @@ def _load_tokenizer(source: Path, model: Model, where: str) -> PreTrainedTokeniz
                 "you trust it, set `trust_remote_code: true`."
             ) from None
         raise BabelmixError(f"{where}: {source}: no tokenizer can be loaded ({error}).") from None
+    except Exception as error:  # what the Rust library makes of a damaged file is of no one class
+        raise BabelmixError(
+            f"{where}: {source}: its tokenizer files cannot be read ({type(error).__name__}: "
+            f"{error}). Download them again."
+        ) from None
     return tokenizer if tokenizer.is_fast else convert(tokenizer, source, where)
 
 
-def _name_tokens(tokenizer: PreTrainedTokenizerFast) -> None:
+def _name_tokens(tokenizer: PreTrainedTokenizerFast, where: str) -> None:
     """Every tokenizer needs an end of sequence and a padding token."""
     if tokenizer.eos_token is None:
-        raise BabelmixError("the tokenizer names no end-of-sequence token; one is needed.")
+        raise BabelmixError(
+            f"{where}: its tokenizer names no end-of-sequence token (`eos_token` in "
+            "tokenizer_config.json); one is needed."
+        )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token  # never seen: padding is masked everywhere
 
@@ -179,12 +197,7 @@ def _set_template(
             arguments["write_bos"] = True
         tokenizer.chat_template = fix_template(ours, arguments, model.template_date, where)
         return []
-    own = tokenizer.chat_template
-    if not isinstance(own, str):
-        raise BabelmixError(
-            f"{where}: `chat_template: own`, but the tokenizer has none (or several). Choose "
-            "`study1` or `chatml`."
-        )
+    own = own_template(tokenizer.chat_template, where)
     tokenizer.chat_template = fix_template(own, arguments, model.template_date, where)
     changes = patch_template(tokenizer)
     note = Formatter(tokenizer).encode(PROBES["one exchange"]).note
@@ -206,10 +219,16 @@ def _adds_bos(tokenizer: PreTrainedTokenizerFast) -> bool:
 
 
 def _add_tokens(
-    tokenizer: PreTrainedTokenizerFast, model: Model, folder: Path, loaded: Any | None
+    tokenizer: PreTrainedTokenizerFast,
+    model: Model,
+    folder: Path,
+    loaded: Any | None,
+    beyond: list[int],
 ) -> tuple[Any | None, list[int]]:
-    """Control tokens that our template writes; returns the model where its weights had to change,
-    and the ids of tokens that are new."""
+    """Give control tokens that our template writes, and tokens ``beyond`` the matrix, their rows.
+
+    Returns the model where its weights had to change, and the ids of tokens that are new.
+    """
     wanted = _CONTROL.get(model.chat_template, [])
     vocabulary = tokenizer.get_vocab()
     known = [token for token in wanted if token in vocabulary]
@@ -217,7 +236,7 @@ def _add_tokens(
         tokenizer.add_special_tokens(
             {"extra_special_tokens": known}, replace_extra_special_tokens=False
         )
-    if len(known) == len(wanted):
+    if len(known) == len(wanted) and not beyond:
         return loaded, []
     if loaded is None:
         from transformers import AutoModelForCausalLM
@@ -228,7 +247,7 @@ def _add_tokens(
         for path in folder.glob("*.safetensors*"):
             path.unlink()
     missing = [token for token in wanted if token not in vocabulary]
-    return loaded, add_control_tokens(loaded, tokenizer, missing)
+    return loaded, sorted({*add_control_tokens(loaded, tokenizer, missing), *beyond})
 
 
 def _check_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path, where: str) -> None:
@@ -298,22 +317,6 @@ def _warn(record: dict[str, Any], where: str) -> None:
             "(`study1`, `chatml`) takes them.",
             file=sys.stderr,
         )
-
-
-def stored_shapes(folder: Path) -> dict[str, list[int]]:
-    """Shapes of all stored tensors, from the safetensors headers alone."""
-    shapes: dict[str, list[int]] = {}
-    for path in weight_files(folder):
-        with path.open("rb") as handle:
-            (length,) = struct.unpack("<Q", handle.read(8))
-            header = json.loads(handle.read(length))
-        shapes |= {k: v["shape"] for k, v in header.items() if k != "__metadata__"}
-    return shapes
-
-
-def stored_parameters(folder: Path) -> int:
-    """Number of stored weights (tied ones once)."""
-    return sum(math.prod(shape) for shape in stored_shapes(folder).values())
 
 
 def _write_generation_config(folder: Path, record: dict[str, Any]) -> None:

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     given.add_argument("--tokenised", type=Path, help="parquet made by tokenise")
     given.add_argument("--conversations", type=Path, help="parquet of conversations")
     parser.add_argument("--id", help="show the row of this id (default: the first rows)")
-    parser.add_argument("--rows", type=int, default=1, help="how many rows to show without --id")
+    parser.add_argument("--rows", type=_positive, default=1, help="how many rows, without --id")
     parser.add_argument("--max-length", type=int, help="with --conversations: cut there")
     parser.add_argument("--system-prompt", default="", help="with --conversations: opens each row")
     parser.add_argument(
@@ -55,6 +55,13 @@ def run(args: argparse.Namespace) -> None:
         print(render(encoded, tokenizer.backend_tokenizer, colour=colour))
     if not shown:
         raise BabelmixError(f"no row of id '{args.id}' there." if args.id else "no rows there.")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number}: 1 or more")
+    return number
 
 
 def _rows(args: argparse.Namespace) -> Iterator[tuple[str, Encoded]]:

@@ -23,6 +23,8 @@ from ..resources import RESOURCES
 if TYPE_CHECKING:
     from .chat import Formatter
 
+#: Templates beside the one for plain chats, by the names that publishers give them.
+_FOR_TOOLS = ("tool_use", "rag")
 #: What prepare-model notes for the verbs after it; lies in the model's folder and in checkpoints.
 RECORD = "babelmix.json"
 _CLOCK = "strftime_now"
@@ -78,6 +80,25 @@ def read_template(name: str, where: str = "chat_template") -> str:
     if name not in known:
         raise unknown_name("chat template", name, [*known, "own"], where)
     return (root / f"{name}.jinja").read_text(encoding="utf-8")
+
+
+def own_template(found: Any, where: str) -> str:
+    """A tokenizer's own template for plain chats.
+
+    Beside it there may be others for tools and for retrieval (Command R, Hermes): without either,
+    transformers takes the one that is named `default`. Raises ``BabelmixError`` where there is
+    none, or one for each of some other cases (Teuken: for each language).
+    """
+    if isinstance(found, str):
+        return found
+    names = sorted(found or {})
+    if "default" in names and {*names} <= {"default", *_FOR_TOOLS}:
+        return str(found["default"])
+    several = f"several ({', '.join(names)})" if names else "none"
+    raise BabelmixError(
+        f"{where}: `chat_template: own`, but the tokenizer has {several}. Choose `study1` or "
+        "`chatml`."
+    )
 
 
 def fix_template(template: str, arguments: Mapping[str, Any], today: date, where: str) -> str:

@@ -8,6 +8,7 @@ on from the newest whole checkpoint in ``--work`` when it is called again.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from pathlib import Path
 from .. import provenance
 from ..config.training import Recipe
 from ..errors import BabelmixError
-from ..folders import check_model
+from ..folders import check_model, only_one
 from ..io import read_json
 from ..options import add_settings, read_settings
 from ..specs import TrainSpec
@@ -99,19 +100,22 @@ def run(args: argparse.Namespace) -> None:
         on_gpu=bool(gpus),
     )
     args.work.mkdir(parents=True, exist_ok=True)
-    if node_rank() == 0:  # other nodes wait for the first before they read either
-        record = args.model.parent / f"{args.model.name}.json"
-        if record.is_file():
-            check_model(args.model, record)
-        drop_damaged(args.work)
-    lay_rows(args.mixture, args.tokenised, job.rows)  # before a GPU is held
-    job = job.model_copy(update={"made_by": provenance.current()})
-    with claim_gpus(gpus):
-        if devices == 1 and spec.recipe.deepspeed is None:
-            train_here(job)
-        else:
-            launch(job, processes, args.restarts)
-    shutil.rmtree(job.rows)
+    with contextlib.ExitStack() as held:
+        if node_rank() == 0:  # one node's lock is enough for all of a training
+            held.enter_context(only_one(args.work, spec.run))
+            # Other nodes wait for the first before they read either.
+            record = args.model.parent / f"{args.model.name}.json"
+            if record.is_file():
+                check_model(args.model, record)
+            drop_damaged(args.work)
+        lay_rows(args.mixture, args.tokenised, job.rows)  # before a GPU is held
+        job = job.model_copy(update={"made_by": provenance.current()})
+        with claim_gpus(gpus):
+            if devices == 1 and spec.recipe.deepspeed is None:
+                train_here(job)
+            else:
+                launch(job, processes, args.restarts)
+        shutil.rmtree(job.rows)
     if args.completed.is_file():  # on other nodes than the first there is nothing to report
         print(summary(job))
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import struct
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..errors import BabelmixError
 from ..io import read_json
+from .places import weight_files
 from .templates import RECORD
+from .weights import read_header
 
 #: Names of the matrices that have one row per token, as the usual architectures store them.
 _INPUT = ("embed_tokens", "wte", "embed_in", "word_embeddings", "tok_embeddings", "embeddings")
@@ -26,19 +27,35 @@ def add_control_tokens(model: Any, tokenizer: Any, tokens: Sequence[str]) -> lis
     the old ones and a little noise of its own (a tenth of their spread): equal rows would get equal
     logits, and a model that cannot tell them apart cannot learn to stop. Deterministic.
     """
-    tokenizer.add_special_tokens(
-        {"extra_special_tokens": list(tokens)}, replace_extra_special_tokens=False
-    )
+    if tokens:
+        tokenizer.add_special_tokens(
+            {"extra_special_tokens": list(tokens)}, replace_extra_special_tokens=False
+        )
     ids = [int(i) for i in tokenizer.convert_tokens_to_ids(list(tokens))]
     old = int(model.get_input_embeddings().weight.shape[0])
     if len(tokenizer) > old:
         model.resize_token_embeddings(
             len(tokenizer), pad_to_multiple_of=_MULTIPLE, mean_resizing=False
         )
-    first = min(old, *ids)
+    first = min([old, *ids])
     size = int(model.get_input_embeddings().weight.shape[0])
     _fill(model, first, sorted({*ids, *range(old, size)}))
     return ids
+
+
+def tokens_beyond(tokenizer: Any, rows: int, where: str) -> list[int]:
+    """Ids of added tokens for which a vocabulary matrix of so many rows has none.
+
+    A padding token that was added to a tokenizer alone is one; its lookup would fail in the middle
+    of a training. Raises BabelmixError where the plain vocabulary is larger than the matrix.
+    """
+    plain = tokenizer.backend_tokenizer.get_vocab_size(with_added_tokens=False)
+    if plain > rows:
+        raise BabelmixError(
+            f"{where}: its tokenizer has {plain} tokens and its weights {rows} rows for them: the "
+            "tokenizer is another model's. Take both from the same place."
+        )
+    return sorted(i for i in tokenizer.get_vocab().values() if i >= rows)
 
 
 def _fill(model: Any, known: int, rows: Sequence[int]) -> None:
@@ -66,10 +83,9 @@ def untrained_rows(folder: Path, ids: Sequence[int]) -> list[int]:
     ``<|eot_id|>``). Reads these rows alone.
     """
     found: set[int] = set()
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in weight_files(folder):
+        header, start = read_header(path)
         with path.open("rb") as handle:
-            (length,) = struct.unpack("<Q", handle.read(8))
-            header = json.loads(handle.read(length))
             for name, tensor in header.items():
                 parts = name.split(".")
                 if parts[-1] != "weight" or parts[-2:-1] not in [[n] for n in (*_INPUT, *_OUTPUT)]:
@@ -80,7 +96,7 @@ def untrained_rows(folder: Path, ids: Sequence[int]) -> list[int]:
                 width = (end - begin) // tensor["shape"][0]
                 rows = {}
                 for token in ids:
-                    handle.seek(8 + length + begin + token * width)
+                    handle.seek(start + begin + token * width)
                     rows[token] = handle.read(width)
                 times = Counter(rows.values())
                 found |= {t for t, row in rows.items() if times[row] > 1 or not any(row)}

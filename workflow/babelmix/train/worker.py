@@ -19,6 +19,7 @@ from .. import provenance
 from ..errors import BabelmixError, explain_os_error
 from ..folders import failed_writes
 from ..io import digest, write_json, write_text
+from .adapters import check_positions
 from .adopt import adopt
 from .architectures import Batching, find_batching, forget_batching
 from .attention import attention_name
@@ -217,11 +218,15 @@ def _set_up(
     tokenizer = load_tokenizer(job.model)
     pad = tokenizer.pad_token_id or 0
     collator = Collator(pad, packed=recipe.packing)
+    model = load_model(job, plan.batching, checkpointing=checkpointing)
+    longest = max(int(rows.lengths.max(initial=0)) for rows in (plan.train, plan.dev))
+    if (warning := check_positions(model, longest, spec.run)) and plan.first:
+        print(warning, file=sys.stderr)
     trainer = MixtureTrainer(
         recipe=recipe,
         steps=plan.steps,
         fused=uses_fused_kernels(recipe, spec.run, on_gpu=job.on_gpu),
-        model=load_model(job, plan.batching, checkpointing=checkpointing),
+        model=model,
         args=arguments,
         train_dataset=Scheduled(plan.train, plan.schedule.places, pad),
         data_collator=collator,
