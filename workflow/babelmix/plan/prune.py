@@ -22,6 +22,9 @@ from .jobs import Jobs
 from .layout import results
 
 JOURNALS = "journals"
+#: What all services share: the ledgers of what was spent, which caps count, and what judges were
+#: found to take.
+_SHARED = {f"{JOURNALS}/spending", f"{JOURNALS}/judge/probes"}
 _SUFFIX = re.compile(r"(\.(audit|manifest|selection))?\.(json|parquet)$")
 
 
@@ -46,7 +49,7 @@ def stems(plan: Plan) -> set[str]:
     made = [result.path for result in results(jobs) if result.settings is not None]
     places = [path.removeprefix(root) for path in made]
     found = {_SUFFIX.sub("", place) for place in places}
-    return found | {journal for stem in found for journal in _kept_beside(stem)} | _windows(plan)
+    return found | {journal for stem in found for journal in _kept_beside(stem)} | _SHARED
 
 
 def _kept_beside(stem: str) -> list[str]:
@@ -61,11 +64,6 @@ def _kept_beside(stem: str) -> list[str]:
     if room == "answers":
         return [f"{JOURNALS}/answer/{name}"]
     return [f"work/train/{name}"] if room == "checkpoints" else []
-
-
-def _windows(plan: Plan) -> set[str]:
-    """How many calls at once each judge's server takes, kept beside its journals."""
-    return {f"{JOURNALS}/judge/{name}/window" for name in plan.evaluations}
 
 
 def orphans(plan: Plan, root: Path) -> list[Orphan]:
