@@ -31,7 +31,7 @@ try:
     restore_studies(config, workflow.configfiles)
     JOBS = load_jobs(config)
     setting = settings_of(JOBS)  # setting("train", "recipe"): a rule's parameter
-    guard_results(JOBS, workflow.configfiles if workflow.is_main_process else [])
+    guard_results(JOBS, config, sys.argv[1:] if workflow.is_main_process else None)
 except BabelmixError as error:
     raise WorkflowError(str(error)) from None
 

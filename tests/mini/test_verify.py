@@ -97,7 +97,11 @@ def test_a_result_of_other_settings_is_not_read(study: Study, tmp_path: Path) ->
     try:
         kept.write_bytes(old)
         assert "checkpoints/" in changed.verify().stdout
-        done = changed.run("--rerun-triggers", "mtime", "--forcerun", "answer")
+        for option in (["--rerun-triggers", "mtime"], ["--touch"]):
+            refused = changed.run(*option)
+            assert refused.returncode != 0
+            assert "was told not to compare settings" in refused.stdout
+        done = changed.run("--forcerun", "answer")
         assert done.returncode != 0
         assert "with settings" in done.stdout
         assert "the configuration asks for" in done.stdout

@@ -126,6 +126,15 @@ def delete(found: list[Orphan], root: Path) -> None:
                 (root / parent).rmdir()
 
 
+def refuse_while_running() -> None:
+    """Raise BabelmixError while a Snakemake run is at work in this folder."""
+    if any(Path(".snakemake/locks").glob("*")):
+        raise BabelmixError(
+            "a Snakemake run holds this folder (.snakemake/locks), so nothing is deleted. Wait "
+            "until it has ended, or run `snakemake --unlock` if it was killed; then try again."
+        )
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
     parser.add_argument("--config", required=True, type=Path, help="configuration (YAML or JSON)")
@@ -150,10 +159,6 @@ def run(args: argparse.Namespace) -> None:
         if found:
             print("nothing was deleted; --delete deletes them (journals only with --journals too)")
         return
-    if any(Path(".snakemake/locks").glob("*")):
-        raise BabelmixError(
-            "a Snakemake run holds this folder (.snakemake/locks). Wait until it has ended, or "
-            "run `snakemake --unlock` if it was killed; then prune."
-        )
+    refuse_while_running()
     delete(chosen, root)
     print(f"{len(chosen)} deleted, {len(found) - len(chosen)} journals kept")
