@@ -142,6 +142,17 @@ def test_a_killed_job_leaves_no_server_and_no_worker_behind(
     )
 
 
+def test_another_served_model_is_asked_again(folder: Path, tmp_path: Path, notes: Path) -> None:
+    """Whoever named the wrong one, and puts it right, must not get its answers from the journal."""
+    asked: dict[str, Any] = {"engine": "openai", "max_new_tokens": 16}
+    for times, name in enumerate(("base", "tuned", "tuned"), start=1):
+        with LikeVllm(folder, name=name, by_rote=True) as served:
+            asked |= {"base_url": served.base_url, "served_model": name}
+            assert main(words(folder, tmp_path, asked)) == 0
+            # The probes before, and twelve questions of two turns where the journal has none.
+            assert (len(served.requests) >= 24) is (times < 3)
+
+
 def test_a_server_that_ends_is_quoted(
     folder: Path, tmp_path: Path, notes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
