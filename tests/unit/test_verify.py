@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,31 @@ def test_results_of_a_record_count_where_snakemake_does_not_look_at_it(
     guard_results(jobs, raw, ["--cores", "1"])
     with pytest.raises(BabelmixError, match="not to compare settings"):
         guard_results(jobs, raw, ["--cores", "1", "--touch"])
+
+
+def rename_judge(raw: dict[str, Any]) -> None:
+    raw["judges"]["grader"] = raw["judges"].pop("rules")
+    for evaluation in raw["studies"]["demo"]["evaluations"]:
+        evaluation["judge"] = "grader"
+
+
+def rename_study(raw: dict[str, Any]) -> None:
+    raw["studies"]["demo"]["title"] = "Another title"
+
+
+@pytest.mark.parametrize("change", [rename_judge, rename_study])
+def test_a_report_of_another_study_set_is_not_taken_for_this_one(
+    raw: dict[str, Any], change: Callable[[dict[str, Any]], None]
+) -> None:
+    """Nothing that is there has other settings; what the plan asks for is missing."""
+    study = Path("results/demo/study.json")
+    write_json(study, jobs_of(raw).plan.describe() | {"code_version": "0.0.1"})
+    refuse_unseen_changes(jobs_of(raw), raw, records=True)
+    change(raw)
+    with pytest.raises(BabelmixError, match=r"study\.json: describes other .*studies"):
+        refuse_unseen_changes(jobs_of(raw), raw, records=True)
+    assert main(["verify", "--config", "results/demo/config.refused.json", "--discard"]) == 0
+    assert not study.exists()
 
 
 def test_nothing_is_discarded_while_a_run_is_at_work(

@@ -69,7 +69,26 @@ def verify(jobs: Jobs) -> Findings:
             stale.add(_place(result.path, root))
         elif result.verb == "train" and (gone := _missing_weights(Path(result.path))):
             found.without_weights.append(f"{result.path}: {', '.join(gone)}")
+    if wrong := description_change(jobs):
+        found.stale[jobs.path("study.json")] = wrong
     return found
+
+
+def description_change(jobs: Jobs) -> str:
+    """How the study set that the report was made for differs from the plan's; empty where it does
+    not, or where there is none.
+
+    Results of another name (a judge, a mixture) do not differ from what the plan expects: they are
+    others, and those of the plan are missing. Snakemake does not make what is missing below a
+    report that is there.
+    """
+    path = Path(jobs.path("study.json"))
+    if not path.is_file():
+        return ""
+    held, now = read_json(path), json.loads(json.dumps(jobs.plan.describe()))
+    own = now.keys() - {"code_version", "stage_versions"}  # a release alone changes no study
+    changed = sorted(key for key in own if held.get(key) != now[key])
+    return f"describes other {', '.join(changed)}" if changed else ""
 
 
 def settings_change(origin: Provenance, result: Result) -> str:
@@ -144,6 +163,9 @@ def unseen_changes(jobs: Jobs, folder: Path, *, records: bool) -> Iterator[tuple
         origin = read_provenance(result.path)
         if origin is not None and (wrong := settings_change(origin, result)):
             yield result.path, wrong
+    study = jobs.path("study.json")
+    if not (records and has_record(study, folder)) and (wrong := description_change(jobs)):
+        yield study, wrong
 
 
 def compares_settings(words: Sequence[str]) -> bool:
