@@ -70,6 +70,7 @@ def verify(jobs: Jobs) -> Findings:
         elif result.verb == "train" and (gone := _missing_weights(Path(result.path))):
             found.without_weights.append(f"{result.path}: {', '.join(gone)}")
     if wrong := description_change(jobs):
+        found.checked += 1
         found.stale[jobs.path("study.json")] = wrong
     return found
 
@@ -247,7 +248,7 @@ def run(args: argparse.Namespace) -> None:
         print(f"no weights    {text} (the record alone is there; delete it to train again)")
     if found.unknown:
         print(
-            f"{len(found.unknown)} results do not say what made them (an earlier release did): "
+            f"{len(found.unknown)} results do not say what made them (an earlier release or another program wrote them): "
             f"{', '.join(found.unknown[:3])}{' …' if len(found.unknown) > 3 else ''}"
         )
     print(
