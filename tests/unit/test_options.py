@@ -14,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from babelmix.cli import RULES, main
 from babelmix.config.load import load_config
+from babelmix.errors import BabelmixError
 from babelmix.options import _kind, add_settings, as_options, read_settings
 from babelmix.plan import Jobs, Plan
 from babelmix.plan.layout import SETTINGS, AtDefault, results, settings_of
@@ -148,6 +149,14 @@ def test_any_text_goes_through_the_shell_as_it_is(text: str) -> None:
     line = f"printf '%s\\0' {' '.join(map(shlex.quote, words))}"
     came = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True).stdout
     assert read(BenchmarkSpec, *came.split("\0")[:-1]) == given
+
+
+def test_settings_that_no_command_line_holds_are_refused_before_a_job_starts() -> None:
+    config = load_config(ROOT / "config/demo.yaml")
+    config.benchmarks["demo-bench"].categories = ["x" * 130_000]
+    setting = settings_of(Jobs(Plan(config)))
+    with pytest.raises(BabelmixError, match=r"benchmark demo-bench, en: .* categories takes 130,0"):
+        setting("benchmark", "version")({"benchmark": "demo-bench", "lang": "en"})
 
 
 def test_a_missing_setting_is_named(capsys: pytest.CaptureFixture[str]) -> None:

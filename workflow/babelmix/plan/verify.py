@@ -248,7 +248,8 @@ def run(args: argparse.Namespace) -> None:
         print(f"no weights    {text} (the record alone is there; delete it to train again)")
     if found.unknown:
         print(
-            f"{len(found.unknown)} results do not say what made them (an earlier release or another program wrote them): "
+            f"{len(found.unknown)} results do not say what made them "
+            "(an earlier release or another program wrote them): "
             f"{', '.join(found.unknown[:3])}{' …' if len(found.unknown) > 3 else ''}"
         )
     print(
