@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from babelmix.cli import RULES, main
-from babelmix.config.load import load_config
+from babelmix.config.load import build_config, load_config, read_yaml
 from babelmix.errors import BabelmixError
 from babelmix.options import _kind, add_settings, as_options, read_settings
 from babelmix.plan import Jobs, Plan
@@ -152,9 +152,9 @@ def test_any_text_goes_through_the_shell_as_it_is(text: str) -> None:
 
 
 def test_settings_that_no_command_line_holds_are_refused_before_a_job_starts() -> None:
-    config = load_config(ROOT / "config/demo.yaml")
-    config.benchmarks["demo-bench"].categories = ["x" * 130_000]
-    setting = settings_of(Jobs(Plan(config)))
+    raw = read_yaml(ROOT / "config/demo.yaml")
+    raw["benchmarks"]["demo-bench"]["categories"] = ["x" * 130_000]
+    setting = settings_of(Jobs(Plan(build_config(raw))))
     with pytest.raises(BabelmixError, match=r"benchmark demo-bench, en: .* categories takes 130,0"):
         setting("benchmark", "version")({"benchmark": "demo-bench", "lang": "en"})
 
