@@ -32,7 +32,7 @@ try:
     JOBS = load_jobs(config)
     setting = settings_of(JOBS)  # setting("train", "recipe"): a rule's parameter
     JOBS.limit_keys(workflow.global_resources)
-    guard_results(JOBS, workflow.configfiles if workflow.is_main_process else [])
+    guard_results(JOBS, config, sys.argv[1:] if workflow.is_main_process else None)
 except BabelmixError as error:
     raise WorkflowError(str(error)) from None
 

@@ -87,6 +87,20 @@ def test_a_benchmark_changed_without_snakemakes_records_is_seen(copied: Study) -
     assert "checkpoints/" not in refused.stdout
 
 
+def test_a_judge_of_another_name_is_seen_without_snakemakes_records(copied: Study) -> None:
+    """The report is there, so Snakemake would say that nothing is to be done."""
+    copied.config["judges"]["grader"] = copied.config["judges"].pop("rules")
+    for evaluation in copied.config["studies"]["demo"]["evaluations"]:
+        evaluation["judge"] = "grader"
+    refused = copied.run("--dry-run")
+    assert refused.returncode != 0
+    assert "study.json: describes other evaluations" in refused.stdout
+    assert copied.verify("--discard").returncode == 0
+    planned = copied.planned()
+    assert (planned["judge_single"], planned["make_report"]) == (2, 1)
+    assert "train" not in planned
+
+
 def test_a_result_of_other_settings_is_not_read(study: Study, tmp_path: Path) -> None:
     """A file that was put there by hand, with Snakemake's record beside it."""
     changed = Study(study.folder, copy.deepcopy(study.config))
@@ -97,7 +111,11 @@ def test_a_result_of_other_settings_is_not_read(study: Study, tmp_path: Path) ->
     try:
         kept.write_bytes(old)
         assert "checkpoints/" in changed.verify().stdout
-        done = changed.run("--rerun-triggers", "mtime", "--forcerun", "answer")
+        for option in (["--rerun-triggers", "mtime"], ["--touch"]):
+            refused = changed.run(*option)
+            assert refused.returncode != 0
+            assert "was told not to compare settings" in refused.stdout
+        done = changed.run("--forcerun", "answer")
         assert done.returncode != 0
         assert "with settings" in done.stdout
         assert "the configuration asks for" in done.stdout

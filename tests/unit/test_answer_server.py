@@ -17,6 +17,7 @@ import tiny_model
 from tests.options import as_options
 from tests.served_model import LikeVllm, varied
 
+from babelmix.answer import server
 from babelmix.answer.server import command_line, serving
 from babelmix.cli import main
 from babelmix.config.evaluation import Generation
@@ -141,6 +142,17 @@ def test_a_killed_job_leaves_no_server_and_no_worker_behind(
     )
 
 
+def test_another_served_model_is_asked_again(folder: Path, tmp_path: Path, notes: Path) -> None:
+    """Whoever named the wrong one, and puts it right, must not get its answers from the journal."""
+    asked: dict[str, Any] = {"engine": "openai", "max_new_tokens": 16}
+    for times, name in enumerate(("base", "tuned", "tuned"), start=1):
+        with LikeVllm(folder, name=name, by_rote=True) as served:
+            asked |= {"base_url": served.base_url, "served_model": name}
+            assert main(words(folder, tmp_path, asked)) == 0
+            # The probes before, and twelve questions of two turns where the journal has none.
+            assert (len(served.requests) >= 24) is (times < 3)
+
+
 def test_a_server_that_ends_is_quoted(
     folder: Path, tmp_path: Path, notes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -157,6 +169,19 @@ def test_a_server_that_is_never_ready_is_stopped(folder: Path, tmp_path: Path, n
         pass
     if notes.is_file():  # it came as far as that
         assert not alive(json.loads(notes.read_text())["pid"])
+
+
+def test_another_job_s_server_on_the_same_port_is_not_ours(
+    folder: Path, tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two jobs found the same port free; the other was first, and its `/health` asks for no key."""
+    free = server._free_port
+    with LikeVllm(folder, key="of another job", by_rote=True) as other:
+        ports = [int(other.base_url.rsplit(":", 1)[1].removesuffix("/v1"))]
+        monkeypatch.setattr(server, "_free_port", lambda: ports.pop() if ports else free())
+        assert main(words(folder, tmp_path, generation("--by-rote").model_dump())) == 0
+        assert ports == other.requests == []
+    assert len(read_records(tmp_path / "out.parquet", Answer)) == 24
 
 
 def test_a_command_that_is_not_there_is_named(folder: Path, notes: Path) -> None:

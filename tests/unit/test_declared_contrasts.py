@@ -224,7 +224,7 @@ def test_findings_and_page_begin_with_them(declared: Any) -> None:
         *("--output", str(page)),
     )
     text = page.read_text(encoding="utf-8")
-    first = re.search(r'<p class="answer">(.*?)</p>', text, re.S)
+    first = re.search(r'<p class="other">(.*?)</p>', text, re.S)  # below the decision
     assert first is not None
     assert first[1].startswith("A question? ")
     assert "Declared contrasts: named in the configuration" in text

@@ -6,12 +6,15 @@ import argparse
 import importlib
 import json
 import re
+import shlex
+import subprocess
 
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from babelmix.cli import RULES, main
-from babelmix.config.load import load_config
+from babelmix.config.load import build_config, load_config, read_yaml
+from babelmix.errors import BabelmixError
 from babelmix.options import _kind, add_settings, as_options, read_settings
 from babelmix.plan import Jobs, Plan
 from babelmix.plan.layout import SETTINGS, AtDefault, results, settings_of
@@ -108,6 +111,52 @@ def test_a_wrong_setting_is_named(word: str, said: str, capsys: pytest.CaptureFi
     given = ["--set", *words, "shared_ids=", word]
     assert main(["find-contamination", *given, *files]) == 2
     assert said in capsys.readouterr().err
+
+
+HOSTILE = [
+    *(
+        "",
+        "null",
+        "[1]",
+        "{a}",
+        "{{x}} {params.version}",
+        'it\'s "q"',
+        "a=b,c",
+        "-x",
+        "--set",
+        "@f",
+    ),
+    *(
+        "line 1\nline 2\n",
+        "\ttab",
+        "$HOME `id` \\ ",
+        "🙂 é",
+        "%s",
+        " led ",
+        "a\u2028b",
+        "NaN",
+        "\x07",
+    ),
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_any_text_goes_through_the_shell_as_it_is(text: str) -> None:
+    none = dict.fromkeys(["source", "questions", "turns", "max_question_chars", "dataset"])
+    name = {"version": 1, "name": "b", "lang": "en", "languages": ["en"]}
+    given = BenchmarkSpec.model_validate({**name, **none, "categories": [text]})
+    words = as_options(given.model_dump(mode="json", exclude_defaults=True)).values()
+    line = f"printf '%s\\0' {' '.join(map(shlex.quote, words))}"
+    came = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True).stdout
+    assert read(BenchmarkSpec, *came.split("\0")[:-1]) == given
+
+
+def test_settings_that_no_command_line_holds_are_refused_before_a_job_starts() -> None:
+    raw = read_yaml(ROOT / "config/demo.yaml")
+    raw["benchmarks"]["demo-bench"]["categories"] = ["x" * 130_000]
+    setting = settings_of(Jobs(Plan(build_config(raw))))
+    with pytest.raises(BabelmixError, match=r"benchmark demo-bench, en: .* categories takes 130,0"):
+        setting("benchmark", "version")({"benchmark": "demo-bench", "lang": "en"})
 
 
 def test_a_missing_setting_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,6 +58,15 @@ def test_what_hangs_on_a_removed_mixture_is_an_orphan(raw: dict[str, Any], tmp_p
     }
 
 
+def test_what_was_spent_is_no_orphan(raw: dict[str, Any], tmp_path: Path) -> None:
+    """Without the ledgers a cap would count from nothing again."""
+    build(raw, tmp_path)
+    for name in ("spending/judges.gpt.jsonl", "judge/probes.jsonl"):
+        (tmp_path / "journals" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "journals" / name).write_text("{}\n")
+    assert orphans(Plan(build_config(raw)), tmp_path) == []
+
+
 def test_nothing_is_deleted_untold_and_journals_never_by_the_way(
     raw: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:

@@ -113,8 +113,8 @@ def test_refused_with_what_reads_it(name: str, tmp_path: Path) -> None:
     adapter, row, remedy = REFUSED[name]
     jsonl(tmp_path / "rows.jsonl", [row])
     source = {"path": str(tmp_path / "rows.jsonl"), "adapter": adapter, "licence": "x"}
+    text = Source.model_validate(source).model_dump_json()
     with pytest.raises(BabelmixError, match="Rows like that are read by") as error:
-        text = Source.model_validate(source).model_dump_json()
         _measure(text, source["path"], "en", False)  # as `plan` meets the file
     assert remedy in str(error.value)
     if name == "oasst":

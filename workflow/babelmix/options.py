@@ -82,7 +82,9 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list) and value and all(map(_is_plain, value)):
-        return ",".join(value)
+        text = ",".join(value)
+        if text != "null":  # which means that there is no list
+            return text
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(", ", ": "))
 
 

@@ -92,15 +92,23 @@ def finish() -> None:
     if not _jobs or (root := _study_folder()) is None:
         return
     job = _jobs[0]
+    # Not resolved: a folder of the study set may be a link to a larger disk.
+    inputs = {_below(root, path): held for path, held in job.inputs.items()}
     for output in job.outputs:
-        path = Path(output).resolve()
+        path = root / _below(root, output)
         if path.is_file() and path.is_relative_to(root):
-            text = json.dumps({"output": fingerprint(path), "inputs": job.inputs}, indent=1)
+            text = json.dumps({"output": fingerprint(path), "inputs": inputs}, indent=1)
             place = kept_inputs(root, path)
             place.parent.mkdir(parents=True, exist_ok=True)
             temporary = place.with_name(f".{place.name}.tmp")
             temporary.write_text(text + "\n", encoding="utf-8")
             temporary.replace(place)
+
+
+def _below(root: Path, path: str) -> str:
+    """A file's path below the study set's folder; the whole path of one elsewhere."""
+    found = Path(path).absolute()
+    return str(found.relative_to(root) if found.is_relative_to(root) else found)
 
 
 def kept_inputs(root: Path, path: Path) -> Path:

@@ -136,7 +136,8 @@ def resuming(
     from .resume import BATCHES_A_CHUNK, ResumingEngine
 
     generation = spec.generation
-    # What changes no answer: where the server is, and how many more samples are wanted.
+    # What changes no answer: where the server is, what a server of our own calls the model, and
+    # how many more samples are wanted.
     apart = {*Generation.EXECUTION_ONLY, "served_model", "samples"}
     identity: list[Any] = [
         file_digest(args.completed),
@@ -144,6 +145,8 @@ def resuming(
     ]
     if generation.engine == "openai":
         identity.append("prompts as tokens")  # before, a server might add a second BOS to text
+        if generation.served_model:  # another name on a server of the user's is another model
+            identity.append(["served_model", generation.served_model])
     if codec.further_stops:
         identity.append(["stops", *codec.further_stops])
     tokens = BATCHES_A_CHUNK * generation.batch_tokens

@@ -17,10 +17,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import ProxyHandler, Request, build_opener
 
 from ..config.evaluation import Generation
 from ..errors import BabelmixError
@@ -64,21 +65,32 @@ class Server:
         return "\n".join(line[:300] for line in text.splitlines()[-count:])
 
     def wait_until_ready(self, patience_s: float) -> None:
-        """Wait until `/health` answers; raise BabelmixError where it does not in time."""
-        opener = build_opener(ProxyHandler({}))
+        """Wait until `/health` answers; raise BabelmixError where it does not in time.
+
+        `/health` asks for no key, so another job's server on the same port would answer as well:
+        ours is the one that takes our key.
+        """
         until = time.monotonic() + patience_s
         while True:
             self.require_alive()
-            with contextlib.suppress(URLError, OSError):
-                url = f"http://127.0.0.1:{self.port}/health"
-                if opener.open(url, timeout=5).status == 200:
-                    return
+            if self._answers("health") and self._answers("v1/models"):
+                return
             if time.monotonic() > until:
                 raise BabelmixError(
                     f"The server is not ready after {patience_s:g} s (`server_ready_s`). Its last "
                     f"lines, of {self.log}:\n{self.last_lines()}"
                 )
             time.sleep(_POLL_S)
+
+    def _answers(self, path: str) -> bool:
+        """Whether an endpoint answers with 200 to who has our key."""
+        key = {"Authorization": f"Bearer {os.environ.get(KEY_ENV, '')}"}
+        request = Request(f"http://127.0.0.1:{self.port}/{path}", headers=key)
+        try:
+            with build_opener(ProxyHandler({})).open(request, timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (URLError, HTTPException, OSError):
+            return False
 
     def stop(self) -> None:
         """Stop it, and wait until it and all that it started have ended."""

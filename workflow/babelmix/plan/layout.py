@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import BabelmixError
 from ..options import as_options
 from ..provenance import settings_digest
 from .jobs import Jobs
@@ -17,6 +18,9 @@ from .progress import items
 
 #: Below the study set's folder: result -> digest of the settings that the plan expects.
 EXPECTED_FILE = "expected.json"
+
+#: Bytes of settings that a job's command may have: Linux takes 128 KiB for a whole shell line.
+LONGEST_COMMAND = 120_000
 
 Wildcards = Mapping[str, str]
 
@@ -180,7 +184,17 @@ def settings_of(jobs: Jobs) -> Callable[[str, str], Callable[[Any], str | AtDefa
 
     @functools.cache
     def options(verb: str, wildcards: tuple[tuple[str, str], ...]) -> dict[str, str]:
-        return as_options(json.loads(SETTINGS[verb](jobs, dict(wildcards))))
+        found = as_options(json.loads(SETTINGS[verb](jobs, dict(wildcards))))
+        sizes = {name: len(shlex.quote(text).encode()) for name, text in found.items()}
+        if sum(sizes.values()) > LONGEST_COMMAND:
+            longest = max(sizes, key=lambda name: sizes[name])
+            of = ", ".join(value for _, value in wildcards)
+            raise BabelmixError(
+                f"{verb} {of}: its settings take {sum(sizes.values()):,} bytes, of which "
+                f"{longest} takes {sizes[longest]:,}; a command line holds {LONGEST_COMMAND:,}. "
+                "Shorten them (a long prompt, or a long list of files that a `*` can stand for)."
+            )
+        return found
 
     def setting(verb: str, name: str) -> Callable[[Any], str | AtDefault]:
         def parameter(wildcards: Any) -> str | AtDefault:

@@ -22,6 +22,9 @@ from .jobs import Jobs
 from .layout import results
 
 JOURNALS = "journals"
+#: What all services share: the ledgers of what was spent, which caps count, and what judges were
+#: found to take.
+_SHARED = {f"{JOURNALS}/spending", f"{JOURNALS}/judge/probes"}
 _SUFFIX = re.compile(r"(\.(audit|manifest|selection))?\.(json|parquet)$")
 
 
@@ -46,7 +49,7 @@ def stems(plan: Plan) -> set[str]:
     made = [result.path for result in results(jobs) if result.settings is not None]
     places = [path.removeprefix(root) for path in made]
     found = {_SUFFIX.sub("", place) for place in places}
-    return found | {journal for stem in found for journal in _kept_beside(stem)} | _windows(plan)
+    return found | {journal for stem in found for journal in _kept_beside(stem)} | _SHARED
 
 
 def _kept_beside(stem: str) -> list[str]:
@@ -61,11 +64,6 @@ def _kept_beside(stem: str) -> list[str]:
     if room == "answers":
         return [f"{JOURNALS}/answer/{name}"]
     return [f"work/train/{name}"] if room == "checkpoints" else []
-
-
-def _windows(plan: Plan) -> set[str]:
-    """How many calls at once each judge's server takes, kept beside its journals."""
-    return {f"{JOURNALS}/judge/{name}/window" for name in plan.evaluations}
 
 
 def orphans(plan: Plan, root: Path) -> list[Orphan]:
@@ -129,6 +127,15 @@ def delete(found: list[Orphan], root: Path) -> None:
                 (root / parent).rmdir()
 
 
+def refuse_while_running() -> None:
+    """Raise BabelmixError while a Snakemake run is at work in this folder."""
+    if any(Path(".snakemake/locks").glob("*")):
+        raise BabelmixError(
+            "a Snakemake run holds this folder (.snakemake/locks), so nothing is deleted. Wait "
+            "until it has ended, or run `snakemake --unlock` if it was killed; then try again."
+        )
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
     parser.add_argument("--config", required=True, type=Path, help="configuration (YAML or JSON)")
@@ -153,10 +160,6 @@ def run(args: argparse.Namespace) -> None:
         if found:
             print("nothing was deleted; --delete deletes them (journals only with --journals too)")
         return
-    if any(Path(".snakemake/locks").glob("*")):
-        raise BabelmixError(
-            "a Snakemake run holds this folder (.snakemake/locks). Wait until it has ended, or "
-            "run `snakemake --unlock` if it was killed; then prune."
-        )
+    refuse_while_running()
     delete(chosen, root)
     print(f"{len(chosen)} deleted, {len(found) - len(chosen)} journals kept")

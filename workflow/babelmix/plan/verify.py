@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import argparse
 import base64
+import itertools
+import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..config.load import read_yaml
 from ..errors import BabelmixError
-from ..io import read_json
+from ..io import read_json, write_text
 from ..provenance import EXPECTED, Provenance, fingerprint, read_inputs, read_provenance
 from . import load_jobs
 from .jobs import Jobs
 from .layout import EXPECTED_FILE, Result, kind_of, results
+from .prune import refuse_while_running
 from .writable import require_working_folder
 
 SHOWN = 20
+#: Below the study set's folder: the configuration that its results do not fit.
+REFUSED_FILE = "config.refused.json"
 #: Snakemake's own limit on the length of a file name of its records.
 _NAME = 254
 
@@ -62,10 +67,30 @@ def verify(jobs: Jobs) -> Findings:
         found.inputs_unknown += inputs is None
         if wrong := settings_change(origin, result) or _input_change(root, inputs or {}, stale):
             found.stale[result.path] = wrong
-            stale.add(_place(result.path))
+            stale.add(_place(result.path, root))
         elif result.verb == "train" and (gone := _missing_weights(Path(result.path))):
             found.without_weights.append(f"{result.path}: {', '.join(gone)}")
+    if wrong := description_change(jobs):
+        found.checked += 1
+        found.stale[jobs.path("study.json")] = wrong
     return found
+
+
+def description_change(jobs: Jobs) -> str:
+    """How the study set that the report was made for differs from the plan's; empty where it does
+    not, or where there is none.
+
+    Results of another name (a judge, a mixture) do not differ from what the plan expects: they are
+    others, and those of the plan are missing. Snakemake does not make what is missing below a
+    report that is there.
+    """
+    path = Path(jobs.path("study.json"))
+    if not path.is_file():
+        return ""
+    held, now = read_json(path), json.loads(json.dumps(jobs.plan.describe()))
+    own = now.keys() - {"code_version", "stage_versions"}  # a release alone changes no study
+    changed = sorted(key for key in own if held.get(key) != now[key])
+    return f"describes other {', '.join(changed)}" if changed else ""
 
 
 def settings_change(origin: Provenance, result: Result) -> str:
@@ -90,8 +115,11 @@ def _flat(value: Any, name: str = "") -> dict[str, Any]:
     return {key: held for part in inner for key, held in part.items()}
 
 
-def _place(path: str) -> str:
-    """A result's path below its study set's folder, wherever that lies or lay."""
+def _place(path: str, root: Path) -> str:
+    """A result's path below its study set's folder; records of before name it from elsewhere."""
+    path = path.removeprefix(f"{root}/")
+    if kind_of(path):
+        return path
     parts = Path(path).parts
     ends = ("/".join(parts[n:]) for n in range(len(parts)))
     return next((end for end in ends if kind_of(end)), path)
@@ -101,7 +129,7 @@ def _input_change(root: Path, inputs: dict[str, str], stale: set[str]) -> str:
     """Which of its inputs were replaced since, or do not fit themselves."""
     changed = []
     for path, before in inputs.items():
-        place = _place(path)
+        place = _place(path, root)
         now = root / place
         if place in stale or (now.is_file() and fingerprint(now) != before):
             changed.append(place)
@@ -125,44 +153,75 @@ def has_record(path: str, folder: Path) -> bool:
     return place.joinpath(*(f"@{p}" for p in parts[:-1]), parts[-1]).is_file()
 
 
-def unseen_changes(jobs: Jobs, folder: Path) -> Iterator[tuple[str, str]]:
+def unseen_changes(jobs: Jobs, folder: Path, *, records: bool) -> Iterator[tuple[str, str]]:
     """(path, difference) of results of other settings that Snakemake would not make again.
 
-    It reruns a job when its parameters change, but only if it has a record of the last ones.
+    It reruns a job when its parameters change, but only if it has a record of the last ones, and
+    looks at it (``records``).
     """
     for result in results(jobs):
-        if not Path(result.path).is_file() or has_record(result.path, folder):
+        if not Path(result.path).is_file() or (records and has_record(result.path, folder)):
             continue
         origin = read_provenance(result.path)
         if origin is not None and (wrong := settings_change(origin, result)):
             yield result.path, wrong
+    study = jobs.path("study.json")
+    if not (records and has_record(study, folder)) and (wrong := description_change(jobs)):
+        yield study, wrong
 
 
-def guard_results(jobs: Jobs, configs: Sequence[object]) -> None:
+def compares_settings(words: Sequence[str]) -> bool:
+    """Whether a run of Snakemake, by its command line, reruns jobs whose parameters changed.
+
+    Its own settings are not set yet while it reads the Snakefile.
+    """
+    if {"--touch", "-t"} & set(words):
+        return False
+    for place, word in enumerate(words):
+        name, _, value = word.partition("=")
+        if name == "--rerun-triggers":
+            following = itertools.takewhile(lambda w: not w.startswith("-"), words[place + 1 :])
+            return "params" in {*value.split(","), *following}
+    return True
+
+
+def guard_results(jobs: Jobs, raw: Mapping[str, Any], words: Sequence[str] | None) -> None:
     """Keep results of other settings from being taken for the plan's.
 
     Jobs find the settings that the plan expects, and refuse to read other results. In the main
-    process, which gives its configuration files, what Snakemake would overlook is refused here,
-    and a folder in which it cannot keep its records.
+    process, which gives its command line (``words``), what Snakemake would overlook is refused
+    here, and a folder in which it cannot keep its records. ``raw``: the configuration as merged.
     """
-    os.environ[EXPECTED] = str(Path(jobs.path(EXPECTED_FILE)).resolve())
-    if configs:
+    os.environ[EXPECTED] = str(Path(jobs.path(EXPECTED_FILE)).absolute())
+    if words is not None:
         require_working_folder(Path.cwd())
-        refuse_unseen_changes(jobs, " ".join(map(str, configs)))
+        refuse_unseen_changes(jobs, raw, records=compares_settings(words))
 
 
-def refuse_unseen_changes(jobs: Jobs, config: str) -> None:
-    """Raise BabelmixError where results of other settings would be taken for the plan's."""
-    found = list(unseen_changes(jobs, Path.cwd()))
-    if found:
-        shown = "\n".join(f"  {path}: {wrong}" for path, wrong in found[:SHOWN])
-        more = f"\n  and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        raise BabelmixError(
-            f"{len(found)} results were made with other settings, and Snakemake has no record of "
-            f"them (.snakemake was removed, or results were copied):\n{shown}{more}\nRemove them "
-            f"with `python -m babelmix verify --config {config} --discard` and run again, or "
-            "choose another study_set."
-        )
+def refuse_unseen_changes(jobs: Jobs, raw: Mapping[str, Any], *, records: bool) -> None:
+    """Raise BabelmixError where results of other settings would be taken for the plan's.
+
+    The configuration is written beside them: it may come from several files and options.
+    """
+    found = list(unseen_changes(jobs, Path.cwd(), records=records))
+    if not found:
+        return
+    shown = "\n".join(f"  {path}: {wrong}" for path, wrong in found[:SHOWN])
+    more = f"\n  and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    why, first = (
+        "Snakemake has no record of them (.snakemake was removed, or results were copied)",
+        "",
+    )
+    if not records:
+        why = "Snakemake was told not to compare settings (`--rerun-triggers`, `--touch`)"
+        first = "Run without that option to make them again, or remove"
+    config = Path(jobs.path(REFUSED_FILE))
+    write_text(config, json.dumps(dict(raw), indent=2, ensure_ascii=False) + "\n")
+    raise BabelmixError(
+        f"{len(found)} results were made with other settings, and {why}:\n{shown}{more}\n"
+        f"{first or 'Remove'} them with `python -m babelmix verify --config {config} --discard` "
+        "and run again, or choose another study_set."
+    )
 
 
 # --- the verb -------------------------------------------------------------------------------------
@@ -182,6 +241,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print what was found; delete what does not fit when told."""
     jobs = load_jobs(read_yaml(args.config))
+    if args.discard:
+        refuse_while_running()
     found = verify(jobs)
     for path, wrong in found.stale.items():
         print(f"does not fit  {path}: {wrong}")
@@ -189,7 +250,8 @@ def run(args: argparse.Namespace) -> None:
         print(f"no weights    {text} (the record alone is there; delete it to train again)")
     if found.unknown:
         print(
-            f"{len(found.unknown)} results do not say what made them (an earlier release did): "
+            f"{len(found.unknown)} results do not say what made them "
+            "(an earlier release or another program wrote them): "
             f"{', '.join(found.unknown[:3])}{' …' if len(found.unknown) > 3 else ''}"
         )
     print(
