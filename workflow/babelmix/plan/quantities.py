@@ -13,7 +13,7 @@ from ..errors import BabelmixError
 from ..files.readers import iter_rows, read_rows
 from ..judge.cost import CHARS_PER_TOKEN
 from ..mixtures.shares import half_up
-from ..sources.adapters import columns_of, stream
+from ..sources.adapters import columns_of, conversations, stream
 from ..sources.questions import questions
 from ..sources.rows import Parsed
 from ..specs import MixtureSpec
@@ -55,6 +55,8 @@ def _measure(source_json: str, path: str, lang: str, asked: bool) -> tuple[int, 
     for row in stream(some, source, "", lang, "", path, Parsed()):
         count += 1
         characters += sum(len(m.content) for m in row.messages)
+    if not count:  # say what the file holds in place of usable rows
+        conversations(itertools.islice(iter_rows(path, columns), 100), source, "", lang, "", path)
     return count, characters / max(count, 1)
 
 
