@@ -27,9 +27,11 @@ MOST_MINUTES = 7 * 24 * 60
 #: Sustained arithmetic of training, FLOP/s: a GPU at a tenth of an A100's bf16 peak; a CPU thread.
 GPU_FLOPS = 3e13
 THREAD_FLOPS = 1e10
-#: Generation, billions of parameters × tokens a second: a 7B model at 50 tokens/s; 135M at 10.
+#: Generation, billions of parameters × tokens per second of one row: a 7B model at 50; 135M at 10.
 GPU_GENERATION = 350.0
 CPU_GENERATION = 1.35
+#: Rows of a batch that a GPU answers in the time of one, at most: its memory is the bottleneck.
+ROWS_AT_ONCE = 16
 #: Seconds of one judge call among `concurrency` others, retries included.
 CALL_SECONDS = 30.0
 
@@ -68,8 +70,11 @@ def answer_minutes(plan: Plan, benchmark: str, run: str, attempt: int) -> int:
     if model.parameters_b is None:
         return min(MOST_MINUTES, 240 * attempt)
     turns = len(plan.answer_languages(benchmark, run)) * turns_of(plan, benchmark)
-    tokens = turns * plan.config.benchmarks[benchmark].generation.max_new_tokens
-    speed = GPU_GENERATION if model.gpus else CPU_GENERATION
+    generation = plan.config.benchmarks[benchmark].generation
+    tokens = turns * generation.max_new_tokens
+    row = generation.max_new_tokens + CHARS_PER_ROW / CHARS_PER_TOKEN
+    at_once = min(ROWS_AT_ONCE, max(1, int(generation.batch_tokens / row)))
+    speed = GPU_GENERATION * at_once if model.gpus else CPU_GENERATION
     return minutes(tokens * model.parameters_b / speed, attempt)
 
 
