@@ -20,7 +20,7 @@ from typing import Any
 from . import bodies, refusals
 from .bill import Price
 from .server import Answer, Call, as_json
-from .tokens import count, count_messages
+from .tokens import count, count_messages, count_prompt
 
 Check = Callable[[Call], Answer | None]
 Text = Callable[[Call], str]
@@ -70,6 +70,8 @@ class Model:
 
     def __call__(self, call: Call) -> Answer:
         """Answer a call, realtime."""
+        if call.method == "GET" or call.path.endswith("/tokenize"):
+            return refusals.azure_not_found()  # what few servers have; nothing is billed
         for check in self.checks:
             if (found := check(call)) is not None:
                 return found
@@ -77,7 +79,10 @@ class Model:
 
     def complete(self, call: Call) -> Answer:
         """Write, count, bill."""
-        tokens_in = count_messages(call.messages, self.extra_in)
+        if "prompt" in call.body:
+            tokens_in = count_prompt(call.body["prompt"])
+        else:
+            tokens_in = count_messages(call.messages, self.extra_in)
         limit = call.limit
         if self.window is not None:
             if self.truncates:  # Ollama: what does not fit is dropped in silence

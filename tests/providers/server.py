@@ -46,6 +46,8 @@ class Call:
     @property
     def messages(self) -> list[dict[str, Any]]:
         """The chat prompt; of a completion, the rendered prompt as one message."""
+        if not self.body:  # a list of models, say
+            return []
         found = self.body.get("messages")
         return found if found is not None else [{"role": "user", "content": self.body["prompt"]}]
 

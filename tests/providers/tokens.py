@@ -11,8 +11,13 @@ Languages Cost the Same?".
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
+
+from tokenizers import Tokenizer
+
+from tests.study import ROOT
 
 _PIECE = re.compile(r"(?P<word> ?[A-Za-z]+)|(?P<digit>\d)|(?P<space>\s+)|(?P<other>.)", re.DOTALL)
 _LETTERS_A_TOKEN = 5
@@ -53,3 +58,15 @@ def count_messages(messages: Sequence[Mapping[str, object]], extra: int = 0) -> 
     """Tokens of a chat prompt. ``extra``: a second BOS, a server's own system prompt, and so on."""
     texts = sum(count(str(message.get("content") or "")) for message in messages)
     return texts + PER_MESSAGE * len(messages) + PER_CALL + extra
+
+
+@functools.cache
+def _served_tokenizer() -> Tokenizer:
+    return Tokenizer.from_file(str(ROOT / "resources" / "demo" / "base" / "tokenizer.json"))
+
+
+def count_prompt(prompt: str | list[int]) -> int:
+    """Tokens of a completion's prompt, by the tokenizer of the model that the driver serves."""
+    if isinstance(prompt, list):
+        return len(prompt)
+    return len(_served_tokenizer().encode(prompt, add_special_tokens=False).ids)
