@@ -202,7 +202,8 @@ def test_a_training_moves_to_another_number_of_ranks(
 ) -> None:
     """Two ranks, one, two again: the curve of the training that nothing interrupted."""
     phases = (1,) if name == "plain" else (1, 2)
-    assert all((ran["root"] / f"{name}-moved-{phase}.killed").exists() for phase in phases)
+    killed = [(ran["root"] / f"{name}-moved-{phase}.killed").exists() for phase in phases]
+    assert all(killed), ran["out"][-4000:]
     assert losses(ran, f"{name}-moved") == pytest.approx(losses(ran, name), abs=within)
     lines = [line for line in ran["err"].splitlines() if f"{name}-moved: " in line]
     said = [line for line in lines if "was written on" in line and "losses are the same" in line]
