@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import tiny_model
+from tiny_model import SMALL
 
 from babelmix.config.training import Model
 from babelmix.io import read_json, write_json, write_table
@@ -18,18 +19,6 @@ from babelmix.train.prepare import prepare_model
 from babelmix.train.tokenise import to_table, tokenise
 from babelmix.train.vocabulary import untrained_rows
 
-SMALL: dict[str, Any] = {
-    "vocab_size": 400,
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 256,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-    "pad_token_id": 0,
-}
 #: Names and ties of the vocabulary's matrices differ; Gemma's input rows are scaled as they pass.
 SHAPES: dict[str, dict[str, Any]] = {
     "llama": {"tie_word_embeddings": False},

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import tiny_model
+from tiny_model import SMALL
 
 from babelmix.config.training import Model
 from babelmix.io import read_json
@@ -21,18 +22,6 @@ from babelmix.train.portable import make_portable
 from babelmix.train.prepare import prepare_model
 
 OLD = os.environ.get("BABELMIX_TRANSFORMERS4", "")
-SMALL: dict[str, Any] = {
-    "vocab_size": 400,
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 256,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-    "pad_token_id": 0,
-}
 #: Rotary positions in all the forms that version 5 writes.
 SHAPES: dict[str, dict[str, Any]] = {
     "llama": {

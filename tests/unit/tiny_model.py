@@ -18,6 +18,21 @@ WORDS = ("the", "a", "cat", "dog", "runs", "sees", "blue", "house", "tree", "and
 VOCABULARY = 400
 
 
+#: Sizes of a tiny model of any architecture, with the special tokens of `tokenizer`.
+SMALL: dict[str, Any] = {
+    "vocab_size": 400,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+}
+
+
 @functools.cache
 def tokenizer() -> Any:
     """A byte-level BPE tokenizer of 400 tokens with the base model's template."""

@@ -180,13 +180,12 @@ def _ask_model(
     return raws, Tally(len(missing) - len(failures), len(known), len(failures))
 
 
-def _take_over(journal: Journal, former: Sequence[Path], keys: Sequence[str]) -> int:
-    """Copy entries of earlier journals into this one; returns how many."""
+def _take_over(journal: Journal, former: Sequence[Path], keys: Sequence[str]) -> None:
+    """Copy entries of earlier journals into this one, and say how many."""
     entries = entries_elsewhere(former, keys)
     if entries:
         journal.extend(entries.values())
         print(f"{len(entries)} replies taken over from journals of earlier names", file=sys.stderr)
-    return len(entries)
 
 
 def _take_over_probe(judge: OpenAIJudge, journal: Journal, former: Sequence[Path]) -> None:
